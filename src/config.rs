@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Settings as values: what may be written to /proc/net/resin, how it is read and how it is printed.
+//!
+//! Every text is judged as a whole: a function here either returns the complete new value or a
+//! [`Refusal`] that says in one sentence what was wrong and where, and changes nothing. What is
+//! printed can be written back: printing and parsing are each other's inverse.
+//!
+//! The text is whatever a user wrote, so nothing here panics, allocates or recurses on it.
+
+// Paths are spelled out because the host tests include this file by path, where the default
+// folder of a submodule would be `src/` instead of `src/config/`.
+#[path = "config/amount.rs"]
+mod amount;
+#[path = "config/backend.rs"]
+mod backend;
+#[path = "config/refusal.rs"]
+mod refusal;
+#[path = "config/settings.rs"]
+mod settings;
+
+#[allow(unused_imports)] // Named for the tests and the glue, not all of them in every build.
+pub(crate) use self::{
+    backend::{Admin, Backend, Protocol},
+    refusal::{Kind, Refusal},
+    settings::Settings, //
+};
+
+use self::amount::{Limits, Unit};
+
+/// The most backends that `srun-count` takes.
+pub(crate) const MAX_BACKENDS: usize = 64;
+
+/// Parses what is written to `server_port`: a TCP port, or 0 to stop listening.
+pub(crate) fn parse_port(text: &[u8]) -> Result<u16, Refusal> {
+    let word = only_word(text, "a port is missing: write a number from 0 to 65535")?;
+    let value = number(word, PORT, "port")?;
+    // `PORT` bounds the value, so that this never saturates.
+    Ok(u16::try_from(value).unwrap_or(u16::MAX))
+}
+
+/// Parses what is written to `srun-count`: how many backends there are, up to [`MAX_BACKENDS`].
+pub(crate) fn parse_count(text: &[u8]) -> Result<usize, Refusal> {
+    let word = only_word(text, "a count is missing: write a number from 0 to 64")?;
+    let value = number(word, COUNT, "srun-count")?;
+    // `COUNT` bounds the value, so that this never saturates.
+    Ok(usize::try_from(value).unwrap_or(MAX_BACKENDS))
+}
+
+/// The words of a line: whatever white space does not separate.
+fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty())
+}
+
+/// The word of a text that has to be one word.
+fn only_word<'a>(text: &'a [u8], missing: &'static str) -> Result<&'a [u8], Refusal> {
+    let mut words = words(text);
+    let word = words.next().ok_or(Refusal::invalid(missing, b""))?;
+    match words.next() {
+        None => Ok(word),
+        Some(more) => Err(Refusal::invalid("{} is one word too many", more)),
+    }
+}
+
+/// A plain decimal number within `limits`; `subject` names it in a refusal.
+fn number(word: &[u8], limits: Limits, subject: &'static str) -> Result<u64, Refusal> {
+    limits.parse(word).map_err(|refusal| refusal.about(subject))
+}
+
+/// Zero is a command here: it stops listening.
+const PORT: Limits = Limits::new(Unit::Count, 0, u16::MAX as u64);
+const COUNT: Limits = Limits::new(Unit::Count, 0, MAX_BACKENDS as u64);
