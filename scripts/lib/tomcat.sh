@@ -75,6 +75,7 @@ tomcat_exec() {
     CATALINA_OPTS+=" -Dorg.apache.catalina.startup.EXIT_ON_INIT_FAILURE=true -Djava.awt.headless=true"
     unset CLASSPATH JAVA_OPTS
     # setpriv asks for the signal; a parent that was gone before that would never send it.
+    # shellcheck disable=SC2016 # the variables belong to the inner shell
     exec setpriv --pdeathsig KILL bash -c '
         [ "$PPID" = "$1" ] || exit 1
         exec "$2/bin/catalina.sh" run

@@ -26,6 +26,11 @@
     <li><b>Tomcat</b><span>port <%= request.getLocalPort() %></span></li>
   </ol>
 
+  <section class="cards">
+    <a class="card" href="counter"><b>Counter</b><span>A session that counts your visits.</span></a>
+    <a class="card" href="notes"><b>Notes</b><span>A form, and what you sent with it.</span></a>
+  </section>
+
   <section>
     <h2>The request, as the JVM saw it</h2>
     <table>
@@ -40,10 +45,5 @@
 <%   }
    } %>
     </table>
-  </section>
-
-  <section class="cards">
-    <a class="card" href="counter"><b>Counter</b><span>A session that counts your visits.</span></a>
-    <a class="card" href="notes"><b>Notes</b><span>A form, and what you sent with it.</span></a>
   </section>
 <%@ include file="WEB-INF/view/bottom.jspf" %>
