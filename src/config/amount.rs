@@ -26,8 +26,8 @@ pub(super) enum Unit {
 }
 
 impl Unit {
-    /// The number that `word` stands for. A well-formed one that is too large for 64 bits is
-    /// `u64::MAX`, so that it is refused for its size and not for its form.
+    /// The number that `word` stands for, if it is one. A count or size that does not fit in
+    /// 64 bits is `u64::MAX`, so that it is refused for its size and not for its form.
     fn parse(self, word: &[u8]) -> Option<u64> {
         match self {
             Unit::Time => Duration::parse(word).map(Duration::as_nanos),

@@ -261,6 +261,8 @@ fn split_port(word: &[u8]) -> (Host<'_>, Option<&[u8]>) {
     let cut = colon.and_then(|at| Some((word.get(..at)?, word.get(at.checked_add(1)?..)?)));
     match cut {
         _ if bracketed(word).is_some() => (host(word), None),
+        // A URL is cut nowhere, so that it is called what it is: not an address.
+        Some((_, port)) if !port.iter().all(u8::is_ascii_alphanumeric) => (host(word), None),
         Some((front, port)) if bracketed(front).is_some() || !front.contains(&b':') => {
             (host(front), Some(port))
         }
