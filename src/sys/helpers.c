@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/* The C that Rust cannot do without; see helpers.h. Nothing in here decides anything. */
+
+#include <linux/cache.h>
+#include <linux/errno.h>
+#include <linux/percpu.h>
+#include <linux/skbuff.h>
+#include <net/inet_connection_sock.h>
+#include <net/inet_sock.h>
+#include <net/ipv6.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
+#include <net/sock.h>
+#include <net/tcp.h>
+
+#include "helpers.h"
+
+/* --- rt/socket.rs ------------------------------------------------------------------------------ */
+
+/*
+ * Settings for sends and receives in atomic context; children of a listener inherit them. Nobody else
+ * knows the socket yet.
+ */
+void resin_helper_sk_prepare(struct sock *sk)
+{
+	sk->sk_allocation = GFP_ATOMIC | __GFP_NOWARN;
+	/* In softirq current is whoever was interrupted, perhaps in the middle of its task_frag. */
+	sk->sk_use_task_frag = false;
+	/* Urgent octets are ordinary ones: nothing may vanish from the middle of a stream. */
+	sock_set_flag(sk, SOCK_URGINLINE);
+}
+
+/*
+ * Makes a kernel socket hold its namespace, so that what it sent is retransmitted after its close too
+ * (tcp_close). False if the namespace is going. Nobody else uses the socket yet.
+ */
+bool resin_helper_sk_hold_net(struct sock *sk)
+{
+	struct net *net = maybe_get_net(sock_net(sk));
+
+	if (!net)
+		return false;
+	sk_net_refcnt_upgrade(sk);
+	put_net(net);
+	return true;
+}
+
+void resin_helper_sk_callbacks(struct sock *sk, struct resin_helper_callbacks *from)
+{
+	from->data_ready = sk->sk_data_ready;
+	from->write_space = sk->sk_write_space;
+	from->state_change = sk->sk_state_change;
+}
+
+/* NOCOPY: sk_clone() gives a listener's children NULL instead of a pointer that nobody counted. */
+void resin_helper_sk_set_callbacks(struct sock *sk, void *user_data,
+				   const struct resin_helper_callbacks *to)
+{
+	write_lock_bh(&sk->sk_callback_lock);
+	if (user_data)
+		__rcu_assign_sk_user_data_with_flags(sk, user_data, SK_USER_DATA_NOCOPY);
+	else
+		rcu_assign_sk_user_data(sk, NULL);
+	WRITE_ONCE(sk->sk_data_ready, to->data_ready);
+	WRITE_ONCE(sk->sk_write_space, to->write_space);
+	WRITE_ONCE(sk->sk_state_change, to->state_change);
+	write_unlock_bh(&sk->sk_callback_lock);
+}
+
+/* Takes sk_callback_lock for reading and returns what is parked in the socket. */
+void *resin_helper_sk_enter_callback(struct sock *sk)
+{
+	read_lock_bh(&sk->sk_callback_lock);
+	return __locked_read_sk_user_data_with_flags(sk, SK_USER_DATA_NOCOPY);
+}
+
+void resin_helper_sk_leave_callback(struct sock *sk)
+{
+	read_unlock_bh(&sk->sk_callback_lock);
+}
+
+/* The socket that this CPU is sending on; see resin_helper_tcp_send(). */
+static DEFINE_PER_CPU(struct sock *, resin_sending);
+
+/*
+ * Like sk_stream_write_space(): is there room worth a wake-up? If so the wish for it is fulfilled.
+ * A call out of our own send is no news: nothing was acknowledged.
+ */
+bool resin_helper_sk_take_write_space(struct sock *sk)
+{
+	struct socket *sock = sk->sk_socket;
+
+	if (this_cpu_read(resin_sending) == sk || !sock || !sk_stream_is_writeable(sk))
+		return false;
+	clear_bit(SOCK_NOSPACE, &sock->flags);
+	return true;
+}
+
+/* Takes the socket's spinlock, unless a process owns the socket. */
+bool resin_helper_sk_try_lock(struct sock *sk)
+{
+	spin_lock_bh(&sk->sk_lock.slock);
+	if (likely(!sock_owned_by_user_nocheck(sk)))
+		return true;
+	spin_unlock_bh(&sk->sk_lock.slock);
+	return false;
+}
+
+void resin_helper_sk_unlock(struct sock *sk)
+{
+	spin_unlock_bh(&sk->sk_lock.slock);
+}
+
+/*
+ * Makes a pending urgent octet an ordinary one (RFC 6093). tcp_read_sock() stops in front of it and
+ * nobody but recvmsg() would ever take the mark away. Under the socket's lock.
+ */
+void resin_helper_tcp_inline_urgent(struct sock *sk)
+{
+	struct tcp_sock *tp = tcp_sk(sk);
+
+	if (likely(!tp->urg_data))
+		return;
+	WRITE_ONCE(tp->urg_data, 0);
+	tcp_fast_path_check(sk);
+}
+
+/*
+ * Why an empty receive queue is empty: 1 = the peer finished, 0 = more may come, else an error, the
+ * pending one first. In the order of tcp_recvmsg_locked(). Under the socket's lock.
+ */
+int resin_helper_tcp_read_end(struct sock *sk)
+{
+	if (sock_flag(sk, SOCK_DONE))
+		return 1;
+	if (sk->sk_err)
+		return sock_error(sk);
+	/* Also after a reset whose error was taken: RCV_SHUTDOWN is set then, but it is no FIN. */
+	if (sk->sk_state == TCP_CLOSE)
+		return -ENOTCONN;
+	return 0;
+}
+
+/*
+ * tcp_sendmsg_locked(), under the socket's lock. With nothing queued it calls sk_write_space itself
+ * when it gives -EAGAIN; resin_sending tells that call from one that an acknowledgement caused.
+ */
+int resin_helper_tcp_send(struct sock *sk, struct msghdr *msg, size_t size)
+{
+	struct sock *outer = this_cpu_read(resin_sending);
+	int ret;
+
+	this_cpu_write(resin_sending, sk);
+	ret = tcp_sendmsg_locked(sk, msg, size);
+	this_cpu_write(resin_sending, outer);
+	return ret;
+}
+
+bool resin_helper_tcp_queues_empty(struct sock *sk)
+{
+	return tcp_rtx_and_write_queues_empty(sk);
+}
+
+/* The part of inet_shutdown(SHUT_WR) for connected sockets. Under the socket's lock. */
+void resin_helper_tcp_shutdown_send(struct sock *sk)
+{
+	if (!((1 << sk->sk_state) & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT)))
+		return;
+	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | SEND_SHUTDOWN);
+	READ_ONCE(sk->sk_prot)->shutdown(sk, SEND_SHUTDOWN);
+}
+
+/* The rest needs no lock: snapshots, and what does not change while the socket lives. */
+
+int resin_helper_sk_state(const struct sock *sk)
+{
+	return inet_sk_state_load(sk);
+}
+
+int resin_helper_sk_error(const struct sock *sk)
+{
+	return READ_ONCE(sk->sk_err);
+}
+
+bool resin_helper_sk_readable(const struct sock *sk)
+{
+	return !skb_queue_empty_lockless(&sk->sk_receive_queue) ||
+	       (READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN) || READ_ONCE(sk->sk_err);
+}
+
+bool resin_helper_sk_accept_pending(const struct sock *sk)
+{
+	return !reqsk_queue_empty(&inet_csk(sk)->icsk_accept_queue);
+}
+
+int resin_helper_sk_incoming_cpu(const struct sock *sk)
+{
+	return READ_ONCE(sk->sk_incoming_cpu);
+}
+
+/* The address of one end, in network order, and the port; false if there is none. */
+bool resin_helper_sk_name(const struct sock *sk, bool peer, struct resin_helper_name *name)
+{
+	const struct inet_sock *inet = inet_sk(sk);
+
+	name->port = ntohs(peer ? inet->inet_dport : inet->inet_sport);
+	name->ipv6 = sk->sk_family == AF_INET6;
+#if IS_ENABLED(CONFIG_IPV6)
+	if (name->ipv6) {
+		memcpy(name->addr, peer ? &sk->sk_v6_daddr : &sk->sk_v6_rcv_saddr, 16);
+		return name->port;
+	}
+#endif
+	memcpy(name->addr, peer ? &inet->inet_daddr : &inet->inet_rcv_saddr, 4);
+	return name->port;
+}
+
+/* --- rt/net.rs --------------------------------------------------------------------------------- */
+
+bool resin_helper_net_hold(struct net *net)
+{
+	return maybe_get_net(net);
+}
+
+void resin_helper_net_release(struct net *net)
+{
+	put_net(net);
+}
+
+/* Each namespace has one pointer of ours; the registration's number finds it. */
+static unsigned int resin_net_id;
+static struct pernet_operations resin_net_ops = {
+	.id = &resin_net_id,
+	.size = sizeof(void *),
+};
+
+/* Process context. One registration at a time. */
+int resin_helper_net_register(int (*init)(struct net *net), void (*exit)(struct net *net))
+{
+	int ret;
+
+	if (resin_net_ops.init)
+		return -EBUSY;
+	resin_net_ops.init = init;
+	resin_net_ops.exit = exit;
+	ret = register_pernet_subsys(&resin_net_ops);
+	if (ret)
+		resin_net_ops.init = NULL;
+	return ret;
+}
+
+void resin_helper_net_unregister(void)
+{
+	unregister_pernet_subsys(&resin_net_ops);
+	resin_net_ops.init = NULL;
+}
+
+void **resin_helper_net_slot(const struct net *net)
+{
+	return net_generic(net, resin_net_id);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The C that Rust cannot do without: static inlines, and the fields of structures that
+ * kernel::bindings keeps opaque (above all struct sock). One section for each file of rt/; what a
+ * helper does is said at its definition in helpers.c.
+ */
+#ifndef RESIN_SYS_HELPERS_H
+#define RESIN_SYS_HELPERS_H
+
+#include <linux/types.h>
+
+struct msghdr;
+struct net;
+struct sock;
+
+/* rt/socket.rs */
+
+struct resin_helper_callbacks {
+	void (*data_ready)(struct sock *sk);
+	void (*write_space)(struct sock *sk);
+	void (*state_change)(struct sock *sk);
+};
+
+struct resin_helper_name {
+	__u8 addr[16];
+	__u16 port;
+	bool ipv6;
+};
+
+void resin_helper_sk_prepare(struct sock *sk);
+bool resin_helper_sk_hold_net(struct sock *sk);
+
+void resin_helper_sk_callbacks(struct sock *sk, struct resin_helper_callbacks *from);
+void resin_helper_sk_set_callbacks(struct sock *sk, void *user_data,
+				   const struct resin_helper_callbacks *to);
+void *resin_helper_sk_enter_callback(struct sock *sk);
+void resin_helper_sk_leave_callback(struct sock *sk);
+bool resin_helper_sk_take_write_space(struct sock *sk);
+
+bool resin_helper_sk_try_lock(struct sock *sk);
+void resin_helper_sk_unlock(struct sock *sk);
+void resin_helper_tcp_inline_urgent(struct sock *sk);
+int resin_helper_tcp_read_end(struct sock *sk);
+int resin_helper_tcp_send(struct sock *sk, struct msghdr *msg, size_t size);
+bool resin_helper_tcp_queues_empty(struct sock *sk);
+void resin_helper_tcp_shutdown_send(struct sock *sk);
+
+int resin_helper_sk_state(const struct sock *sk);
+int resin_helper_sk_error(const struct sock *sk);
+bool resin_helper_sk_readable(const struct sock *sk);
+bool resin_helper_sk_accept_pending(const struct sock *sk);
+int resin_helper_sk_incoming_cpu(const struct sock *sk);
+bool resin_helper_sk_name(const struct sock *sk, bool peer, struct resin_helper_name *name);
+
+/* rt/net.rs */
+
+bool resin_helper_net_hold(struct net *net);
+void resin_helper_net_release(struct net *net);
+int resin_helper_net_register(int (*init)(struct net *net), void (*exit)(struct net *net));
+void resin_helper_net_unregister(void);
+void **resin_helper_net_slot(const struct net *net);
+
+#endif

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the C side declares: bindings and nothing else. Only [`crate::rt`] looks in here.
+
+/// The kernel items that `kernel::bindings` lacks, and the helpers of `helpers.c`.
+///
+/// Everything of `kernel::bindings` is visible here too, and the types are those very types:
+/// `bindgen` makes only what `bindgen_parameters` names.
+#[expect(
+    missing_docs,
+    unreachable_pub,
+    non_camel_case_types,
+    non_snake_case,
+    non_upper_case_globals,
+    unsafe_op_in_unsafe_fn,
+    clippy::all,
+    clippy::undocumented_unsafe_blocks,
+    reason = "made by bindgen from C"
+)]
+#[allow(
+    dead_code,
+    improper_ctypes,
+    unused_imports,
+    reason = "which of them apply depends on the items named in `bindgen_parameters`"
+)]
+pub(crate) mod bindings {
+    use kernel::bindings::*;
+    use kernel::ffi;
+    use pin_init::MaybeZeroable;
+
+    include!(concat!(
+        env!("RESIN_OBJ"),
+        "/src/sys/bindings_generated.rs"
+    ));
+}
