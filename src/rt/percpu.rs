@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Data of which every CPU has its own copy, so that CPUs do not fight for cache lines.
+//!
+//! C headers: [`include/linux/percpu.h`](srctree/include/linux/percpu.h),
+//! [`include/linux/cpumask.h`](srctree/include/linux/cpumask.h)
+
+use crate::sys::bindings;
+use core::ptr::NonNull;
+use kernel::{
+    cpu::{
+        nr_cpu_ids,
+        CpuId, //
+    },
+    prelude::*,
+};
+
+/// One pinned `T` for every possible CPU, each in cache lines of its own.
+///
+/// Nothing ties the caller to the CPU whose slot it uses: what is in `T` must be safe to share
+/// (atomics, a [`SpinLockBh`](super::sync::SpinLockBh)), the CPU's number only makes it likely
+/// that nobody else wants it.
+///
+/// Made and dropped in process context, used in any.
+///
+/// # Invariants
+///
+/// There is at least one slot; slot `n` belongs to CPU `n`.
+pub(crate) struct PerCpu<T> {
+    slots: KVec<Pin<KBox<Slot<T>>>>,
+}
+
+/// A value alone in its cache lines (64 octets on every x86-64 processor).
+#[pin_data]
+#[repr(align(64))]
+struct Slot<T> {
+    #[pin]
+    value: T,
+}
+
+impl<T> PerCpu<T> {
+    /// Makes a slot for each possible CPU, calling `init` with the CPU's number.
+    pub(crate) fn try_new<I, E>(mut init: impl FnMut(u32) -> I) -> Result<Self>
+    where
+        I: PinInit<T, E>,
+        Error: From<E>,
+    {
+        let cpus = nr_cpu_ids().max(1);
+        let mut slots = KVec::with_capacity(cpus as usize, GFP_KERNEL)?;
+        for cpu in 0..cpus {
+            let value = init(cpu);
+            let slot = try_pin_init!(Slot { value <- value }? E);
+            slots.push(KBox::pin_init(slot, GFP_KERNEL)?, GFP_KERNEL)?;
+        }
+        // INVARIANT: One slot was pushed per CPU number from 0, and there is at least one CPU.
+        Ok(Self { slots })
+    }
+
+    /// The slot of CPU `cpu`; a number that no CPU has is taken modulo the number of slots.
+    #[inline]
+    pub(crate) fn get(&self, cpu: u32) -> &T {
+        let len = self.slots.len();
+        let mut index = cpu as usize;
+        if index >= len {
+            index = index.checked_rem(len).unwrap_or(0);
+        }
+        // SAFETY: By the type invariants `len` is not zero, so `index < len`.
+        let slot = unsafe { self.slots.get_unchecked(index) };
+        &slot.value
+    }
+
+    /// The number of the CPU that runs this code, and its slot.
+    ///
+    /// In process context the caller may be on another CPU before it looks at the answer.
+    #[inline]
+    pub(crate) fn current(&self) -> (u32, &T) {
+        let cpu = CpuId::current().as_u32();
+        (cpu, self.get(cpu))
+    }
+
+    /// All slots, in order of their CPUs' numbers.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().map(|slot| &slot.value)
+    }
+}
+
+/// A number that all CPUs add to at full speed, and that somebody reads now and then.
+///
+/// Made and dropped in process context, used in any. It wraps at 2^64.
+///
+/// # Invariants
+///
+/// The pointer is to a `u64 __percpu` that this value owns.
+pub(crate) struct Counter(NonNull<u64>);
+
+// SAFETY: The number is per-CPU memory, which is not bound to a thread.
+unsafe impl Send for Counter {}
+// SAFETY: Adding is one instruction on the own CPU's copy; reading tolerates concurrent adding.
+unsafe impl Sync for Counter {}
+
+impl Counter {
+    /// A counter that stands at zero.
+    pub(crate) fn new() -> Result<Self> {
+        // SAFETY: No requirements; process context by this type's contract.
+        let counter = unsafe { bindings::counter_alloc() };
+        // INVARIANT: The memory was just allocated for us.
+        NonNull::new(counter).map(Self).ok_or(ENOMEM)
+    }
+
+    /// Adds `n`.
+    #[inline]
+    pub(crate) fn add(&self, n: u64) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::counter_add(self.0.as_ptr(), n) }
+    }
+
+    /// Takes `n` away, for numbers that go up and down.
+    #[inline]
+    pub(crate) fn sub(&self, n: u64) {
+        self.add(n.wrapping_neg());
+    }
+
+    /// What all CPUs have added so far. Adding that happens meanwhile may be in it or not.
+    pub(crate) fn sum(&self) -> u64 {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::counter_sum(self.0.as_ptr()) }
+    }
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants the memory is ours, and nobody uses it after this.
+        unsafe { bindings::counter_free(self.0.as_ptr()) }
+    }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The spinlock that process context and softirq may share, and waiting for RCU readers.
+//!
+//! C headers: [`include/linux/spinlock.h`](srctree/include/linux/spinlock.h),
+//! [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
+
+use crate::sys::bindings;
+use kernel::{
+    ffi::c_char,
+    sync::lock::{
+        Backend,
+        Guard,
+        Lock, //
+    },
+};
+
+pub(crate) use kernel::sync::rcu::synchronize_rcu;
+
+/// A spinlock held with bottom halves off: for data that process context and softirq share.
+///
+/// The kernel crate's `SpinLock` leaves bottom halves on: a softirq that interrupts its holder on
+/// the same CPU and wants the same lock would spin for ever.
+///
+/// Locking is allowed in process context and in softirq, not in hard interrupts. While a guard
+/// lives nothing may sleep. Make one with [`new_spinlock_bh!`].
+pub(crate) type SpinLockBh<T> = Lock<T, SpinLockBhBackend>;
+
+/// What [`SpinLockBh::lock`] returns: the data, until it is dropped.
+pub(crate) type SpinLockBhGuard<'a, T> = Guard<'a, T, SpinLockBhBackend>;
+
+/// A pin-initialiser of a [`SpinLockBh`] with a lock class (of lockdep) of its own per place of
+/// use, and a name if one is given.
+macro_rules! new_spinlock_bh {
+    ($inner:expr $(, $name:literal)? $(,)?) => {
+        $crate::rt::sync::SpinLockBh::new(
+            $inner,
+            ::kernel::optional_name!($($name)?),
+            ::kernel::static_lock_class!(),
+        )
+    };
+}
+pub(crate) use new_spinlock_bh;
+
+/// A `spinlock_t` taken by `spin_lock_bh()`.
+pub(crate) struct SpinLockBhBackend;
+
+// SAFETY: `spinlock_t` ensures mutual exclusion; `relock` is the default one, which locks in the
+// same way again.
+unsafe impl Backend for SpinLockBhBackend {
+    type State = bindings::spinlock_t;
+    type GuardState = ();
+
+    #[inline]
+    unsafe fn init(
+        ptr: *mut Self::State,
+        name: *const c_char,
+        key: *mut bindings::lock_class_key,
+    ) {
+        // SAFETY: By the function's requirements `ptr` is valid for writes, `name` and `key` are
+        // valid for ever.
+        unsafe { bindings::__spin_lock_init(ptr, name, key) }
+    }
+
+    #[inline]
+    unsafe fn lock(ptr: *mut Self::State) -> Self::GuardState {
+        // SAFETY: By the function's requirements `ptr` is an initialised spinlock.
+        unsafe { bindings::spin_lock_bh(ptr) }
+    }
+
+    #[inline]
+    unsafe fn try_lock(ptr: *mut Self::State) -> Option<Self::GuardState> {
+        // SAFETY: By the function's requirements `ptr` is an initialised spinlock.
+        unsafe { bindings::spin_trylock_bh(ptr) }.then_some(())
+    }
+
+    #[inline]
+    unsafe fn unlock(ptr: *mut Self::State, _guard_state: &Self::GuardState) {
+        // SAFETY: By the function's requirements `ptr` is a spinlock that the caller holds.
+        unsafe { bindings::spin_unlock_bh(ptr) }
+    }
+
+    #[inline]
+    unsafe fn assert_is_held(ptr: *mut Self::State) {
+        // SAFETY: By the function's requirements `ptr` is an initialised spinlock.
+        unsafe { bindings::spin_assert_is_held(ptr) }
+    }
+}
