@@ -4,6 +4,8 @@
  * lacks.
  */
 #include <linux/net.h>
+#include <linux/proc_fs.h>
+#include <linux/seq_file.h>
 #include <linux/skbuff.h>
 #include <net/net_namespace.h>
 #include <net/sock.h>

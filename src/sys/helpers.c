@@ -3,9 +3,15 @@
 /* The C that Rust cannot do without; see helpers.h. Nothing in here decides anything. */
 
 #include <linux/cache.h>
+#include <linux/capability.h>
+#include <linux/cpumask.h>
 #include <linux/errno.h>
+#include <linux/fs.h>
 #include <linux/percpu.h>
+#include <linux/proc_fs.h>
 #include <linux/skbuff.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
 #include <net/inet_connection_sock.h>
 #include <net/inet_sock.h>
 #include <net/ipv6.h>
@@ -259,4 +265,100 @@ void resin_helper_net_unregister(void)
 void **resin_helper_net_slot(const struct net *net)
 {
 	return net_generic(net, resin_net_id);
+}
+
+/* --- rt/sync.rs -------------------------------------------------------------------------------- */
+
+void resin_helper_spin_lock_bh(spinlock_t *lock)
+{
+	spin_lock_bh(lock);
+}
+
+void resin_helper_spin_unlock_bh(spinlock_t *lock)
+{
+	spin_unlock_bh(lock);
+}
+
+bool resin_helper_spin_trylock_bh(spinlock_t *lock)
+{
+	return spin_trylock_bh(lock);
+}
+
+/* --- rt/percpu.rs ------------------------------------------------------------------------------ */
+
+u64 __percpu *resin_helper_counter_alloc(void)
+{
+	return alloc_percpu(u64);
+}
+
+void resin_helper_counter_add(u64 __percpu *counter, u64 n)
+{
+	this_cpu_add(*counter, n);
+}
+
+u64 resin_helper_counter_sum(u64 __percpu *counter)
+{
+	u64 sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(*per_cpu_ptr(counter, cpu));
+	return sum;
+}
+
+void resin_helper_counter_free(u64 __percpu *counter)
+{
+	free_percpu(counter);
+}
+
+/* --- rt/workqueue.rs --------------------------------------------------------------------------- */
+
+/*
+ * A CPU that has never been online has no workers, and one that is offline no timers: then any CPU
+ * will do. With preemption off none can go offline between the look and the queueing.
+ */
+static int online_or_any(u32 cpu)
+{
+	return cpu < nr_cpu_ids && cpu_online(cpu) ? cpu : WORK_CPU_UNBOUND;
+}
+
+bool resin_helper_queue_work_online(u32 cpu, struct workqueue_struct *queue,
+				    struct work_struct *work)
+{
+	bool queued;
+
+	preempt_disable();
+	queued = queue_work_on(online_or_any(cpu), queue, work);
+	preempt_enable();
+	return queued;
+}
+
+bool resin_helper_queue_delayed_work_online(u32 cpu, struct workqueue_struct *queue,
+					    struct delayed_work *work, unsigned long delay)
+{
+	bool queued;
+
+	preempt_disable();
+	queued = queue_delayed_work_on(online_or_any(cpu), queue, work, delay);
+	preempt_enable();
+	return queued;
+}
+
+/* --- rt/proc.rs -------------------------------------------------------------------------------- */
+
+/* Its owner, and looking it up anew for each namespace, come from the parent. */
+struct proc_dir_entry *resin_helper_proc_net_folder(struct net *net, const char *name)
+{
+	return proc_mkdir(name, net->proc_net);
+}
+
+void *resin_helper_proc_file_data(const struct file *file)
+{
+	return pde_data(file_inode(file));
+}
+
+/* Could whoever opened the file administer the namespace then? */
+bool resin_helper_proc_file_capable(const struct file *file, const struct net *net)
+{
+	return file_ns_capable(file, net->user_ns, CAP_NET_ADMIN);
 }

@@ -7,11 +7,17 @@
 #ifndef RESIN_SYS_HELPERS_H
 #define RESIN_SYS_HELPERS_H
 
+#include <linux/spinlock_types.h>
 #include <linux/types.h>
 
+struct delayed_work;
+struct file;
 struct msghdr;
 struct net;
+struct proc_dir_entry;
 struct sock;
+struct work_struct;
+struct workqueue_struct;
 
 /* rt/socket.rs */
 
@@ -59,5 +65,31 @@ void resin_helper_net_release(struct net *net);
 int resin_helper_net_register(int (*init)(struct net *net), void (*exit)(struct net *net));
 void resin_helper_net_unregister(void);
 void **resin_helper_net_slot(const struct net *net);
+
+/* rt/sync.rs */
+
+void resin_helper_spin_lock_bh(spinlock_t *lock);
+void resin_helper_spin_unlock_bh(spinlock_t *lock);
+bool resin_helper_spin_trylock_bh(spinlock_t *lock);
+
+/* rt/percpu.rs */
+
+u64 __percpu *resin_helper_counter_alloc(void);
+void resin_helper_counter_add(u64 __percpu *counter, u64 n);
+u64 resin_helper_counter_sum(u64 __percpu *counter);
+void resin_helper_counter_free(u64 __percpu *counter);
+
+/* rt/workqueue.rs */
+
+bool resin_helper_queue_work_online(u32 cpu, struct workqueue_struct *queue,
+				    struct work_struct *work);
+bool resin_helper_queue_delayed_work_online(u32 cpu, struct workqueue_struct *queue,
+					    struct delayed_work *work, unsigned long delay);
+
+/* rt/proc.rs */
+
+struct proc_dir_entry *resin_helper_proc_net_folder(struct net *net, const char *name);
+void *resin_helper_proc_file_data(const struct file *file);
+bool resin_helper_proc_file_capable(const struct file *file, const struct net *net);
 
 #endif
