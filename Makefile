@@ -1,0 +1,40 @@
+# The front door. `make help` says what there is.
+
+.DEFAULT_GOAL := all
+MAKEFLAGS += --no-print-directory
+export KERNEL JOBS
+
+kernel := scripts/kernel
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
+
+ifdef KDIR
+# A prepared Rust-enabled kernel tree, with the tools of this very machine.
+all: ## resin.ko for Debian's kernel KERNEL (build/stock), or for the kernel tree KDIR (build/kdir)
+	@scripts/checks kdir $(KDIR)
+	$(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(CURDIR)/build/kdir modules
+
+install: all ## put the module where modprobe finds it (for KDIR's kernel, or for KERNEL)
+	$(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(CURDIR)/build/kdir modules_install
+else
+all:
+	@$(kernel) module stock
+
+install: all
+	@$(kernel) install
+endif
+
+debug: ## resin.ko for the debug kernel (build/debug)
+	@$(kernel) module debug
+
+check: ## rustfmt, clippy, layers, file and stack sizes, shellcheck
+	@scripts/checks all
+
+run: ## boot a guest with the gateway in it, in front of a real Tomcat (PORT=8080)
+	@scripts/run
+
+clean: ## remove build/; downloads and kernels stay in the cache
+	rm -rf build
+
+.PHONY: help all debug install check run clean
