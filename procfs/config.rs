@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `config`: every setting with its value, `name value`, one a line.
+
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::Mutex, //
+};
+
+use super::{
+    Context,
+    Failure, //
+};
+use crate::rt::proc::{
+    File,
+    SeqFile, //
+};
+
+pub(super) struct Config {
+    context: Context,
+    /// Held from reading the settings until they are replaced.
+    writing: Pin<KBox<Mutex<()>>>,
+}
+
+impl Config {
+    pub(super) fn new(context: Context) -> Result<Self> {
+        Ok(Self {
+            context,
+            writing: KBox::pin_init(new_mutex!((), "Config::writing"), GFP_KERNEL)?,
+        })
+    }
+
+    fn set(&self, text: &[u8]) -> Result<(), Failure> {
+        let instance = &self.context.instance;
+        let _writing = self.writing.lock();
+        let settings = instance.settings().apply(text)?;
+        Ok(instance.set_settings(settings)?)
+    }
+}
+
+impl File for Config {
+    fn show(&self, out: &SeqFile) -> Result {
+        write!(out, "{}", self.context.instance.settings());
+        Ok(())
+    }
+
+    fn store(&self, text: &[u8]) -> Result {
+        self.context.finish(format_args!("config"), self.set(text))
+    }
+
+    fn refuse(&self, why: &str) {
+        self.context.errors.record(format_args!("config: {why}"));
+    }
+}

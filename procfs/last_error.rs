@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `last-error`: why the last refused write was refused.
+//!
+//! It stays until the next refusal, so that it can be read after any number of other writes. Empty
+//! when nothing was refused yet.
+
+use core::fmt;
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{
+        Arc,
+        Mutex, //
+    },
+};
+
+use crate::{
+    bytes::Writer,
+    config::Refusal,
+    rt::{
+        clock,
+        proc::{
+            File,
+            SeqFile, //
+        },
+    },
+    time::{
+        Duration,
+        Instant, //
+    },
+};
+
+/// The reason of the last refusal in this namespace.
+#[pin_data]
+pub(super) struct LastError {
+    #[pin]
+    state: Mutex<State>,
+}
+
+impl LastError {
+    pub(super) fn new() -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                state <- new_mutex!(State::new(), "LastError::state"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Keeps `reason` in the place of the one before, and logs it. Process context.
+    pub(super) fn record(&self, reason: fmt::Arguments<'_>) {
+        let mut state = self.state.lock();
+        state.set(reason);
+        if state.log.admits(clock::now()) {
+            pr_warn!("{}\n", state.as_str());
+        }
+    }
+}
+
+/// The file itself.
+pub(super) struct Reader(pub(super) Arc<LastError>);
+
+impl File for Reader {
+    fn show(&self, out: &SeqFile) -> Result {
+        let state = self.0.state.lock();
+        if state.len != 0 {
+            out.write(state.as_str().as_bytes());
+            out.write(b"\n");
+        }
+        Ok(())
+    }
+}
+
+/// What is protected by [`LastError`]'s lock.
+struct State {
+    text: [u8; Self::LEN],
+    /// How much of `text` is used.
+    len: usize,
+    log: Limiter,
+}
+
+impl State {
+    /// Room for the longest refusal and the name of the file.
+    const LEN: usize = Refusal::MAX_LEN + 32;
+
+    const fn new() -> Self {
+        Self {
+            text: [0; Self::LEN],
+            len: 0,
+            log: Limiter::new(),
+        }
+    }
+
+    fn set(&mut self, reason: fmt::Arguments<'_>) {
+        let mut out = Writer::new(&mut self.text);
+        // What does not fit is cut off, which is better than no reason at all.
+        let _ = fmt::write(&mut out, reason);
+        self.len = out.len();
+    }
+
+    fn as_str(&self) -> &str {
+        let text = self.text.get(..self.len).unwrap_or(&[]);
+        core::str::from_utf8(text).unwrap_or("")
+    }
+}
+
+/// Keeps a writer in a loop from flooding the kernel log: a container's root may write, too.
+struct Limiter {
+    /// When the present period began, if there was one.
+    since: Option<Instant>,
+    /// How many messages it has had.
+    count: u32,
+}
+
+impl Limiter {
+    /// At most so many messages...
+    const BURST: u32 = 10;
+    /// ...in this time.
+    const PERIOD: Duration = Duration::from_secs(5);
+
+    const fn new() -> Self {
+        Self {
+            since: None,
+            count: 0,
+        }
+    }
+
+    fn admits(&mut self, now: Instant) -> bool {
+        if self.since.is_none_or(|since| now.since(since) >= Self::PERIOD) {
+            self.since = Some(now);
+            self.count = 0;
+        }
+        self.count = self.count.saturating_add(1);
+        self.count <= Self::BURST
+    }
+}

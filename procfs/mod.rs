@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! /proc/net/resin of one network namespace: one file here for each family of files there.
+//!
+//! What a text means is decided by [`crate::config`], what it does by [`crate::server`]; these
+//! files only carry it from one to the other. A write that is refused changes nothing, gives an
+//! error number, and says why in `last-error` and in the kernel log.
+//!
+//! To add a file: a module with a type that is a [`File`], and its entry in [`Tree`].
+//!
+//! # Locking
+//!
+//! All calls come from system calls and may sleep; any number run at once. From the outside in:
+//!
+//! 1. `Sruns::entries` (a mutex) is taken by the `store` of `srun-count` and by nothing else. It
+//!    is held while `srun-N` files are made and removed, so that two resizes do not mix. Removing a
+//!    file waits for its running calls; those of `srun-N` take only the locks below.
+//! 2. `Config::writing` (a mutex) is taken by the `store` of `config` and by nothing else: two
+//!    writers that each change a line do not undo each other's.
+//! 3. The server's own locks.
+//! 4. `LastError::state` (a mutex), innermost: nothing is called under it but `printk`.
+//!
+//! Dropping a [`Tree`] takes none of these. It removes `srun-count` first, which waits for a resize
+//! that is running; after that nobody makes or removes files but the drop itself.
+
+mod config;
+mod last_error;
+mod server_port;
+mod srun;
+mod status;
+
+use core::fmt::{
+    self,
+    Display,
+    Formatter, //
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+use self::{
+    config::Config,
+    last_error::LastError,
+    server_port::ServerPort,
+    srun::Count,
+    status::Status, //
+};
+use crate::{
+    config::{
+        Kind,
+        Refusal, //
+    },
+    rt::{
+        net::Net,
+        proc::{
+            Dir,
+            Entry,
+            File,
+            Mode, //
+        },
+    },
+    server::Instance, //
+};
+
+/// /proc/net/resin and all its files. Made and dropped in process context, with no lock held that
+/// the [`Instance`] takes in its methods.
+pub(crate) struct Tree {
+    // Dropped in this order: whoever makes files goes first. The folder goes with the last file.
+    _count: Entry<Count>,
+    _server_port: Entry<ServerPort>,
+    _config: Entry<Config>,
+    _status: Entry<Status>,
+    _last_error: Entry<last_error::Reader>,
+}
+
+impl Tree {
+    /// Makes the folder and its files for `instance` in the namespace `net`.
+    pub(crate) fn new(net: &Net, instance: Arc<Instance>) -> Result<Self> {
+        let dir = Dir::new(net, c"resin")?;
+        let errors = LastError::new()?;
+        let context = Context { instance, errors };
+        Ok(Self {
+            _last_error: dir.file(
+                c"last-error",
+                Mode::ReadOnly,
+                last_error::Reader(context.errors.clone()),
+            )?,
+            _status: dir.file(c"status", Mode::ReadOnly, Status(context.clone()))?,
+            _config: dir.file(c"config", Mode::ReadWrite, Config::new(context.clone())?)?,
+            _server_port: dir.file(
+                c"server_port",
+                Mode::ReadWrite,
+                ServerPort(context.clone()),
+            )?,
+            _count: srun::files(dir, context)?,
+        })
+    }
+}
+
+/// What every file here works on.
+#[derive(Clone)]
+struct Context {
+    instance: Arc<Instance>,
+    errors: Arc<LastError>,
+}
+
+impl Context {
+    /// Ends a `store`: if it failed, keeps and logs why, and returns the error for the writer.
+    fn finish(&self, file: fmt::Arguments<'_>, outcome: Result<(), Failure>) -> Result {
+        outcome.map_err(|failure| {
+            self.errors.record(format_args!("{file}: {failure}"));
+            failure.error()
+        })
+    }
+}
+
+/// Why a write was not taken.
+enum Failure {
+    /// The text is wrong.
+    Text(Refusal),
+    /// The text is right, but the server could not do it.
+    Server(Error),
+}
+
+impl Failure {
+    fn error(&self) -> Error {
+        match self {
+            Failure::Text(refusal) => match refusal.kind() {
+                Kind::Invalid => EINVAL,
+                Kind::Range => ERANGE,
+                Kind::Unsupported => EOPNOTSUPP,
+            },
+            Failure::Server(error) => *error,
+        }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Failure::Text(refusal)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Server(error)
+    }
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Text(refusal) => Display::fmt(refusal, f),
+            Failure::Server(error) if *error == EADDRINUSE => {
+                f.write_str("another socket listens on that port")
+            }
+            Failure::Server(error) if *error == ENOMEM => f.write_str("out of memory"),
+            Failure::Server(error) => write!(f, "failed with {error:?}"),
+        }
+    }
+}

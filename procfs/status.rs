@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `status`: what the gateway is doing, as a table for people.
+
+use kernel::prelude::*;
+
+use super::Context;
+use crate::rt::proc::{
+    File,
+    SeqFile, //
+};
+
+pub(super) struct Status(pub(super) Context);
+
+impl File for Status {
+    fn show(&self, out: &SeqFile) -> Result {
+        self.0.instance.write_status(out)
+    }
+}
