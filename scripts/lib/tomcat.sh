@@ -12,10 +12,17 @@ tomcat_start() {
     host_packages javac=default-jdk-headless "$TOMCAT_HOME/bin/catalina.sh=tomcat10-common" \
         curl=curl setpriv=util-linux
     with_lock webapp webapp_build
-    local port
+    # One start at a time: a port that is free for one is free for the other too. Not with_lock,
+    # whose subshell would be the JVM's parent; the JVM itself must not hold the lock.
+    local port lock
+    exec {lock}>"$CACHE/lock/tomcat"
+    flock "$lock"
     for ((port = 6802; port < 6902; port++)); do
         port_in_use "$port" && continue
-        tomcat_try "$port" && return
+        if tomcat_try "$port" "$lock"; then
+            exec {lock}>&-
+            return
+        fi
         say "port $port did not work out, trying the next one"
     done
     die "no free port between 6802 and 6901: end what listens there (ss -ltnp)"
@@ -38,15 +45,15 @@ webapp_build() {
     touch "$stamp"
 }
 
-# tomcat_try PORT: starts Tomcat there. Fails if it ended by itself, say because somebody was
+# tomcat_try PORT LOCK: starts Tomcat there, without the descriptor LOCK. Fails if it ended by itself, say because somebody was
 # faster with the port.
 tomcat_try() {
-    local port=$1 base=$CACHE/tomcat/$1 parent=$BASHPID pid start=$SECONDS
+    local port=$1 lock=$2 base=$CACHE/tomcat/$1 parent=$BASHPID pid start=$SECONDS
     rm -rf "$base"
     mkdir -p "$base/conf" "$base/temp" "$base/logs" "$base/work"
     cp "$REPO/tests/webapp/conf/"*.xml "$base/conf/"
     say "starting Tomcat on 127.0.0.1:$port (log: $base/log)"
-    tomcat_exec "$parent" "$port" "$base" >"$base/log" 2>&1 </dev/null &
+    tomcat_exec "$parent" "$port" "$base" >"$base/log" 2>&1 </dev/null {lock}>&- &
     pid=$!
     until curl -fs --max-time 30 -o "$base/page" "http://127.0.0.1:$port/"; do
         kill -0 "$pid" 2>/dev/null || break
