@@ -24,7 +24,7 @@
     reason = "which of them apply depends on the items named in `bindgen_parameters`"
 )]
 pub(crate) mod bindings {
-    use kernel::bindings::*;
+    pub(crate) use kernel::bindings::*;
     use kernel::ffi;
     use pin_init::MaybeZeroable;
 
