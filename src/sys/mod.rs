@@ -6,30 +6,24 @@
 ///
 /// Everything of `kernel::bindings` is visible here too, and the types are those very types:
 /// `bindgen` makes only what `bindgen_parameters` names.
-#[expect(
+#[allow(
     missing_docs,
     unreachable_pub,
     non_camel_case_types,
     non_snake_case,
     non_upper_case_globals,
     unsafe_op_in_unsafe_fn,
-    clippy::all,
-    clippy::undocumented_unsafe_blocks,
-    reason = "made by bindgen from C"
-)]
-#[allow(
     dead_code,
     improper_ctypes,
     unused_imports,
-    reason = "which of them apply depends on the items named in `bindgen_parameters`"
+    clippy::all,
+    clippy::undocumented_unsafe_blocks,
+    reason = "made by bindgen from C; which of them apply depends on `bindgen_parameters`"
 )]
 pub(crate) mod bindings {
     pub(crate) use kernel::bindings::*;
     use kernel::ffi;
     use pin_init::MaybeZeroable;
 
-    include!(concat!(
-        env!("RESIN_OBJ"),
-        "/src/sys/bindings_generated.rs"
-    ));
+    include!(concat!(env!("RESIN_OBJ"), "/src/sys/bindings_generated.rs"));
 }

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Sockets that tell an object what happens to them.
+
+use super::{
+    locked,
+    Callbacks,
+    Io,
+    RawAddr,
+    Socket,
+    State, //
+};
+use crate::{
+    rt::sync::synchronize_rcu,
+    sys::bindings, //
+};
+use core::{
+    marker::PhantomData,
+    mem::align_of,
+    net::SocketAddr,
+    ptr::{
+        self,
+        NonNull, //
+    },
+};
+use kernel::{
+    error::to_result,
+    ffi::c_int,
+    prelude::*,
+    sync::{
+        Arc,
+        ArcBorrow, //
+    },
+};
+
+/// What happened to a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// There is something to read, or on a listening socket something to accept.
+    Readable,
+    /// There is room for sending again, after a send that gave [`Io::Wait`] or was short.
+    Writable,
+    /// The connection was made, or the peer finished, or it is over: see [`Attached::state`].
+    StateChanged,
+}
+
+/// An object that is told what happens to the sockets that are [`Attached`] to it.
+pub(crate) trait Events: Send + Sync + 'static {
+    /// Something happened to a socket.
+    ///
+    /// In softirq, or in process context with bottom halves off; with the socket's lock and its
+    /// `sk_callback_lock` held. So it may only use atomics, take a
+    /// [`SpinLockBh`](crate::rt::sync::SpinLockBh) under which no socket is used, and queue works.
+    /// It must not sleep, and not use the socket. Events may come when nothing changed, and one
+    /// event may stand for several: look at what is there.
+    fn on_event(this: ArcBorrow<'_, Self>, event: Event);
+}
+
+/// A socket that reports to a `T`, of which it holds a reference.
+///
+/// Dropped in process context: it stops reporting, closes the socket, and gives the reference up, in
+/// this order. For a listening socket it waits for an RCU grace period in between.
+///
+/// If the `T` keeps the `Attached`, which is usual, the two keep each other alive: take it out to
+/// end that.
+///
+/// # Invariants
+///
+/// The socket's callbacks are [`Hooks<T>`]'s, and `owner` is parked in it.
+pub(crate) struct Attached<T: Events> {
+    // Dropped in this order.
+    socket: Socket,
+    owner: Parked<T>,
+    listening: bool,
+}
+
+impl<T: Events> Attached<T> {
+    /// Makes `socket`, an accepted or outgoing one, report to `owner`. Process context.
+    ///
+    /// Octets and even FIN may have come before, which is not reported: after this, behave as if
+    /// every [`Event`] had come once.
+    pub(crate) fn attach(socket: Socket, owner: Arc<T>) -> Attached<T> {
+        Self::new(socket, owner, false)
+    }
+
+    /// Makes `socket`, which was made by [`Socket::bind`], listen and report to `owner`. Process
+    /// context.
+    ///
+    /// Up to `backlog` connections wait to be accepted; the sysctl `somaxconn` does not bound it.
+    pub(crate) fn listen(socket: Socket, owner: Arc<T>, backlog: i32) -> Result<Attached<T>> {
+        let this = Self::new(socket, owner, true);
+        // SAFETY: The socket is valid by its invariants.
+        to_result(unsafe { bindings::kernel_listen(this.socket.sock(), backlog) })?;
+        Ok(this)
+    }
+
+    /// Takes a connection that waits to be accepted, if there is one. Process context.
+    ///
+    /// The new socket has the settings of [`Socket::bind`] and the kernel's own callbacks, and keeps
+    /// its namespace alive. After [`Event::Readable`] call this until it gives `None`. After an
+    /// error (`ENFILE`, `ENOMEM`: call again a little later; `ESHUTDOWN`: the namespace is going;
+    /// `EINVAL`: the socket does not listen) no event comes for what still waits.
+    pub(crate) fn accept(&self) -> Result<Option<Socket>> {
+        // SAFETY: The socket is valid by its invariants. This spares making a socket in vain.
+        if !unsafe { bindings::sk_accept_pending(self.socket.sk()) } {
+            return Ok(None);
+        }
+        let mut sock = ptr::null_mut();
+        // SAFETY: The socket is valid by its invariants, `sock` is valid for writes.
+        let errno = unsafe {
+            bindings::kernel_accept(self.socket.sock(), &mut sock, bindings::O_NONBLOCK as c_int)
+        };
+        match to_result(errno) {
+            Err(EAGAIN) => return Ok(None),
+            other => other?,
+        }
+        let sock = NonNull::new(sock).ok_or(EINVAL)?;
+        // SAFETY: An accepted socket has a `sk`.
+        let sk = unsafe { NonNull::new_unchecked((*sock.as_ptr()).sk) };
+        // INVARIANT: `kernel_accept()` gave us a socket of our own. `sk_clone()` copied the settings
+        // from the listening one, which has those of `Socket`; the kernel gives the callbacks of one
+        // family's sockets all alike.
+        let child = Socket {
+            sock,
+            sk,
+            originals: self.socket.originals,
+        };
+        // `sk_clone()` copied the callbacks too. They must not outlive the module.
+        child.restore_callbacks();
+        child.hold_net()?;
+        Ok(Some(child))
+    }
+
+    /// Begins to connect to `addr`. Process context; does not wait.
+    ///
+    /// [`Event::StateChanged`] comes when it has come to a result: see [`Self::state`] and
+    /// [`Self::error`]. To be called once.
+    pub(crate) fn connect(&self, addr: SocketAddr) -> Result {
+        let mut raw = RawAddr::new(addr);
+        // SAFETY: The socket is valid by its invariants, the address for its length.
+        let errno = unsafe {
+            bindings::kernel_connect(
+                self.socket.sock(),
+                raw.as_mut_ptr(),
+                raw.len(),
+                bindings::O_NONBLOCK as c_int,
+            )
+        };
+        if errno == -(bindings::EINPROGRESS as c_int) {
+            return Ok(());
+        }
+        to_result(errno)
+    }
+
+    /// Reads into `buf` what has been received, as much as fits.
+    ///
+    /// What was received before a reset can still be read; then the reset's error comes once, and
+    /// from then on `ENOTCONN`. Octets that the peer marked as urgent are read in their place, like
+    /// all others. An empty `buf` is `EINVAL`.
+    ///
+    /// Any context but hard interrupts, without a socket's lock held. Does not sleep.
+    pub(crate) fn recv(&self, buf: &mut [u8]) -> Result<Io> {
+        if buf.is_empty() {
+            return Err(EINVAL);
+        }
+        match self.socket.try_lock() {
+            Some(mut locked) => locked.read(buf),
+            None => Ok(Io::Retry),
+        }
+    }
+
+    /// Queues for sending the octets of `parts[0]` and then of `parts[1]`, copying as many as there
+    /// is room for.
+    ///
+    /// With `more` the end of them is not sent as a small segment but waits, up to 200 ms, for what
+    /// the caller is about to send. Before the connection is made it gives [`Io::Wait`]; before
+    /// [`Self::connect`] and when the connection is over or was shut down an error (`EPIPE`,
+    /// `ECONNRESET`, `ETIMEDOUT`...). Nothing to send is `EINVAL`.
+    ///
+    /// Any context but hard interrupts, without a socket's lock held. Does not sleep.
+    pub(crate) fn send(&self, parts: [&[u8]; 2], more: bool) -> Result<Io> {
+        if parts.iter().all(|part| part.is_empty()) {
+            return Err(EINVAL);
+        }
+        match self.socket.try_lock() {
+            Some(mut locked) => locked.write(parts, more),
+            None => Ok(Io::Retry),
+        }
+    }
+
+    /// Sends FIN after all that is queued. Receiving goes on. Says whether it could be done: if not,
+    /// a process owns the socket, so try again a little later. Once done or without a connection it
+    /// does nothing more.
+    ///
+    /// Any context but hard interrupts, without a socket's lock held. Does not sleep.
+    pub(crate) fn shutdown_send(&self) -> bool {
+        match self.socket.try_lock() {
+            Some(mut locked) => {
+                locked.shutdown_send();
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// How far the connection is: a snapshot. Any context.
+    pub(crate) fn state(&self) -> State {
+        locked::state(self.socket.sk())
+    }
+
+    /// The error that ended the connection, unless a send or a receive has already told it. A
+    /// snapshot. Any context.
+    pub(crate) fn error(&self) -> Option<Error> {
+        // SAFETY: The socket is valid by its invariants.
+        match unsafe { bindings::sk_error(self.socket.sk()) } {
+            0 => None,
+            errno => Some(Error::from_errno(errno.wrapping_neg())),
+        }
+    }
+
+    /// Whether a receive would give something other than [`Io::Wait`]: a snapshot. Any context.
+    pub(crate) fn readable(&self) -> bool {
+        // SAFETY: The socket is valid by its invariants.
+        unsafe { bindings::sk_readable(self.socket.sk()) }
+    }
+
+    /// Makes the coming close send RST at once and forget what is queued. Process context.
+    pub(crate) fn abort(&self) {
+        // SAFETY: The socket is valid by its invariants.
+        unsafe { bindings::sock_no_linger(self.socket.sk()) }
+    }
+
+    /// The socket, for its addresses.
+    pub(crate) fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// Parks `owner` in the socket and sets the callbacks.
+    fn new(socket: Socket, owner: Arc<T>, listening: bool) -> Self {
+        let owner = Parked::new(owner);
+        // SAFETY: The callbacks are code of this module. They are taken out again, and waited for,
+        // before the module goes and before the reference is given up: when the value made here is
+        // dropped. What is parked is what they expect.
+        unsafe { socket.set_callbacks(owner.0.as_ptr().cast(), &Hooks::<T>::CALLBACKS) };
+        // INVARIANT: Just set.
+        Self {
+            socket,
+            owner,
+            listening,
+        }
+    }
+}
+
+impl<T: Events> Drop for Attached<T> {
+    fn drop(&mut self) {
+        self.socket.restore_callbacks();
+        if self.listening {
+            // Our `sk_data_ready` may have been loaded by somebody who has yet to call it, and
+            // children with our callbacks may be on their way to the queue. What is in the queue by
+            // then is ended by the release, child by child, each under its lock.
+            synchronize_rcu();
+        }
+    }
+}
+
+/// A reference to a `T` in the form in which it is parked in a socket.
+///
+/// # Invariants
+///
+/// The pointer came from [`Arc::into_raw`], and this value owns the reference. Its three lowest bits
+/// are zero (the kernel keeps flags there).
+struct Parked<T>(NonNull<T>);
+
+// SAFETY: It is an `Arc<T>` in another form.
+unsafe impl<T: Send + Sync> Send for Parked<T> {}
+// SAFETY: As above.
+unsafe impl<T: Send + Sync> Sync for Parked<T> {}
+
+impl<T> Parked<T> {
+    /// Takes over the reference.
+    fn new(owner: Arc<T>) -> Self {
+        const {
+            assert!(align_of::<T>() >= 8, "flags of sk_user_data are in the way");
+        }
+        // SAFETY: Pointers of an `Arc` are not null.
+        // INVARIANT: The alignment was checked.
+        Self(unsafe { NonNull::new_unchecked(Arc::into_raw(owner).cast_mut()) })
+    }
+}
+
+impl<T> Drop for Parked<T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants.
+        drop(unsafe { Arc::from_raw(self.0.as_ptr()) });
+    }
+}
+
+/// The callbacks of sockets that report to a `T`.
+struct Hooks<T: Events>(PhantomData<T>);
+
+impl<T: Events> Hooks<T> {
+    /// What is set in such a socket.
+    const CALLBACKS: Callbacks = Callbacks {
+        data_ready: Some(Self::data_ready),
+        write_space: Some(Self::write_space),
+        state_change: Some(Self::state_change),
+    };
+
+    /// `sk_data_ready`.
+    ///
+    /// # Safety
+    ///
+    /// To be called by the kernel on a socket whose callback it is.
+    unsafe extern "C" fn data_ready(sk: *mut bindings::sock) {
+        // SAFETY: By the requirements of this function.
+        unsafe { Self::report(sk, Event::Readable) }
+    }
+
+    /// `sk_write_space`.
+    ///
+    /// # Safety
+    ///
+    /// To be called by the kernel on a socket whose callback it is.
+    unsafe extern "C" fn write_space(sk: *mut bindings::sock) {
+        // SAFETY: By the requirements of this function `sk` is valid, and the kernel holds its lock.
+        if unsafe { bindings::sk_take_write_space(sk) } {
+            // SAFETY: By the requirements of this function.
+            unsafe { Self::report(sk, Event::Writable) }
+        }
+    }
+
+    /// `sk_state_change`.
+    ///
+    /// # Safety
+    ///
+    /// To be called by the kernel on a socket whose callback it is.
+    unsafe extern "C" fn state_change(sk: *mut bindings::sock) {
+        // SAFETY: By the requirements of this function.
+        unsafe { Self::report(sk, Event::StateChanged) }
+    }
+
+    /// Tells the object that is parked in `sk`.
+    ///
+    /// There is none in a child that was not accepted yet, though it runs its listener's callbacks:
+    /// `SK_USER_DATA_NOCOPY`. Nor is there after a detachment that overtook this call. Either way
+    /// nobody waits for such a socket: the kernel's own callbacks would wake sleepers and pollers,
+    /// and a socket without a file has none.
+    ///
+    /// # Safety
+    ///
+    /// `sk` is a valid socket. If something is parked in it, then by an [`Attached<T>`].
+    unsafe fn report(sk: *mut bindings::sock, event: Event) {
+        // SAFETY: By the requirements of this function `sk` is valid.
+        let owner: *mut T = unsafe { bindings::sk_enter_callback(sk) }.cast();
+        if !owner.is_null() {
+            // SAFETY: By the requirements of this function it is a `Parked<T>`'s pointer. The
+            // reference stays as long as the pointer is parked, and the lock that was just taken
+            // keeps it parked while the borrow lives.
+            T::on_event(unsafe { ArcBorrow::from_raw(owner) }, event);
+        }
+        // SAFETY: The lock was taken above.
+        unsafe { bindings::sk_leave_callback(sk) };
+    }
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is done under a socket's spinlock: reading, writing, finishing. None of it sleeps.
+
+use super::{
+    Io,
+    Socket,
+    State, //
+};
+use crate::sys::bindings;
+use core::marker::PhantomData;
+use kernel::{
+    error::to_result,
+    ffi::{
+        c_int,
+        c_uint, //
+    },
+    prelude::*,
+    types::NotThreadSafe, //
+};
+
+/// A socket whose spinlock is held, bottom halves off. Dropped, it is unlocked.
+///
+/// # Invariants
+///
+/// `sk` is a [`Socket`]'s; its slock is held by this value and no process owns it.
+pub(super) struct Locked<'a> {
+    sk: *mut bindings::sock,
+    _socket: PhantomData<&'a Socket>,
+    _not_send: NotThreadSafe,
+}
+
+impl<'a> Locked<'a> {
+    /// Takes the spinlock of `socket`, unless a process owns the socket.
+    pub(super) fn try_new(socket: &'a Socket) -> Option<Self> {
+        // SAFETY: The socket is valid by its invariants.
+        if !unsafe { bindings::sk_try_lock(socket.sk()) } {
+            return None;
+        }
+        // INVARIANT: Just locked, and not owned.
+        Some(Self {
+            sk: socket.sk(),
+            _socket: PhantomData,
+            _not_send: NotThreadSafe,
+        })
+    }
+
+    /// Moves what has been received into `buf`, as much as there is and fits.
+    pub(super) fn read(&mut self, buf: &mut [u8]) -> Result<Io> {
+        let mut desc = bindings::read_descriptor_t {
+            written: 0,
+            count: buf.len(),
+            ..Default::default()
+        };
+        desc.arg.data = buf.as_mut_ptr().cast();
+        // SAFETY: By the type invariants the socket's lock is held, as both functions want; `desc`
+        // is what `copy_out` wants, and `buf` outlives the call.
+        let copied = unsafe {
+            bindings::tcp_inline_urgent(self.sk);
+            bindings::tcp_read_sock(self.sk, &mut desc, Some(copy_out))
+        };
+        to_result(copied.min(0))?;
+        match usize::try_from(copied) {
+            Ok(copied) if copied > 0 => Ok(Io::Done(copied)),
+            _ => self.read_end(),
+        }
+    }
+
+    /// Why there was nothing to read. A pending error is taken, so it is told once.
+    fn read_end(&mut self) -> Result<Io> {
+        // SAFETY: By the type invariants the socket's lock is held.
+        match unsafe { bindings::tcp_read_end(self.sk) } {
+            0 => Ok(Io::Wait),
+            1 => Ok(Io::Eof),
+            errno => Err(Error::from_errno(errno)),
+        }
+    }
+
+    /// Queues `parts` for sending, as much as there is room for.
+    pub(super) fn write(&mut self, parts: [&[u8]; 2], more: bool) -> Result<Io> {
+        // In these states `tcp_sendmsg_locked()` gives -EAGAIN too, but what ends them is
+        // `sk_state_change`, and nothing is wrong with memory.
+        if state(self.sk) == State::Connecting {
+            return Ok(Io::Wait);
+        }
+        match self.send(parts, more) {
+            Ok(sent) if sent > 0 => Ok(Io::Done(sent)),
+            Ok(_) => Ok(Io::Retry),
+            // `SOCK_NOSPACE` is set, and `tcp_check_space()` heeds it at every acknowledgement:
+            // provided that there is something to be acknowledged.
+            Err(EAGAIN) if !self.queues_empty() => Ok(Io::Wait),
+            Err(EAGAIN | ENOMEM) => Ok(Io::Retry),
+            Err(error) if error.to_errno() == -(bindings::ENOBUFS as c_int) => Ok(Io::Retry),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// `tcp_sendmsg_locked()`.
+    fn send(&mut self, parts: [&[u8]; 2], more: bool) -> Result<usize> {
+        let size = parts[0].len().saturating_add(parts[1].len());
+        let kvec = parts.map(|part| bindings::kvec {
+            iov_base: part.as_ptr().cast_mut().cast(),
+            iov_len: part.len(),
+        });
+        // Without NOSIGNAL an error would send SIGPIPE to whoever happens to be current.
+        let mut flags = bindings::MSG_DONTWAIT | bindings::MSG_NOSIGNAL;
+        if more {
+            flags |= bindings::MSG_MORE;
+        }
+        let mut msg = bindings::msghdr {
+            msg_flags: flags,
+            ..Default::default()
+        };
+        // SAFETY: `kvec` has two elements that describe valid memory, which is only read, and both
+        // outlive the use of the iterator. By the type invariants the socket's lock is held; its
+        // `sk_socket` is there since the `Socket` is; by the invariants of `Socket` no allocation
+        // sleeps, and DONTWAIT keeps the rest from sleeping. `sk_flush_backlog()` would take slock
+        // again, but finds the backlog empty: no process owns the socket.
+        let sent = unsafe {
+            bindings::iov_iter_kvec(
+                &mut msg.msg_iter,
+                bindings::ITER_SOURCE,
+                kvec.as_ptr(),
+                kvec.len(),
+                size,
+            );
+            bindings::tcp_send(self.sk, &mut msg, size)
+        };
+        to_result(sent.min(0))?;
+        Ok(usize::try_from(sent).unwrap_or(0))
+    }
+
+    /// Whether nothing is queued that the peer could acknowledge.
+    fn queues_empty(&self) -> bool {
+        // SAFETY: By the type invariants the socket's lock is held.
+        unsafe { bindings::tcp_queues_empty(self.sk) }
+    }
+
+    /// Sends FIN after what is queued, if the connection is up and that was not done yet.
+    pub(super) fn shutdown_send(&mut self) {
+        // SAFETY: By the type invariants the socket's lock is held.
+        unsafe { bindings::tcp_shutdown_send(self.sk) }
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants the lock is held.
+        unsafe { bindings::sk_unlock(self.sk) }
+    }
+}
+
+/// How far the connection of `sk`, a [`Socket`]'s, is. Without the lock it is a snapshot.
+pub(super) fn state(sk: *mut bindings::sock) -> State {
+    // SAFETY: The socket is valid, as the caller says.
+    match unsafe { bindings::sk_state(sk) } as c_uint {
+        bindings::TCP_SYN_SENT | bindings::TCP_SYN_RECV => State::Connecting,
+        bindings::TCP_ESTABLISHED | bindings::TCP_FIN_WAIT1 | bindings::TCP_FIN_WAIT2 => {
+            State::Established
+        }
+        bindings::TCP_CLOSE_WAIT | bindings::TCP_CLOSING | bindings::TCP_LAST_ACK => {
+            State::HalfClosed
+        }
+        _ => State::Closed,
+    }
+}
+
+/// `tcp_read_sock()`'s actor: copies `len` octets of `skb` from `offset` on, or what fits.
+///
+/// Returns how many; 0 ends the reading.
+///
+/// # Safety
+///
+/// `skb` has `len` octets at `offset`. `desc.arg.data` is a buffer, valid for writes, of which
+/// `desc.written` octets are filled and `desc.count` are not.
+unsafe extern "C" fn copy_out(
+    desc: *mut bindings::read_descriptor_t,
+    skb: *mut bindings::sk_buff,
+    offset: c_uint,
+    len: usize,
+) -> c_int {
+    // SAFETY: By the requirements of this function, and nobody else uses it.
+    let desc = unsafe { &mut *desc };
+    let len = len.min(desc.count);
+    // CAST: An skb is shorter than 2^31, so `len` and `offset` are too.
+    let len_c = len as c_int;
+    if len_c <= 0 {
+        return 0;
+    }
+    // SAFETY: By the requirements of this function: the skb has that much at `offset`, and the
+    // buffer has room for that much behind what is filled.
+    let errno = unsafe {
+        let to = desc.arg.data.cast::<u8>().wrapping_add(desc.written).cast();
+        bindings::skb_copy_bits(skb, offset as c_int, to, len_c)
+    };
+    if errno != 0 {
+        return errno;
+    }
+    desc.written = desc.written.wrapping_add(len);
+    desc.count = desc.count.wrapping_sub(len);
+    len_c
+}
