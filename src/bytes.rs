@@ -3,6 +3,7 @@
 //! Octets: spans, buffers, bounded output, numbers, character classes, fast scanning.
 
 use core::fmt;
+use core::num::NonZero;
 use core::ops::DerefMut;
 
 /// A range of a buffer that somebody else owns.
@@ -19,9 +20,20 @@ impl Span {
     /// The octets from `start` up to `end`; empty if that is no range of 32-bit numbers.
     pub(crate) fn between(start: usize, end: usize) -> Span {
         match (u32::try_from(start), u32::try_from(end)) {
-            (Ok(start), Ok(end)) => Span { start, len: end.saturating_sub(start) },
+            (Ok(start), Ok(end)) => Span {
+                start,
+                len: end.saturating_sub(start),
+            },
             _ => Span::EMPTY,
         }
+    }
+
+    /// The same span in a buffer in which its own begins at `offset`.
+    pub(crate) fn shifted(self, offset: usize) -> Span {
+        Span::between(
+            self.start().saturating_add(offset),
+            self.end().saturating_add(offset),
+        )
     }
 
     /// The octets themselves; none if the buffer is too short for the span.
@@ -65,7 +77,11 @@ pub(crate) struct Buffer<S> {
 impl<S: DerefMut<Target = [u8]>> Buffer<S> {
     /// An empty buffer over `store`.
     pub(crate) const fn new(store: S) -> Buffer<S> {
-        Buffer { store, head: 0, tail: 0 }
+        Buffer {
+            store,
+            head: 0,
+            tail: 0,
+        }
     }
 
     /// The octets that wait to be consumed.
@@ -134,6 +150,11 @@ impl<S: DerefMut<Target = [u8]>> Buffer<S> {
         Ok(())
     }
 
+    /// The store itself, to make it larger, or smaller when the buffer is empty.
+    pub(crate) fn store_mut(&mut self) -> &mut S {
+        &mut self.store
+    }
+
     /// Gives the store back.
     pub(crate) fn into_store(self) -> S {
         self.store
@@ -170,36 +191,39 @@ impl<'a> Writer<'a> {
     /// Writes all of `octets`, or nothing of them.
     pub(crate) fn put(&mut self, octets: &[u8]) -> Result<(), Full> {
         let end = self.len.checked_add(octets.len()).ok_or(Full)?;
-        self.out.get_mut(self.len..end).ok_or(Full)?.copy_from_slice(octets);
+        self.out
+            .get_mut(self.len..end)
+            .ok_or(Full)?
+            .copy_from_slice(octets);
         self.len = end;
         Ok(())
     }
 
     /// Writes a number in decimal.
     pub(crate) fn put_decimal(&mut self, number: u64) -> Result<(), Full> {
-        self.put_number(number, 10)
+        self.put_number(number, DECIMAL)
     }
 
     /// Writes a number in lower-case hexadecimal, without leading zeros.
     pub(crate) fn put_hex(&mut self, number: u64) -> Result<(), Full> {
-        self.put_number(number, 16)
+        self.put_number(number, HEXADECIMAL)
     }
 
-    fn put_number(&mut self, mut number: u64, base: u64) -> Result<(), Full> {
+    fn put_number(&mut self, mut number: u64, base: NonZero<u64>) -> Result<(), Full> {
         let mut digits = [0u8; 20];
-        let mut used = 0;
-        for digit in digits.iter_mut().rev() {
+        let mut start = digits.len();
+        for (index, digit) in digits.iter_mut().enumerate().rev() {
             *digit = match (number % base) as u8 {
                 value @ 0..=9 => b'0'.wrapping_add(value),
                 value => (b'a' - 10).wrapping_add(value),
             };
-            number /= base;
-            used += 1;
+            start = index;
+            number = number / base;
             if number == 0 {
                 break;
             }
         }
-        self.put(digits.get(digits.len() - used..).unwrap_or(&[]))
+        self.put(digits.get(start..).unwrap_or(&[]))
     }
 
     /// What was written so far.
@@ -223,8 +247,191 @@ impl<'a> Writer<'a> {
     }
 }
 
+const DECIMAL: NonZero<u64> = NonZero::new(10).unwrap();
+const HEXADECIMAL: NonZero<u64> = NonZero::new(16).unwrap();
+
 impl fmt::Write for Writer<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.put(text.as_bytes()).map_err(|Full| fmt::Error)
     }
+}
+
+/// Reads a decimal number: one to twenty digits and nothing else, less than 2^64.
+pub(crate) fn parse_decimal(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > 20 {
+        return None;
+    }
+    text.iter().try_fold(0u64, |number, octet| {
+        let digit = octet.wrapping_sub(b'0');
+        match digit {
+            0..=9 => number.checked_mul(10)?.checked_add(u64::from(digit)),
+            _ => None,
+        }
+    })
+}
+
+/// Reads a hexadecimal number: one to sixteen digits of either case and nothing else.
+pub(crate) fn parse_hex(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > 16 {
+        return None;
+    }
+    text.iter().try_fold(0u64, |number, octet| {
+        Some(number << 4 | u64::from(hex_digit(*octet)?))
+    })
+}
+
+/// The value of a hexadecimal digit.
+pub(crate) const fn hex_digit(octet: u8) -> Option<u8> {
+    match octet {
+        b'0'..=b'9' => Some(octet.wrapping_sub(b'0')),
+        b'a'..=b'f' => Some(octet.wrapping_sub(b'a' - 10)),
+        b'A'..=b'F' => Some(octet.wrapping_sub(b'A' - 10)),
+        _ => None,
+    }
+}
+
+/// Whether two words are the same but for the case of ASCII letters.
+pub(crate) fn eq_ignore_case(one: &[u8], other: &[u8]) -> bool {
+    one.eq_ignore_ascii_case(other)
+}
+
+/// Cuts spaces and tabs off both ends (OWS, RFC 9110 section 5.6.3).
+pub(crate) fn trim_ows(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = text {
+        text = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
+}
+
+/// The elements of a comma-separated list, without the white space around them and without the
+/// empty ones (RFC 9110 section 5.6.1.2). Quoted strings are not looked into: only for lists whose
+/// elements have none.
+pub(crate) fn tokens(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    list.split(|octet| *octet == b',')
+        .map(trim_ows)
+        .filter(|element| !element.is_empty())
+}
+
+const TCHAR: u8 = 1;
+const TARGET: u8 = 2;
+const HOST: u8 = 4;
+
+/// The classes of each octet.
+static CLASSES: [u8; 256] = classes();
+
+#[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing)] // Run by the compiler only.
+const fn classes() -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut octet = 0u8;
+    // Nothing above ASCII has a class.
+    while octet < 128 {
+        let mut class = 0;
+        // RFC 9110 section 5.6.2.
+        if octet.is_ascii_alphanumeric()
+            || matches!(
+                octet,
+                b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_'
+            )
+            || matches!(octet, b'`' | b'|' | b'~')
+        {
+            class |= TCHAR;
+        }
+        if octet.is_ascii_graphic() && octet != b'#' {
+            class |= TARGET;
+        }
+        // RFC 3986 section 3.2.2: unreserved, sub-delims; "%" only begins a pct-encoded octet.
+        if octet.is_ascii_alphanumeric()
+            || matches!(
+                octet,
+                b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'('
+            )
+            || matches!(octet, b')' | b'*' | b'+' | b',' | b';' | b'=')
+        {
+            class |= HOST;
+        }
+        table[octet as usize] = class;
+        octet += 1;
+    }
+    table
+}
+
+fn has(octet: u8, class: u8) -> bool {
+    let classes = CLASSES.get(usize::from(octet));
+    classes.is_some_and(|classes| classes & class != 0)
+}
+
+/// An octet of a token: a method, a field name (RFC 9110 section 5.6.2).
+pub(crate) fn is_tchar(octet: u8) -> bool {
+    has(octet, TCHAR)
+}
+
+/// Whether it is a token (RFC 9110 section 5.6.2).
+pub(crate) fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|octet| is_tchar(*octet))
+}
+
+/// An octet of a request target: any visible one of ASCII but `#`. RFC 3986 would have some more
+/// of them percent-encoded, which browsers do not do.
+pub(crate) fn is_target_char(octet: u8) -> bool {
+    has(octet, TARGET)
+}
+
+/// An octet that may stand in a registered name as it is (RFC 3986 section 3.2.2).
+pub(crate) fn is_host_char(octet: u8) -> bool {
+    has(octet, HOST)
+}
+
+/// An octet of a field value: visible, space, tab or obs-text (RFC 9110 section 5.5).
+pub(crate) const fn is_field_content(octet: u8) -> bool {
+    octet == b'\t' || !is_control(octet)
+}
+
+/// A control of ASCII, the tab among them.
+const fn is_control(octet: u8) -> bool {
+    octet < 0x20 || octet == 0x7f
+}
+
+/// Index of the first `needle`.
+pub(crate) fn find_byte(hay: &[u8], needle: u8) -> Option<usize> {
+    let needles = LOW_BITS * u64::from(needle);
+    find(hay, |word| zeros(word ^ needles), |octet| octet == needle)
+}
+
+/// Index of the first control of ASCII (0x00..=0x1f, 0x7f), the tab among them.
+pub(crate) fn find_control(hay: &[u8]) -> Option<usize> {
+    let below_space = |word: u64| word.wrapping_sub(LOW_BITS * 0x20) & !word & HIGH_BITS;
+    find(
+        hay,
+        |word| below_space(word) | zeros(word ^ (LOW_BITS * 0x7f)),
+        is_control,
+    )
+}
+
+const LOW_BITS: u64 = 0x0101_0101_0101_0101;
+const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+
+/// Marks the octets of a word that are zero in their highest bit. Octets above the lowest one
+/// that is marked may be marked falsely (by the borrow of the subtraction).
+const fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(LOW_BITS) & !word & HIGH_BITS
+}
+
+/// Searches eight octets at a time: `marks` marks hits in a little-endian word, the lowest mark
+/// being right; `hits` looks at one octet.
+#[inline(always)]
+fn find(hay: &[u8], marks: impl Fn(u64) -> u64, hits: impl Fn(u8) -> bool) -> Option<usize> {
+    let mut rest = hay;
+    while let Some((chunk, tail)) = rest.split_first_chunk() {
+        let marked = marks(u64::from_le_bytes(*chunk));
+        if marked != 0 {
+            let within = (marked.trailing_zeros() / 8) as usize;
+            return Some(hay.len().wrapping_sub(rest.len()).wrapping_add(within));
+        }
+        rest = tail;
+    }
+    let within = rest.iter().position(|octet| hits(*octet))?;
+    Some(hay.len().wrapping_sub(rest.len()).wrapping_add(within))
 }

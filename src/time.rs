@@ -131,7 +131,10 @@ impl Duration {
     /// Reads a setting: a whole number and a unit, `500ms`, `60s`, `5m`, `1h`, `1d` (also `us`,
     /// `ns`), or a plain number of seconds. None for anything else, and for what does not fit.
     pub(crate) fn parse(text: &[u8]) -> Option<Duration> {
-        let digits = text.iter().take_while(|octet| octet.is_ascii_digit()).count();
+        let digits = text
+            .iter()
+            .take_while(|octet| octet.is_ascii_digit())
+            .count();
         let (number, unit) = text.split_at_checked(digits)?;
         let number = crate::bytes::parse_decimal(number)?;
         let nanos = match unit {
@@ -148,9 +151,10 @@ impl fmt::Display for Duration {
         if self.is_zero() {
             return f.write_str("0s");
         }
-        let exact = UNITS.iter().find(|(_, nanos)| self.0 % nanos == 0);
+        let mut units = UNITS.iter();
+        let exact = units.find(|(_, nanos)| self.0.checked_rem(*nanos) == Some(0));
         let (name, nanos) = exact.unwrap_or(&("ns", 1));
-        write!(f, "{}{}", self.0 / nanos, name)
+        write!(f, "{}{}", self.0.checked_div(*nanos).unwrap_or(0), name)
     }
 }
 

@@ -2,6 +2,7 @@
 
 //! Where a message's body ends: its framing while it streams (RFC 9112 sections 6 and 7).
 
+use super::chunk::Chunked;
 use super::head::BodyLength;
 use super::{Method, Status, Violation};
 
@@ -18,12 +19,6 @@ pub(crate) enum Body {
     UntilClose,
 }
 
-/// The state of a chunked body (RFC 9112 section 7.1).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Chunked {
-    left: u64,
-}
-
 /// What the next octets of the input are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Step {
@@ -37,18 +32,27 @@ pub(crate) struct Step {
 }
 
 impl Body {
-    /// The body that follows a request head.
-    pub(crate) fn of_request(declared: BodyLength) -> Body {
-        let _ = declared;
-        todo!()
+    /// The body that follows a request head: without a declared framing there is none (RFC 9112
+    /// section 6.3, rule 7).
+    pub(crate) const fn of_request(declared: BodyLength) -> Body {
+        match declared {
+            BodyLength::None | BodyLength::Length(0) => Body::None,
+            BodyLength::Length(left) => Body::Length(left),
+            BodyLength::Chunked => Body::Chunked(Chunked::new()),
+        }
     }
 
     /// The body that follows a response head (RFC 9112 section 6.3): `method` is the request's.
     ///
     /// A 101 has none either: what follows it is no longer HTTP.
-    pub(crate) fn of_response(method: Method, status: Status, declared: BodyLength) -> Body {
-        let _ = (method, status, declared);
-        todo!()
+    pub(crate) const fn of_response(method: Method, status: Status, declared: BodyLength) -> Body {
+        match (method, status, declared) {
+            (Method::Head, _, _) => Body::None,
+            (_, Status::NO_CONTENT | Status::NOT_MODIFIED, _) => Body::None,
+            (_, status, _) if status.is_informational() => Body::None,
+            (_, _, BodyLength::None) => Body::UntilClose,
+            _ => Body::of_request(declared),
+        }
     }
 
     /// Says what the octets of `input` are, in the order in which they came, and advances past
@@ -57,17 +61,50 @@ impl Body {
     /// A step of `skip == 0`, `data == 0` and not `done` needs more input. Violations carry 400;
     /// for a response's body the caller turns them with [`Violation::of_response`].
     pub(crate) fn next(&mut self, input: &[u8]) -> Result<Step, Violation> {
-        let _ = input;
-        todo!()
+        let step = match self {
+            Body::None => Step {
+                skip: 0,
+                data: 0,
+                done: true,
+            },
+            Body::Length(left) => {
+                let data = usize::try_from(*left)
+                    .unwrap_or(usize::MAX)
+                    .min(input.len());
+                *left = left.saturating_sub(data as u64);
+                Step {
+                    skip: 0,
+                    data,
+                    done: *left == 0,
+                }
+            }
+            Body::Chunked(chunked) => chunked.next(input)?,
+            Body::UntilClose => Step {
+                skip: 0,
+                data: input.len(),
+                done: false,
+            },
+        };
+        if step.done {
+            *self = Body::None;
+        }
+        Ok(step)
     }
 
     /// Whether the message has ended.
-    pub(crate) fn is_done(&self) -> bool {
+    pub(crate) const fn is_done(&self) -> bool {
         matches!(self, Body::None)
     }
 
-    /// The stream has ended: is the message complete? Violated if it was cut short.
+    /// Takes note that the stream has ended, and tells whether the message is complete (RFC 9112
+    /// section 8).
     pub(crate) fn eof(&mut self) -> Result<(), Violation> {
-        todo!()
+        match self {
+            Body::None | Body::UntilClose => {
+                *self = Body::None;
+                Ok(())
+            }
+            Body::Length(_) | Body::Chunked(_) => Err(Violation::bad("body cut short")),
+        }
     }
 }

@@ -6,8 +6,11 @@
 //! [`field::fields`](super::field::fields). All spans count from the first octet of the buffer
 //! that was given to the parser, and keep their meaning as long as that octet is its first one.
 
+use super::facts::Facts;
+use super::field::{self, Line};
+use super::start::{self, RequestLine, StatusLine};
 use super::{Limits, Method, Status, Version, Violation};
-use crate::bytes::Span;
+use crate::bytes::{self, Span};
 
 /// What a parser says of the octets so far.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,23 +19,6 @@ pub(crate) enum Parse<T> {
     Complete(T),
     /// Nothing is wrong yet, but the end is not there: call again with more octets.
     Partial,
-}
-
-/// Where the parser was when it ran out of octets, so that a head that comes octet by octet is
-/// still read once only.
-///
-/// One `Scan` serves one stream: it starts over by itself after a complete head. As long as the
-/// answer is [`Parse::Partial`] every next call must be given the same octets with more appended.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Scan {
-    line: u32,
-}
-
-impl Scan {
-    /// A scan that stands at the beginning of a message.
-    pub(crate) const fn new() -> Scan {
-        Scan { line: 0 }
-    }
 }
 
 /// How the request target is written (RFC 9112 section 3.2). The authority-form is only for
@@ -132,14 +118,167 @@ pub(crate) struct ResponseHead {
     pub(crate) fields: Span,
 }
 
+/// Where the parser was when it ran out of octets, so that a head that comes octet by octet is
+/// still read once only.
+///
+/// One `Scan` serves one stream: it starts over by itself after a complete head or a violation. As
+/// long as the answer is [`Parse::Partial`], the next call must be given the same octets with more
+/// appended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scan {
+    /// Where the first line begins that was not read yet.
+    line: usize,
+    /// Up to where there is no LF in that line.
+    seen: usize,
+    /// The start line, once it was read.
+    start: Start,
+    /// Where the field lines begin.
+    fields: usize,
+    facts: Facts,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Start {
+    Unread,
+    Request(RequestLine),
+    Response(StatusLine),
+}
+
+impl Scan {
+    /// A scan that stands at the beginning of a message.
+    pub(crate) const fn new() -> Scan {
+        Scan {
+            line: 0,
+            seen: 0,
+            start: Start::Unread,
+            fields: 0,
+            facts: Facts::NONE,
+        }
+    }
+
+    /// Reads on. Returns the length of the head once all of it was read.
+    ///
+    /// `start_line` reads the start line and says where the next line begins, or none as long as
+    /// the end of the start line is missing.
+    fn read<F>(
+        &mut self,
+        buf: &[u8],
+        limits: &Limits,
+        start_line: F,
+    ) -> Result<Option<usize>, Violation>
+    where
+        F: FnOnce(&[u8]) -> Result<Option<(Start, usize)>, Violation>,
+    {
+        let limit = limits.head.min(MAX_HEAD);
+        let window = buf.get(..limit).unwrap_or(buf);
+        let full = window.len() == limit;
+        let news = window.get(self.seen..).unwrap_or(&[]);
+        if self.seen > self.line && !full && bytes::find_byte(news, b'\n').is_none() {
+            self.seen = window.len();
+            return Ok(None);
+        }
+        if let Start::Unread = self.start {
+            let Some((start, end)) = start_line(window)? else {
+                return self.wait(window, full, REQUEST_LINE_TOO_LONG);
+            };
+            self.start = start;
+            self.line = end;
+            self.fields = end;
+        }
+        loop {
+            match field::line(window, self.line)? {
+                Line::Field { name, value, end } => {
+                    if self.facts.fields >= limits.fields {
+                        return Err(TOO_MANY_FIELDS);
+                    }
+                    self.facts.note(name.of(window), value, window)?;
+                    self.line = end;
+                }
+                Line::End { end } => return Ok(Some(end)),
+                Line::Partial => return self.wait(window, full, HEAD_TOO_LARGE),
+            }
+        }
+    }
+
+    /// The octets end within a line: more may come, unless the head is already as large as it may
+    /// be.
+    fn wait(
+        &mut self,
+        window: &[u8],
+        full: bool,
+        too_large: Violation,
+    ) -> Result<Option<usize>, Violation> {
+        self.seen = window.len();
+        if full {
+            Err(too_large)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// What was read, as a request of `len` octets.
+    fn request(&self, len: usize) -> Result<RequestHead, Violation> {
+        let Start::Request(line) = self.start else {
+            return Err(Violation::bad("not a request"));
+        };
+        let facts = &self.facts;
+        // RFC 9112 section 3.2: 400 for "any HTTP/1.1 request message that lacks a Host".
+        if line.version == Version::Http11 && facts.host.is_none() {
+            return Err(Violation::bad("no Host field"));
+        }
+        Ok(RequestHead {
+            method: line.method,
+            method_span: line.method_span,
+            target: line.target,
+            form: line.form,
+            path: line.path,
+            version: line.version,
+            host: match line.form {
+                Form::Absolute => line.authority,
+                _ => facts.host.unwrap_or(Span::EMPTY),
+            },
+            len,
+            body: facts.body(line.version)?,
+            keep_alive: facts.keep_alive(line.version),
+            options: facts.options,
+            upgrade: facts.upgrade,
+            expect_continue: facts.expect_continue && line.version == Version::Http11,
+            fields: Span::between(self.fields, self.line),
+        })
+    }
+
+    /// What was read, as a response of `len` octets.
+    fn response(&self, len: usize) -> Result<ResponseHead, Violation> {
+        let Start::Response(line) = self.start else {
+            return Err(Violation::bad("not a response"));
+        };
+        let facts = &self.facts;
+        Ok(ResponseHead {
+            version: line.version,
+            status: line.status,
+            reason: line.reason,
+            len,
+            body: facts.body(line.version)?,
+            keep_alive: facts.keep_alive(line.version),
+            options: facts.options,
+            upgrade: facts.upgrade,
+            has_date: facts.has_date,
+            fields: Span::between(self.fields, self.line),
+        })
+    }
+}
+
 /// Parses the head of a request at the front of `buf`.
 pub(crate) fn parse_request(
     buf: &[u8],
     scan: &mut Scan,
     limits: &Limits,
 ) -> Result<Parse<RequestHead>, Violation> {
-    let _ = (buf, scan, limits);
-    todo!()
+    let read = scan.read(buf, limits, |window| {
+        let line = start::request_line(window, limits.target)?;
+        Ok(line.map(|(line, end)| (Start::Request(line), end)))
+    });
+    finish(scan, read, Scan::request)
 }
 
 /// Parses the head of a response at the front of `buf`. Every violation carries status 502.
@@ -148,6 +287,35 @@ pub(crate) fn parse_response(
     scan: &mut Scan,
     limits: &Limits,
 ) -> Result<Parse<ResponseHead>, Violation> {
-    let _ = (buf, scan, limits);
-    todo!()
+    let read = scan.read(buf, limits, |window| {
+        let line = start::status_line(window)?;
+        Ok(line.map(|(line, end)| (Start::Response(line), end)))
+    });
+    finish(scan, read, Scan::response).map_err(Violation::of_response)
 }
+
+/// Makes a head of what was read, and sets the scan back unless the head is still incomplete.
+fn finish<H>(
+    scan: &mut Scan,
+    read: Result<Option<usize>, Violation>,
+    head: impl FnOnce(&Scan, usize) -> Result<H, Violation>,
+) -> Result<Parse<H>, Violation> {
+    let head = match read {
+        Ok(None) => return Ok(Parse::Partial),
+        Ok(Some(len)) => head(scan, len).map(Parse::Complete),
+        Err(violation) => Err(violation),
+    };
+    *scan = Scan::new();
+    head
+}
+
+/// What no limit may exceed: spans are of 32 bits.
+const MAX_HEAD: usize = 1 << 30;
+
+/// RFC 6585 section 5.
+const HEAD_TOO_LARGE: Violation = Violation::new(Status::HEAD_TOO_LARGE, "head too large");
+const TOO_MANY_FIELDS: Violation = Violation::new(Status::HEAD_TOO_LARGE, "too many fields");
+
+/// RFC 9112 section 3: "a request-target longer than any URI it wishes to parse".
+const REQUEST_LINE_TOO_LONG: Violation =
+    Violation::new(Status::URI_TOO_LONG, "request line too long");

@@ -3,10 +3,13 @@
 //! HTTP/1.1 on the wire (RFC 9110, RFC 9112): the words that every part of it uses.
 
 pub(crate) mod body;
+mod chunk;
 pub(crate) mod date;
 pub(crate) mod encode;
+mod facts;
 pub(crate) mod field;
 pub(crate) mod head;
+mod start;
 pub(crate) mod target;
 
 /// The protocol versions that this gateway speaks (RFC 9112 section 2.3).
@@ -165,7 +168,10 @@ impl Method {
 
     /// Safe: it asks for no change at the origin (RFC 9110 section 9.2.1).
     pub(crate) const fn is_safe(self) -> bool {
-        matches!(self, Method::Get | Method::Head | Method::Options | Method::Trace)
+        matches!(
+            self,
+            Method::Get | Method::Head | Method::Options | Method::Trace
+        )
     }
 
     /// Idempotent: twice is as good as once (RFC 9110 section 9.2.2).

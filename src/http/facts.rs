@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the fields of a head say about framing and about the connection, gathered line by line.
+//!
+//! Where two readers could understand a head differently it is refused (RFC 9112 section 11.2).
+
+use super::field::Name;
+use super::head::{BodyLength, Options};
+use super::{target, Status, Version, Violation};
+use crate::bytes::{self, Span};
+
+/// The facts so far.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Facts {
+    /// Field lines.
+    pub(super) fields: usize,
+    /// The value of Host.
+    pub(super) host: Option<Span>,
+    /// Content-Length.
+    length: Option<u64>,
+    /// Transfer-Encoding: chunked.
+    chunked: bool,
+    /// Connection.
+    pub(super) options: Options,
+    /// All options of Connection.
+    option_count: u8,
+    /// Upgrade.
+    pub(super) upgrade: bool,
+    /// Expect: 100-continue.
+    pub(super) expect_continue: bool,
+    /// Date.
+    pub(super) has_date: bool,
+}
+
+/// How many options Connection may have: the fields of a message are compared with each of them.
+const MAX_OPTIONS: u8 = 16;
+
+impl Facts {
+    /// Nothing is known yet.
+    pub(super) const NONE: Facts = Facts {
+        fields: 0,
+        host: None,
+        length: None,
+        chunked: false,
+        options: Options {
+            close: false,
+            keep_alive: false,
+            upgrade: false,
+            named: 0,
+        },
+        option_count: 0,
+        upgrade: false,
+        expect_continue: false,
+        has_date: false,
+    };
+
+    /// Takes a field line into account; `value` is a span of `buf`.
+    pub(super) fn note(&mut self, name: &[u8], value: Span, buf: &[u8]) -> Result<(), Violation> {
+        self.fields = self.fields.saturating_add(1);
+        let text = value.of(buf);
+        match Name::of(name) {
+            Name::Host => self.note_host(value, text),
+            Name::ContentLength => self.note_length(text),
+            Name::TransferEncoding => self.note_coding(text),
+            Name::Connection => self.note_connection(text),
+            Name::Upgrade => {
+                self.upgrade = true;
+                Ok(())
+            }
+            Name::Expect => {
+                self.expect_continue |= bytes::eq_ignore_case(text, b"100-continue");
+                Ok(())
+            }
+            Name::Date => {
+                self.has_date = true;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// RFC 9112 section 3.2: 400 for "more than one Host header field line or a Host header field
+    /// with an invalid field value".
+    fn note_host(&mut self, value: Span, text: &[u8]) -> Result<(), Violation> {
+        if self.host.is_some() {
+            return Err(Violation::bad("more than one Host"));
+        }
+        if !target::is_host(text) {
+            return Err(Violation::bad("bad Host"));
+        }
+        self.host = Some(value);
+        Ok(())
+    }
+
+    /// RFC 9110 section 8.6 lets a recipient take repetitions of one length for one or refuse
+    /// them; they are refused, in one line (`5, 5`) as in two.
+    fn note_length(&mut self, text: &[u8]) -> Result<(), Violation> {
+        if self.length.is_some() {
+            return Err(Violation::bad("more than one Content-Length"));
+        }
+        let length = bytes::parse_decimal(text).filter(|length| *length <= MAX_LENGTH);
+        self.length = Some(length.ok_or(Violation::bad("bad Content-Length"))?);
+        Ok(())
+    }
+
+    /// RFC 9112 section 6.1: 501 for "a transfer coding it does not understand", and chunked "only
+    /// once".
+    fn note_coding(&mut self, text: &[u8]) -> Result<(), Violation> {
+        if !bytes::eq_ignore_case(text, b"chunked") {
+            return Err(match text {
+                [] => Violation::bad("empty Transfer-Encoding"),
+                _ => Violation::new(Status::NOT_IMPLEMENTED, "unknown transfer coding"),
+            });
+        }
+        if self.chunked {
+            return Err(Violation::bad("more than one Transfer-Encoding"));
+        }
+        self.chunked = true;
+        Ok(())
+    }
+
+    /// RFC 9110 section 7.6.1.
+    fn note_connection(&mut self, text: &[u8]) -> Result<(), Violation> {
+        for option in bytes::tokens(text) {
+            if !bytes::is_token(option) {
+                return Err(Violation::bad("bad Connection option"));
+            }
+            if self.option_count >= MAX_OPTIONS {
+                return Err(Violation::bad("too many Connection options"));
+            }
+            self.option_count = self.option_count.saturating_add(1);
+            if bytes::eq_ignore_case(option, b"close") {
+                self.options.close = true;
+            } else if bytes::eq_ignore_case(option, b"keep-alive") {
+                self.options.keep_alive = true;
+            } else if bytes::eq_ignore_case(option, b"upgrade") {
+                self.options.upgrade = true;
+            } else {
+                self.options.named = self.options.named.saturating_add(1);
+            }
+        }
+        Ok(())
+    }
+
+    /// The declared framing (RFC 9112 sections 6.1 to 6.3).
+    pub(super) fn body(&self, version: Version) -> Result<BodyLength, Violation> {
+        match (self.chunked, self.length) {
+            (true, Some(_)) => Err(Violation::bad("both Transfer-Encoding and Content-Length")),
+            // "MUST treat the message as if the framing is faulty".
+            (true, None) if version == Version::Http10 => {
+                Err(Violation::bad("Transfer-Encoding in HTTP/1.0"))
+            }
+            (true, None) => Ok(BodyLength::Chunked),
+            (false, Some(length)) => Ok(BodyLength::Length(length)),
+            (false, None) => Ok(BodyLength::None),
+        }
+    }
+
+    /// Whether the sender lets the connection last (RFC 9112 section 9.3).
+    pub(super) fn keep_alive(&self, version: Version) -> bool {
+        !self.options.close && (version == Version::Http11 || self.options.keep_alive)
+    }
+}
+
+/// The longest body: what a signed file offset holds.
+const MAX_LENGTH: u64 = i64::MAX as u64;

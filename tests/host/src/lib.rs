@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The pure core of resin.ko on the host: the same files, with nothing but `core` below them.
+//!
+//! What the kernel could not survive is forbidden here, so that `cargo clippy` finds it: code that
+//! may panic, unchecked arithmetic, floats, `unsafe`.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::float_arithmetic,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+// Each part is there before all of what will use it.
+#![allow(dead_code, unused_imports)]
+
+/// The files of `src/`, at the paths that they have in the kernel: see the `use` below.
+#[path = "../../../src"]
+mod pure {
+    pub(crate) mod bytes;
+    pub(crate) mod config;
+    pub(crate) mod http;
+    pub(crate) mod slab;
+    pub(crate) mod time;
+}
+
+use pure::{bytes, config, http, slab, time};
+
+pub mod proc_grammar;
+
+#[cfg(test)]
+#[path = "../tests/mod.rs"]
+mod tests;
