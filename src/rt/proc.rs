@@ -308,7 +308,10 @@ impl<T: File> Table<T> {
         // SAFETY: The file is valid, and so is the namespace while procfs calls us.
         let capable = unsafe { bindings::proc_file_capable(file, node.net.as_ptr()) };
         from_result(|| {
-            node.store(capable, UserSlice::new(UserPtr::from_ptr(text.cast_mut().cast()), len))?;
+            node.store(
+                capable,
+                UserSlice::new(UserPtr::from_ptr(text.cast_mut().cast()), len),
+            )?;
             // No more than a page, so it fits.
             Ok(len as isize)
         })
@@ -331,8 +334,7 @@ impl<T: File> Node<T> {
             return Ok(());
         }
         if text.len() > PAGE_SIZE {
-            self.file
-                .refuse("more than 4096 octets in one write");
+            self.file.refuse("more than 4096 octets in one write");
             return Err(E2BIG);
         }
         let mut buffer = KVec::new();

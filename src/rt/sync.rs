@@ -52,11 +52,7 @@ unsafe impl Backend for SpinLockBhBackend {
     type GuardState = ();
 
     #[inline]
-    unsafe fn init(
-        ptr: *mut Self::State,
-        name: *const c_char,
-        key: *mut bindings::lock_class_key,
-    ) {
+    unsafe fn init(ptr: *mut Self::State, name: *const c_char, key: *mut bindings::lock_class_key) {
         // SAFETY: By the function's requirements `ptr` is valid for writes, `name` and `key` are
         // valid for ever.
         unsafe { bindings::__spin_lock_init(ptr, name, key) }
