@@ -6,6 +6,8 @@ REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 CACHE=${RESIN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/resin}
 JOBS=${JOBS:-$(nproc)}
 export REPO CACHE JOBS
+# depmod and the like, also for those who came by su.
+PATH=$PATH:/usr/sbin:/sbin
 
 # All progress goes to stderr: stdout belongs to the answer (a folder's name).
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
@@ -36,7 +38,7 @@ timed() {
     local text=$1 log status start=$SECONDS
     shift
     mkdir -p "$CACHE/log"
-    log=$CACHE/log/$(date +%Y%m%d-%H%M%S)-$$.log
+    log=$(mktemp "$CACHE/log/$(date +%Y%m%d-%H%M%S)-XXXXXX.log")
     say "$text"
     # Not `if ! "$@"`: that would switch off `set -e` inside COMMAND.
     set +e

@@ -25,13 +25,14 @@ debug() {
 
 # A build that was stopped half-way goes on where it was: make knows what is done.
 debug_locked() {
-    local source=$1 dir=$2
+    local source=$1 dir=$2 version
     [ ! -e "$dir/ready" ] || return 0
     need_root "building the debug kernel"
     mkdir -p "$dir/build"
     ln -sfn "../${source##*/}" "$dir/source"
     touch "$dir/llvm"
-    printf '%s\n' "$(sed 's/-.*//' <<<"${source##*/source-}")-resin-debug" >"$dir/release"
+    version=${source##*/source-}
+    printf '%s\n' "${version%%-*}-resin-debug" >"$dir/release"
     [ -e "$dir/config" ] || timed "configuring the debug kernel in $dir" debug_configure "$dir"
     timed "building the debug kernel (25 minutes on 2 idle cores, once)" debug_build "$dir"
     touch "$dir/ready"

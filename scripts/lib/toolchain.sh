@@ -12,6 +12,7 @@ TOOLCHAIN_PACKAGES=(
     dwarves perl patch rsync
     # Rust
     rustc rust-src rustfmt rust-clippy bindgen cargo pkg-config git ca-certificates
+    shellcheck
     # the debug kernel: KASAN together with Rust needs clang
     clang lld llvm
     debian-archive-keyring
