@@ -1,0 +1,149 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154,SC2034 # what scripts/guest sets and reads
+# How scripts/guest starts QEMU. Uses its variables: work, image, boot, smp, mem, icount, forwards,
+# shares, timeout, interactive, network; sets qemu_status. Needs common.sh.
+
+# Distributions keep it out of PATH; up to Debian 12 it came with QEMU.
+find_virtiofsd() {
+    local path
+    for path in /usr/libexec/virtiofsd /usr/lib/qemu/virtiofsd; do
+        [ ! -x $path ] || virtiofsd=$path
+    done
+    if [ -z "${virtiofsd:-}" ]; then
+        host_packages /usr/libexec/virtiofsd=virtiofsd
+        virtiofsd=/usr/libexec/virtiofsd
+    fi
+}
+
+# start_virtiofsd NUMBER DIR: serves DIR to the guest at the socket share-NUMBER.
+start_virtiofsd() {
+    local socket=$work/share-$1 options=(--shared-dir "$2" --cache auto --sandbox none)
+    [[ $virtiofsd != /usr/lib/qemu/* ]] || options=(-o "source=$2" -o cache=auto)
+    setpriv --pdeathsig TERM "$virtiofsd" --socket-path="$socket" "${options[@]}" \
+        </dev/null >"$socket.log" 2>&1 &
+    children+=($!)
+    local tries=0
+    until [ -S "$socket" ]; do
+        if ! kill -0 "${children[-1]}" 2>/dev/null || [ $((tries += 1)) -gt 200 ]; then
+            cat "$socket.log" >&2
+            die "cannot share $2: see virtiofsd's messages above"
+        fi
+        sleep 0.05
+    done
+}
+
+# Is KVM there, and does it really run this kernel? A /dev/kvm that opens proves nothing. The answer
+# holds until the host boots again.
+kvm_works() {
+    local verdict
+    verdict=$CACHE/guest/kvm-$(cat /proc/sys/kernel/random/boot_id)-${boot##*/}
+    [ -r /dev/kvm ] && [ -w /dev/kvm ] || return
+    if [ ! -e "$verdict" ]; then
+        say "trying whether KVM works here"
+        rm -f "$CACHE"/guest/kvm-*
+        timeout -k 1 20 qemu-system-x86_64 -M q35 -nodefaults -nic none -display none -no-reboot \
+            -accel kvm -cpu host -smp 2 -m 512 -kernel "$boot/vmlinux" -initrd "$boot/initrd" \
+            -append "console=ttyS0 panic=-1 quiet resin.trial" \
+            -serial "file:$work/trial.log" </dev/null >/dev/null 2>&1 || true
+        if grep -q 'resin: the trial boot succeeded' "$work/trial.log" 2>/dev/null; then
+            echo yes >"$verdict"
+        else
+            say "  it does not: the guest is emulated (TCG)"
+            echo no >"$verdict"
+        fi
+    fi
+    [ "$(cat "$verdict")" = yes ]
+}
+
+accelerator() {
+    if [ "$icount" = yes ]; then
+        # ERMS and FSRM would count one instruction per byte copied.
+        qemu+=(-accel "tcg,thread=single,tb-size=512" -icount "shift=0,sleep=off" -cpu "max,-erms,-fsrm"
+            -seed 1 -rtc "base=2026-01-01T00:00:00,clock=vm")
+        append+=" nokaslr norandmaps"
+    elif [ "${RESIN_ACCEL:-}" != tcg ] && kvm_works; then
+        qemu+=(-accel kvm -cpu host)
+    else
+        qemu+=(-accel "tcg,thread=multi,tb-size=512" -cpu max)
+    fi
+}
+
+# port NAME NUMBER BACKEND: a virtio port that the guest sees as /dev/vport*pNUMBER.
+port() {
+    qemu+=(-chardev "$3,id=$1" -device "virtserialport,bus=ports.0,nr=$2,chardev=$1")
+}
+
+devices() {
+    local netdev="user,id=net,ipv6=off" i
+    qemu+=(
+        -drive "file=$image,format=raw,if=virtio,snapshot=on,cache=unsafe"
+        -drive "file=$boot/modules.ext4,format=raw,if=virtio,readonly=on,cache=unsafe"
+        -drive "file=$work/payload.tar,format=raw,if=virtio,readonly=on"
+        -chardev "file,id=log,path=$work/kernel.log" -serial chardev:log
+        -device "virtio-serial,id=ports,max_ports=8"
+    )
+    port report 4 "file,path=$work/report"
+    if [ "$interactive" = yes ]; then
+        qemu+=(-chardev "stdio,id=tty,mux=on,signal=off" -device "virtconsole,bus=ports.0,nr=0,chardev=tty")
+        port in 1 null
+        port out 2 null
+        port err 3 null
+    else
+        port in 1 "stdio,signal=off"
+        port out 2 "pipe,path=$work/out"
+        port err 3 "pipe,path=$work/err"
+    fi
+    if [ "$network" = yes ]; then
+        for i in "${forwards[@]}"; do netdev+=",hostfwd=tcp:127.0.0.1:${i%:*}-10.0.2.15:${i#*:}"; done
+        qemu+=(-netdev "$netdev" -device "virtio-net-pci,netdev=net,romfile=")
+    fi
+    [ ${#shares[@]} -gt 0 ] || return 0
+    qemu+=(-object "memory-backend-memfd,id=mem,size=${mem}M,share=on" -machine memory-backend=mem)
+    for i in "${!shares[@]}"; do
+        start_virtiofsd "$i" "${shares[i]}"
+        qemu+=(-chardev "socket,id=share$i,path=$work/share-$i"
+            -device "vhost-user-fs-pci,chardev=share$i,tag=share$i")
+    done
+}
+
+# pump NAME: passes on what the guest writes to that port. If nobody wants it any more, the guest
+# ends, as a command would by SIGPIPE.
+pump() {
+    cat "$work/$1.out" || kill -TERM "$BASHPID" $$ 2>/dev/null
+}
+
+run_qemu() {
+    local name pumps=() append="console=ttyS0 panic=-1 loglevel=4 tsc=reliable rcupdate.rcu_cpu_stall_timeout=60"
+    local -a qemu=(qemu-system-x86_64 -M q35 -nodefaults -display none -no-reboot -no-user-config
+        -smp "$smp" -m "$mem" -kernel "$boot/vmlinux" -initrd "$boot/initrd")
+    : >"$work/report"
+    : >"$work/kernel.log"
+    accelerator
+    devices
+    qemu+=(-append "$append")
+    # Whatever becomes of us, nothing outlives us: setpriv has the kernel end QEMU with its parent.
+    local -a supervised=(setpriv --pdeathsig TERM timeout --foreground -k 5 "$timeout"
+        setpriv --pdeathsig KILL "${qemu[@]}")
+    if [ "$interactive" = yes ]; then
+        qemu_status=0
+        "${supervised[@]}" 2>"$work/qemu.err" || qemu_status=$?
+    else
+        for name in in out err; do mkfifo "$work/$name.in" "$work/$name.out"; done
+        pump out &
+        pumps+=($!)
+        pump err >&2 &
+        pumps+=($!)
+        exec {stdin}<&0
+        # QEMU makes its stdin non-blocking, which must not befall ours.
+        "${supervised[@]}" < <(exec cat <&"$stdin") >/dev/null 2>"$work/qemu.err" &
+        children+=($!)
+        qemu_status=0
+        wait "${children[-1]}" || qemu_status=$?
+        # If QEMU never opened its pipes, the pumps still wait for it.
+        : <>"$work/out.out" <>"$work/err.out"
+        wait "${pumps[@]}" || true
+    fi
+    if [ -s "$work/qemu.err" ]; then
+        grep -v 'terminating on signal 15' "$work/qemu.err" >&2 || true
+    fi
+}
