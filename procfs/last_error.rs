@@ -127,7 +127,10 @@ impl Limiter {
     }
 
     fn admits(&mut self, now: Instant) -> bool {
-        if self.since.is_none_or(|since| now.since(since) >= Self::PERIOD) {
+        if self
+            .since
+            .is_none_or(|since| now.since(since) >= Self::PERIOD)
+        {
             self.since = Some(now);
             self.count = 0;
         }

@@ -6,7 +6,8 @@
 //! files only carry it from one to the other. A write that is refused changes nothing, gives an
 //! error number, and says why in `last-error` and in the kernel log.
 //!
-//! To add a file: a module with a type that is a [`File`], and its entry in [`Tree`].
+//! To add a file: a module with a type that is a [`File`](crate::rt::proc::File), and its entry in
+//! [`Tree`].
 //!
 //! # Locking
 //!
@@ -56,7 +57,6 @@ use crate::{
         proc::{
             Dir,
             Entry,
-            File,
             Mode, //
         },
     },
@@ -88,11 +88,7 @@ impl Tree {
             )?,
             _status: dir.file(c"status", Mode::ReadOnly, Status(context.clone()))?,
             _config: dir.file(c"config", Mode::ReadWrite, Config::new(context.clone())?)?,
-            _server_port: dir.file(
-                c"server_port",
-                Mode::ReadWrite,
-                ServerPort(context.clone()),
-            )?,
+            _server_port: dir.file(c"server_port", Mode::ReadWrite, ServerPort(context.clone()))?,
             _count: srun::files(dir, context)?,
         })
     }

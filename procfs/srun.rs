@@ -34,7 +34,7 @@ use crate::{
 
 /// Makes `srun-count`, and with it a file for each backend that there is. They go with it.
 pub(super) fn files(dir: Dir, context: Context) -> Result<Entry<Count>> {
-    let count = context.instance.backends()?.len();
+    let count = context.instance.backend_count();
     let sruns = Arc::pin_init(
         try_pin_init!(Sruns {
             context,
@@ -112,7 +112,7 @@ impl Count {
 
 impl File for Count {
     fn show(&self, out: &SeqFile) -> Result {
-        writeln!(out, "{}", self.0.context.instance.backends()?.len());
+        writeln!(out, "{}", self.0.context.instance.backend_count());
         Ok(())
     }
 

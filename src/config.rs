@@ -8,15 +8,9 @@
 //!
 //! The text is whatever a user wrote, so nothing here panics, allocates or recurses on it.
 
-// Paths are spelled out because the host tests include this file by path, where the default
-// folder of a submodule would be `src/` instead of `src/config/`.
-#[path = "config/amount.rs"]
 mod amount;
-#[path = "config/backend.rs"]
 mod backend;
-#[path = "config/refusal.rs"]
 mod refusal;
-#[path = "config/settings.rs"]
 mod settings;
 
 #[allow(unused_imports)] // Named for the tests and the glue, not all of them in every build.

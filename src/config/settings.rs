@@ -138,8 +138,8 @@ struct Setting {
     set: fn(&mut Settings, u64),
 }
 
-fn find(name: &[u8]) -> Option<(usize, &'static Setting)> {
-    let mut table = TABLE.iter().enumerate();
+fn find(name: &[u8]) -> Option<(u32, &'static Setting)> {
+    let mut table = (0..).zip(TABLE);
     table.find(|(_, setting)| setting.name.as_bytes() == name)
 }
 
@@ -149,9 +149,9 @@ struct Given(u64);
 
 impl Given {
     /// Whether `index` was not there yet.
-    fn insert(&mut self, index: usize) -> bool {
+    fn insert(&mut self, index: u32) -> bool {
         const { assert!(TABLE.len() <= u64::BITS as usize) };
-        let bit = 1 << (index % u64::BITS as usize);
+        let bit = 1_u64.wrapping_shl(index);
         let new = self.0 & bit == 0;
         self.0 |= bit;
         new
@@ -186,11 +186,11 @@ impl Value for usize {
 }
 
 const fn millis(count: u64) -> u64 {
-    count * 1_000_000
+    count.saturating_mul(1_000_000)
 }
 
 const fn secs(count: u64) -> u64 {
-    millis(count * 1000)
+    millis(count.saturating_mul(1000))
 }
 
 const fn kib(count: u64) -> u64 {
