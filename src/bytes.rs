@@ -67,7 +67,7 @@ impl Span {
 /// # Invariants
 ///
 /// `head <= tail`; both are within the store as long as its length stays what it was.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Buffer<S> {
     store: S,
     head: usize,
@@ -218,7 +218,7 @@ impl<'a> Writer<'a> {
                 value => (b'a' - 10).wrapping_add(value),
             };
             start = index;
-            number = number / base;
+            number /= base;
             if number == 0 {
                 break;
             }
@@ -342,13 +342,13 @@ const fn classes() -> [u8; 256] {
         if octet.is_ascii_graphic() && octet != b'#' {
             class |= TARGET;
         }
-        // RFC 3986 section 3.2.2: unreserved, sub-delims; "%" only begins a pct-encoded octet.
+        // RFC 3986 section 3.2.2: unreserved, sub-delims but the comma.
         if octet.is_ascii_alphanumeric()
             || matches!(
                 octet,
                 b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'('
             )
-            || matches!(octet, b')' | b'*' | b'+' | b',' | b';' | b'=')
+            || matches!(octet, b')' | b'*' | b'+' | b';' | b'=')
         {
             class |= HOST;
         }

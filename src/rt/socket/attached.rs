@@ -178,7 +178,7 @@ impl<T: Events> Attached<T> {
     /// `ECONNRESET`, `ETIMEDOUT`...). Nothing to send is `EINVAL`.
     ///
     /// Any context but hard interrupts, without a socket's lock held. Does not sleep.
-    pub(crate) fn send(&self, parts: [&[u8]; 2], more: bool) -> Result<Io> {
+    pub(crate) fn send(&self, parts: [&[u8]; 3], more: bool) -> Result<Io> {
         if parts.iter().all(|part| part.is_empty()) {
             return Err(EINVAL);
         }
@@ -228,6 +228,11 @@ impl<T: Events> Attached<T> {
     pub(crate) fn abort(&self) {
         // SAFETY: The socket is valid by its invariants.
         unsafe { bindings::sock_no_linger(self.socket.sk()) }
+    }
+
+    /// Whom the socket reports to. Any context.
+    pub(crate) fn owner(&self) -> &T {
+        self.owner.get()
     }
 
     /// The socket, for its addresses.
@@ -285,6 +290,12 @@ impl<T> Parked<T> {
         // SAFETY: Pointers of an `Arc` are not null.
         // INVARIANT: The alignment was checked.
         Self(unsafe { NonNull::new_unchecked(Arc::into_raw(owner).cast_mut()) })
+    }
+
+    fn get(&self) -> &T {
+        // SAFETY: By the type invariants the reference that this value owns keeps it alive, and
+        // nobody has more than shared access to what is in an `Arc`.
+        unsafe { self.0.as_ref() }
     }
 }
 

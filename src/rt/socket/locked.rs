@@ -77,7 +77,7 @@ impl<'a> Locked<'a> {
     }
 
     /// Queues `parts` for sending, as much as there is room for.
-    pub(super) fn write(&mut self, parts: [&[u8]; 2], more: bool) -> Result<Io> {
+    pub(super) fn write(&mut self, parts: [&[u8]; 3], more: bool) -> Result<Io> {
         // In these states `tcp_sendmsg_locked()` gives -EAGAIN too, but what ends them is
         // `sk_state_change`, and nothing is wrong with memory.
         if state(self.sk) == State::Connecting {
@@ -96,8 +96,8 @@ impl<'a> Locked<'a> {
     }
 
     /// `tcp_sendmsg_locked()`.
-    fn send(&mut self, parts: [&[u8]; 2], more: bool) -> Result<usize> {
-        let size = parts[0].len().saturating_add(parts[1].len());
+    fn send(&mut self, parts: [&[u8]; 3], more: bool) -> Result<usize> {
+        let size = parts.iter().map(|part| part.len()).sum();
         let kvec = parts.map(|part| bindings::kvec {
             iov_base: part.as_ptr().cast_mut().cast(),
             iov_len: part.len(),
@@ -111,7 +111,7 @@ impl<'a> Locked<'a> {
             msg_flags: flags,
             ..Default::default()
         };
-        // SAFETY: `kvec` has two elements that describe valid memory, which is only read, and both
+        // SAFETY: `kvec`'s elements describe valid memory, which is only read, and both
         // outlive the use of the iterator. By the type invariants the socket's lock is held; its
         // `sk_socket` is there since the `Socket` is; by the invariants of `Socket` no allocation
         // sleeps, and DONTWAIT keeps the rest from sleeping. `sk_flush_backlog()` would take slock

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! resin: an HTTP/1.1 gateway in the kernel.
+//!
+//! Layers, each importing only what is left of it:
+//! `sys <- rt <- server <- procfs`, and the pure core
+//! (`bytes, time, slab <- http <- config, exchange <- server`).
+
+// The pure core, which the host's tests include too.
+#[expect(dead_code, reason = "some of it is for what comes next")]
+mod bytes;
+mod config;
+#[expect(dead_code, reason = "tests look at the phase")]
+mod exchange;
+#[expect(dead_code, reason = "some of it is for what comes next")]
+mod http;
+#[expect(dead_code, reason = "for the cache")]
+mod slab;
+mod time;
+
+// The kernel, in safe clothes.
+mod rt;
+mod sys;
+
+// The glue and its files.
+#[path = "../procfs/mod.rs"]
+mod procfs;
+mod server;
+
+use kernel::prelude::*;
+use kernel::sync::Arc;
+use kernel::sync::Mutex;
+
+use crate::procfs::Tree;
+use crate::rt::net::Namespace;
+use crate::rt::net::Net;
+use crate::rt::net::Registration;
+use crate::server::Instance;
+
+module! {
+    type: Resin,
+    name: "resin",
+    authors: ["The resin developers"],
+    description: "HTTP/1.1 gateway, sticky-session load balancer and proxy cache",
+    license: "GPL v2",
+    params: {
+        port: u16 {
+            default: 80,
+            description: "TCP port to listen on in the initial network namespace; 0: none",
+        },
+    },
+}
+
+/// The module: its registration stops every namespace when it is dropped.
+struct Resin {
+    _sites: Registration<Site>,
+}
+
+impl kernel::Module for Resin {
+    fn init(_: &'static ThisModule) -> Result<Self> {
+        Ok(Self { _sites: Registration::new()? })
+    }
+}
+
+/// What one network namespace has of resin.
+#[pin_data]
+struct Site {
+    instance: Arc<Instance>,
+    /// The files, until the namespace stops.
+    #[pin]
+    tree: Mutex<Option<Tree>>,
+}
+
+impl Site {
+    /// Makes the files and listens.
+    fn open(&self, net: &Net, port: u16) -> Result {
+        *self.tree.lock() = Some(Tree::new(net, self.instance.clone())?);
+        self.instance.set_port(port).inspect_err(|error| {
+            pr_err!("cannot listen on port {}: {:?}\n", port, error);
+        })
+    }
+}
+
+impl Namespace for Site {
+    /// Only the initial namespace listens by itself; the others do once a port is written.
+    fn start(net: Net) -> Result<Arc<Self>> {
+        let site = Arc::pin_init(
+            try_pin_init!(Self {
+                instance: Instance::new(net)?,
+                tree <- kernel::new_mutex!(None, "resin tree"),
+            }),
+            GFP_KERNEL,
+        )?;
+        let port = if net.is_init() { module_parameters::port.value() } else { 0 };
+        site.open(&net, port).inspect_err(|_| Self::stop(site.clone()))?;
+        Ok(site)
+    }
+
+    /// First the files, so that nobody changes anything any more; then all that they work on.
+    fn stop(this: Arc<Self>) {
+        let tree = this.tree.lock().take();
+        drop(tree);
+        this.instance.stop();
+    }
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A backend and its idle connections.
+//!
+//! # Locking
+//!
+//! `idle` of each CPU protects that CPU's stack of idle connections. It is taken in a client's
+//! step, under the client's state lock, and in process context; no other lock is taken under it.
+//! Connections are closed only after it was let go: that sleeps.
+//!
+//! An idle connection refers to its backend, so a backend is freed only after
+//! [`Backend::retire`] has emptied the stacks for good.
+
+use core::fmt::Write as _;
+use kernel::alloc::KVec;
+use kernel::prelude::*;
+use kernel::sync::atomic::Acquire;
+use kernel::sync::atomic::Atomic;
+use kernel::sync::atomic::Release;
+
+use crate::bytes::Writer;
+use crate::config;
+use crate::rt::percpu::Counter;
+use crate::rt::percpu::PerCpu;
+use crate::rt::socket::State;
+use crate::rt::sync::new_spinlock_bh;
+use crate::rt::sync::SpinLockBh;
+use crate::server::upstream::Link;
+use crate::time::Duration;
+use crate::time::Instant;
+
+/// A backend as it is configured, until it is configured anew.
+pub(crate) struct Backend {
+    config: config::Backend,
+    /// `ADDRESS:PORT`, for requests that name no host.
+    authority: KVec<u8>,
+    /// Idle connections by CPU, the one used last on top.
+    idle: PerCpu<SpinLockBh<KVec<Link>>>,
+    /// No connection is to become idle any more.
+    retired: Atomic<bool>,
+    /// Exchanges and connection attempts under way.
+    pub(crate) active: Counter,
+    /// Exchanges begun.
+    pub(crate) requests: Counter,
+    /// Connections that could not be made.
+    pub(crate) failures: Counter,
+}
+
+impl Backend {
+    /// A backend without connections. Process context.
+    pub(crate) fn new(config: config::Backend) -> Result<Self> {
+        let mut authority = KVec::from_elem(0, 64, GFP_KERNEL)?;
+        let mut writer = Writer::new(&mut authority);
+        write!(writer, "{}", config.addr).map_err(|_| EINVAL)?;
+        let len = writer.len();
+        authority.truncate(len);
+        Ok(Self {
+            config,
+            authority,
+            idle: PerCpu::try_new(|_| new_spinlock_bh!(KVec::new()))?,
+            retired: Atomic::new(false),
+            active: Counter::new()?,
+            requests: Counter::new()?,
+            failures: Counter::new()?,
+        })
+    }
+
+    pub(crate) fn config(&self) -> &config::Backend {
+        &self.config
+    }
+
+    /// `ADDRESS:PORT`.
+    pub(crate) fn authority(&self) -> &[u8] {
+        &self.authority
+    }
+
+    /// Takes an idle connection that is still good, from this CPU's stack or else from another's.
+    ///
+    /// The ones found dead on the way stay where they are, for the sweep to close.
+    pub(crate) fn take(&self) -> Option<Link> {
+        let (cpu, own) = self.idle.current();
+        let mut others = (0..).zip(self.idle.iter()).filter(|(index, _)| *index != cpu);
+        pop(own).or_else(|| others.find_map(|(_, other)| pop(other)))
+    }
+
+    /// Keeps a connection for later, at most `most` on this CPU; gives it back if it may not stay.
+    pub(crate) fn put(&self, link: Link, most: usize, now: Instant) -> Result<(), Link> {
+        link.owner().rest(now);
+        let (_, idle) = self.idle.current();
+        let mut links = idle.lock();
+        if self.retired.load(Acquire) || links.len() >= most || !is_good(&link) {
+            return Err(link);
+        }
+        if links.reserve(1, GFP_ATOMIC | __GFP_NOWARN).is_err() {
+            return Err(link);
+        }
+        links.push_within_capacity(link).map_err(|refused| refused.0)
+    }
+
+    /// Closes idle connections that have died or have been idle for longer than `limit`.
+    ///
+    /// Returns whether any are left. Process context.
+    pub(crate) fn sweep(&self, now: Instant, limit: Duration) -> bool {
+        let mut left = false;
+        for idle in self.idle.iter() {
+            loop {
+                let mut links = idle.lock();
+                let over = links.iter().position(|link| {
+                    !is_good(link) || now.since(link.owner().idle_since()) >= limit
+                });
+                left |= over.is_none() && !links.is_empty();
+                let Some(link) = over.and_then(|index| links.remove(index).ok()) else {
+                    break;
+                };
+                drop(links);
+                drop(link);
+            }
+        }
+        left
+    }
+
+    /// Closes all idle connections, and every one that is given back from now on.
+    ///
+    /// Process context.
+    pub(crate) fn retire(&self) {
+        self.retired.store(true, Release);
+        for idle in self.idle.iter() {
+            let links = core::mem::take(&mut *idle.lock());
+            drop(links);
+        }
+    }
+
+    /// How many connections are idle.
+    pub(crate) fn pooled(&self) -> usize {
+        self.idle.iter().map(|idle| idle.lock().len()).sum()
+    }
+}
+
+/// The good connection that was used last.
+fn pop(idle: &SpinLockBh<KVec<Link>>) -> Option<Link> {
+    let mut links = idle.lock();
+    let good = links.iter().rposition(is_good)?;
+    links.remove(good).ok()
+}
+
+/// Up, and nothing has come that nobody asked for.
+fn is_good(link: &Link) -> bool {
+    !link.owner().is_stale() && link.state() == State::Established && !link.readable()
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One client connection: drives its [`Exchange`] with what its two sockets deliver.
+//!
+//! The step ([`Step`]) moves the exchange forward and never sleeps; it runs in this client's work
+//! item, on the CPU that the client's packets come to. What has to sleep (connecting, closing) it
+//! hands back as a [`Chore`].
+//!
+//! # Locking
+//!
+//! `state` is held for a step. Under it are taken, one at a time: the lock of one of the two
+//! sockets, the idle stack of a backend, an upstream's waiter, the engine's leaf locks. The
+//! sockets' callbacks, which run under a socket's lock, do not take it: they queue the work item.
+//!
+//! # References
+//!
+//! A live connection is a cycle on purpose: the client owns its socket, whose callbacks own the
+//! client; likewise its upstream's waiter. [`Client::close`] breaks both.
+
+mod step;
+
+use kernel::prelude::*;
+use kernel::sync::atomic::Atomic;
+use kernel::sync::atomic::Relaxed;
+use kernel::sync::Arc;
+use kernel::sync::ArcBorrow;
+use kernel::workqueue::impl_has_work;
+use kernel::workqueue::new_work;
+use kernel::workqueue::Work;
+use kernel::workqueue::WorkItem;
+
+use crate::exchange::Buffers;
+use crate::exchange::Event;
+use crate::exchange::Exchange;
+use crate::exchange::Refusal;
+use crate::rt::clock;
+use crate::rt::socket;
+use crate::rt::socket::Attached;
+use crate::rt::socket::Events;
+use crate::rt::socket::Socket;
+use crate::rt::sync::new_spinlock_bh;
+use crate::rt::sync::SpinLockBh;
+use crate::server::backend::Backend;
+use crate::server::engine::Config;
+use crate::server::memory::Memory;
+use crate::server::upstream::Link;
+use crate::server::upstream::Upstream;
+use crate::server::Engine;
+use crate::time::Instant;
+use step::Chore;
+
+/// One client connection.
+#[pin_data]
+pub(crate) struct Client {
+    engine: Arc<Engine>,
+    number: u64,
+    cpu: u32,
+    /// When it must be woken at the latest, in nanoseconds of the monotonic clock.
+    due: Atomic<u64>,
+    #[pin]
+    state: SpinLockBh<State>,
+    #[pin]
+    work: Work<Client>,
+}
+
+/// What a step works on.
+struct State {
+    socket: Option<Attached<Client>>,
+    exchange: Exchange,
+    buffers: Buffers<Memory>,
+    /// The configuration that the present request is served with.
+    config: Arc<Config>,
+    upstream: Hop,
+    /// FIN is to be sent; the socket could not take it yet.
+    shutdown: bool,
+}
+
+/// The way to the backend.
+enum Hop {
+    None,
+    Connecting(Link),
+    Up(Link),
+}
+
+impl_has_work! {
+    impl HasWork<Self> for Client { self.work }
+}
+
+impl Client {
+    /// Takes over an accepted connection. Process context.
+    pub(crate) fn start(engine: &Arc<Engine>, socket: Socket) -> Result {
+        let config = engine.config();
+        if engine.stats().open.sum() >= config.settings.max_connections as u64 {
+            return Err(EBUSY);
+        }
+        let state = State {
+            socket: None,
+            exchange: Exchange::new(clock::now(), &config.settings),
+            buffers: Buffers::default(),
+            config,
+            upstream: Hop::None,
+            shutdown: false,
+        };
+        let cpu = socket.incoming_cpu();
+        let number = engine.number();
+        let client = Arc::pin_init(
+            pin_init!(Self {
+                engine: engine.clone(),
+                number,
+                cpu,
+                due: Atomic::new(0),
+                state <- new_spinlock_bh!(state),
+                work <- new_work!("resin client"),
+            }),
+            GFP_KERNEL,
+        )?;
+        engine.enter(cpu, number, client.clone())?;
+        engine.stats().accepted.add(1);
+        let attached = Attached::attach(socket, client.clone());
+        client.state.lock().socket = Some(attached);
+        // Octets may have come before the callbacks were in place.
+        client.wake();
+        Ok(())
+    }
+
+    /// Lets the work item look after the connection. Any context.
+    pub(crate) fn wake(self: &Arc<Self>) {
+        self.engine.queue_on(self.cpu, self.as_arc_borrow());
+    }
+
+    /// Wakes it if its time is up. Any context.
+    pub(crate) fn wake_if_due(self: &Arc<Self>, now: Instant) {
+        if now.as_nanos() >= self.due.load(Relaxed) {
+            self.wake();
+        }
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(crate) fn cpu(&self) -> u32 {
+        self.cpu
+    }
+
+    /// Ends the connection; with RST if `abort`. Only in the work item.
+    fn close(&self, abort: bool) {
+        let mut state = self.state.lock();
+        let socket = state.socket.take();
+        let upstream = core::mem::replace(&mut state.upstream, Hop::None);
+        state.buffers.release();
+        drop(state);
+        if let (true, Some(socket)) = (abort, &socket) {
+            socket.abort();
+        }
+        // Both sleep. The work item holds a reference to `self` until it has returned.
+        drop(socket);
+        upstream.abandon();
+        self.engine.leave(self.cpu, self.number);
+    }
+
+    /// Begins to connect to the backend that was chosen. Only in the work item.
+    fn connect(self: &Arc<Self>, backend: Arc<Backend>) {
+        self.engine.stats().connects.add(1);
+        let link = Upstream::connect(self.engine.net(), backend.clone(), self.clone());
+        let mut state = self.state.lock();
+        match link {
+            Ok(link) => state.upstream = Hop::Connecting(link),
+            Err(error) => {
+                state.upstream = Hop::None;
+                backend.failures.add(1);
+                backend.active.sub(1);
+                let memory = error == ENOMEM || error == ENOBUFS;
+                let why = if memory { Refusal::NoMemory } else { Refusal::Unreachable };
+                state.handle(clock::now(), Event::UpstreamRefused(why));
+            }
+        }
+    }
+}
+
+impl Hop {
+    /// Closes the connection, if there is one. Process context.
+    fn abandon(self) {
+        match self {
+            Hop::None => {}
+            Hop::Connecting(link) | Hop::Up(link) => link.owner().backend().active.sub(1),
+        }
+    }
+}
+
+impl Events for Client {
+    fn on_event(this: ArcBorrow<'_, Self>, _: socket::Event) {
+        this.engine.queue_on(this.cpu, this);
+    }
+}
+
+impl WorkItem for Client {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        loop {
+            if this.engine.is_stopping() {
+                return this.close(true);
+            }
+            let chore = this.step();
+            match chore {
+                Chore::None => return,
+                Chore::Again => return this.wake(),
+                Chore::Connect(backend) => this.connect(backend),
+                Chore::Close(hop) => hop.abandon(),
+                Chore::CloseClient { abort } => return this.close(abort),
+            }
+        }
+    }
+}

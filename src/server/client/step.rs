@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The step: moves one exchange forward as far as its sockets allow, and never sleeps.
+
+use kernel::sync::atomic::Relaxed;
+use kernel::sync::Arc;
+
+use super::Client;
+use super::Hop;
+use super::State;
+use crate::exchange::Action;
+use crate::exchange::Event;
+use crate::exchange::Io;
+use crate::exchange::Refusal;
+use crate::rt::clock;
+use crate::rt::socket;
+use crate::rt::socket::Io as Moved;
+use crate::server::backend::Backend;
+use crate::time::Instant;
+
+/// Rounds of one step: each moves at most one buffer each way.
+const BUDGET: u32 = 16;
+
+/// What a step leaves to the work item, because it sleeps.
+pub(super) enum Chore {
+    /// Nothing: an event or the sweep goes on.
+    None,
+    /// The budget is used up: go on later.
+    Again,
+    /// Connect to this backend.
+    Connect(Arc<Backend>),
+    /// Close a backend connection.
+    Close(Hop),
+    /// Close the client's connection: it is over.
+    CloseClient { abort: bool },
+}
+
+/// What one attempt to move octets came to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moves {
+    /// Octets or a message moved: look at everything again.
+    Some,
+    /// An event will say when to go on.
+    None,
+    /// No event will come: the sweep has to go on.
+    Later,
+}
+
+impl Client {
+    /// One step. Softirq or process context, no socket locked.
+    pub(super) fn step(self: &Arc<Self>) -> Chore {
+        let mut state = self.state.lock();
+        let now = clock::now();
+        state.handle(now, Event::Tick);
+        for _ in 0..BUDGET {
+            if let Some(chore) = self.act(&mut state, now) {
+                return chore;
+            }
+            let moves = state.transfer(self, now);
+            if !moves.contains(&Moves::Some) && !state.exchange.is_pending() {
+                let later = state.shutdown || moves.contains(&Moves::Later);
+                let due = if later { now } else { state.exchange.deadline() };
+                self.due.store(due.as_nanos(), Relaxed);
+                return Chore::None;
+            }
+        }
+        Chore::Again
+    }
+
+    /// Carries out what the exchange asks for, up to the first thing that sleeps.
+    fn act(self: &Arc<Self>, state: &mut State, now: Instant) -> Option<Chore> {
+        while let Some(action) = state.exchange.poll() {
+            match action {
+                Action::Release { reuse } => {
+                    if let Some(chore) = state.release(reuse, now) {
+                        return Some(chore);
+                    }
+                }
+                Action::Finish(outcome) => {
+                    self.engine.stats().finish(&outcome);
+                    state.config = self.engine.config();
+                }
+                Action::Connect { fresh } => {
+                    if let Some(backend) = self.route(state, fresh, now) {
+                        return Some(Chore::Connect(backend));
+                    }
+                }
+                Action::ShutdownClient => state.shutdown = true,
+                Action::CloseClient { abort } => return Some(Chore::CloseClient { abort }),
+            }
+        }
+        state.handle(now, Event::Tick);
+        if state.shutdown {
+            state.shutdown = !state.socket.as_ref().is_none_or(|socket| socket.shutdown_send());
+        }
+        None
+    }
+
+    /// Chooses a backend and takes an idle connection to it, or returns it to be connected to.
+    fn route(self: &Arc<Self>, state: &mut State, fresh: bool, now: Instant) -> Option<Arc<Backend>> {
+        let Some(backend) = self.engine.choose(&state.config) else {
+            state.handle(now, Event::UpstreamRefused(Refusal::NoBackend));
+            return None;
+        };
+        backend.active.add(1);
+        backend.requests.add(1);
+        let Some(link) = (if fresh { None } else { backend.take() }) else {
+            return Some(backend);
+        };
+        link.owner().serve(self.clone());
+        self.engine.stats().reuses.add(1);
+        state.upstream = Hop::Up(link);
+        state.handle(now, Event::UpstreamReady { reused: true });
+        None
+    }
+}
+
+impl State {
+    /// Lets the exchange take in an event.
+    pub(super) fn handle(&mut self, now: Instant, event: Event) {
+        let authority = match &self.upstream {
+            Hop::Connecting(link) | Hop::Up(link) => link.owner().backend().authority(),
+            _ => b"",
+        };
+        let mut io = Io {
+            buffers: &mut self.buffers,
+            settings: &self.config.settings,
+            date: clock::unix_now(),
+            fallback_host: authority,
+        };
+        self.exchange.handle(now, event, &mut io);
+    }
+
+    /// Moves octets wherever they can be moved.
+    fn transfer(&mut self, client: &Client, now: Instant) -> [Moves; 5] {
+        [
+            self.connected(now),
+            self.send_client(client, now),
+            self.send_upstream(now),
+            self.recv_upstream(now),
+            self.recv_client(now),
+        ]
+    }
+
+    /// Lets go of the backend connection; what can't be kept is returned to be closed.
+    fn release(&mut self, reuse: bool, now: Instant) -> Option<Chore> {
+        match core::mem::replace(&mut self.upstream, Hop::None) {
+            Hop::Up(link) if reuse => {
+                let backend = link.owner().backend().clone();
+                match backend.put(link, self.config.settings.idle_per_cpu, now) {
+                    Ok(()) => {
+                        backend.active.sub(1);
+                        None
+                    }
+                    Err(link) => Some(Chore::Close(Hop::Up(link))),
+                }
+            }
+            Hop::None => None,
+            hop => Some(Chore::Close(hop)),
+        }
+    }
+
+    /// Looks whether the connection to the backend has come up, or has failed.
+    fn connected(&mut self, now: Instant) -> Moves {
+        let Hop::Connecting(link) = &self.upstream else {
+            return Moves::None;
+        };
+        let event = match link.state() {
+            socket::State::Connecting => return Moves::None,
+            socket::State::Established | socket::State::HalfClosed => {
+                Event::UpstreamReady { reused: false }
+            }
+            socket::State::Closed => {
+                link.owner().backend().failures.add(1);
+                Event::UpstreamRefused(Refusal::Unreachable)
+            }
+        };
+        if let Hop::Connecting(link) = core::mem::replace(&mut self.upstream, Hop::None) {
+            self.upstream = Hop::Up(link);
+        }
+        self.handle(now, event);
+        Moves::Some
+    }
+
+    fn send_client(&mut self, client: &Client, now: Instant) -> Moves {
+        let Some(socket) = &self.socket else {
+            return Moves::None;
+        };
+        let parts = self.exchange.client_output(&self.buffers);
+        if parts.iter().all(|part| part.is_empty()) {
+            // Nobody reads from the client now: notice here that it is gone.
+            if socket.state() == socket::State::Closed && !self.exchange.reads_client() {
+                self.handle(now, Event::ClientLost);
+                return Moves::Some;
+            }
+            return Moves::None;
+        }
+        match socket.send(parts, false) {
+            Ok(Moved::Done(taken)) => {
+                client.engine.stats().sent.add(taken as u64);
+                self.client_took(now, taken);
+                Moves::Some
+            }
+            Ok(Moved::Wait) => Moves::None,
+            Ok(Moved::Retry | Moved::Eof) => Moves::Later,
+            Err(_) => {
+                self.handle(now, Event::ClientLost);
+                Moves::Some
+            }
+        }
+    }
+
+    fn client_took(&mut self, now: Instant, taken: usize) {
+        let mut io = Io {
+            buffers: &mut self.buffers,
+            settings: &self.config.settings,
+            date: clock::unix_now(),
+            fallback_host: b"",
+        };
+        self.exchange.client_took(now, taken, &mut io);
+    }
+
+    fn send_upstream(&mut self, now: Instant) -> Moves {
+        let Hop::Up(link) = &self.upstream else {
+            return Moves::None;
+        };
+        let request = self.buffers.to_upstream.filled();
+        if request.is_empty() {
+            return Moves::None;
+        }
+        match link.send([request, b"", b""], false) {
+            Ok(Moved::Done(taken)) => {
+                self.buffers.to_upstream.consume(taken);
+                Moves::Some
+            }
+            Ok(Moved::Wait) => Moves::None,
+            Ok(Moved::Retry | Moved::Eof) => Moves::Later,
+            Err(_) => {
+                self.handle(now, Event::UpstreamLost);
+                Moves::Some
+            }
+        }
+    }
+
+    fn recv_upstream(&mut self, now: Instant) -> Moves {
+        let Hop::Up(link) = &self.upstream else {
+            return Moves::None;
+        };
+        if !self.exchange.reads_upstream() || !link.readable() {
+            return Moves::None;
+        }
+        let Some(room) = self.exchange.upstream_room(&mut self.buffers) else {
+            return Moves::Later;
+        };
+        let event = match link.recv(room) {
+            Ok(Moved::Done(octets)) => {
+                self.buffers.response.advance(octets);
+                Event::UpstreamData
+            }
+            Ok(Moved::Wait) => return Moves::None,
+            Ok(Moved::Retry) => return Moves::Later,
+            Ok(Moved::Eof) => Event::UpstreamEof,
+            Err(_) => Event::UpstreamLost,
+        };
+        self.handle(now, event);
+        Moves::Some
+    }
+
+    fn recv_client(&mut self, now: Instant) -> Moves {
+        let Some(socket) = &self.socket else {
+            return Moves::None;
+        };
+        if !self.exchange.reads_client() || !socket.readable() {
+            return Moves::None;
+        }
+        let Some(room) = self.exchange.client_room(&mut self.buffers) else {
+            return Moves::Later;
+        };
+        if room.is_empty() {
+            return Moves::None;
+        }
+        let event = match socket.recv(room) {
+            Ok(Moved::Done(octets)) => {
+                self.buffers.request.advance(octets);
+                Event::ClientData
+            }
+            Ok(Moved::Wait) => return Moves::None,
+            Ok(Moved::Retry) => return Moves::Later,
+            Ok(Moved::Eof) => Event::ClientEof,
+            Err(_) => Event::ClientLost,
+        };
+        self.handle(now, event);
+        Moves::Some
+    }
+}

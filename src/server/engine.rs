@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What all connections of one network namespace share.
+//!
+//! # Locking
+//!
+//! `config`, `listener`, `sweep` and each CPU's `clients` are leaf locks. The configuration is never changed in place:
+//! readers take a reference to it, writers (serialised by [`Instance`](super::Instance)) put a new
+//! one in its place.
+//!
+//! # Stopping
+//!
+//! [`Engine::stop`] closes the listener first, so that no client is added. After `stopping` is set
+//! and a grace period has passed no callback queues work; each client is queued once more and
+//! closes itself.
+
+use kernel::alloc::KVec;
+use kernel::prelude::*;
+use kernel::rbtree::RBTree;
+use kernel::rbtree::RBTreeNode;
+use kernel::sync::atomic::Acquire;
+use kernel::sync::atomic::Atomic;
+use kernel::sync::atomic::Relaxed;
+use kernel::sync::atomic::Release;
+use kernel::sync::Arc;
+use kernel::sync::ArcBorrow;
+use kernel::workqueue::HasWork;
+use kernel::workqueue::WorkItem;
+
+use crate::config;
+use crate::config::Settings;
+use crate::rt::net::Net;
+use crate::rt::percpu::PerCpu;
+use crate::rt::sync::new_spinlock_bh;
+use crate::rt::sync::synchronize_rcu;
+use crate::rt::sync::SpinLockBh;
+use crate::rt::workqueue::Queue;
+use crate::server::backend::Backend;
+use crate::server::client::Client;
+use crate::server::listener::Listener;
+use crate::server::stats::Stats;
+use crate::server::sweep::Sweep;
+
+/// One state of the configuration.
+pub(crate) struct Config {
+    pub(crate) settings: Settings,
+    pub(crate) backends: KVec<Arc<Backend>>,
+}
+
+/// Clients by their number.
+type Clients = SpinLockBh<RBTree<u64, Arc<Client>>>;
+
+/// What all connections share.
+#[pin_data]
+pub(crate) struct Engine {
+    net: Net,
+    stats: Stats,
+    #[pin]
+    config: SpinLockBh<Arc<Config>>,
+    clients: PerCpu<Clients>,
+    /// The number of the next client.
+    next: Atomic<u64>,
+    /// Whose turn it is among the backends.
+    turn: Atomic<u64>,
+    stopping: Atomic<bool>,
+    #[pin]
+    listener: SpinLockBh<Option<Arc<Listener>>>,
+    #[pin]
+    sweep: SpinLockBh<Option<Arc<Sweep>>>,
+    /// Nothing above refers to works any more when this is drained and destroyed.
+    queue: Queue,
+}
+
+impl Engine {
+    /// An engine with nothing to do. Process context.
+    pub(crate) fn new(net: Net, config: Arc<Config>) -> Result<Arc<Self>> {
+        let clients = PerCpu::try_new(|_| new_spinlock_bh!(RBTree::new()))?;
+        let stats = Stats::new()?;
+        let queue = Queue::new(c"resin")?;
+        let engine = Arc::pin_init(
+            pin_init!(Self {
+                net,
+                stats,
+                config <- new_spinlock_bh!(config),
+                clients,
+                next: Atomic::new(0),
+                turn: Atomic::new(0),
+                stopping: Atomic::new(false),
+                listener <- new_spinlock_bh!(None),
+                sweep <- new_spinlock_bh!(None),
+                queue,
+            }),
+            GFP_KERNEL,
+        )?;
+        let sweep = Sweep::new(engine.clone())?;
+        *engine.sweep.lock() = Some(sweep);
+        Ok(engine)
+    }
+
+    pub(crate) fn net(&self) -> &Net {
+        &self.net
+    }
+
+    pub(crate) fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    pub(crate) fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    pub(crate) fn config(&self) -> Arc<Config> {
+        self.config.lock().clone()
+    }
+
+    /// Puts another configuration in place and returns the old one.
+    pub(crate) fn set_config(&self, config: Arc<Config>) -> Arc<Config> {
+        core::mem::replace(&mut *self.config.lock(), config)
+    }
+
+    /// Whether everything is to end.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Acquire)
+    }
+
+    /// Queues a work item on `cpu`, unless the engine is stopping. Any context.
+    pub(crate) fn queue_on<T>(&self, cpu: u32, item: ArcBorrow<'_, T>)
+    where
+        T: WorkItem<0, Pointer = Arc<T>> + HasWork<T, 0> + Send + Sync + 'static,
+    {
+        if !self.is_stopping() {
+            self.queue.queue_on(cpu, item);
+        }
+    }
+
+    /// Queues a work item on the CPU that this runs on, unless the engine is stopping.
+    pub(crate) fn queue_here<T>(&self, item: ArcBorrow<'_, T>)
+    where
+        T: WorkItem<0, Pointer = Arc<T>> + HasWork<T, 0> + Send + Sync + 'static,
+    {
+        self.queue_on(self.here(), item);
+    }
+
+    /// The CPU that this runs on, or ran on a moment ago.
+    pub(crate) fn here(&self) -> u32 {
+        self.clients.current().0
+    }
+
+    /// Puts another listener in place and returns the old one. Process context.
+    pub(crate) fn set_listener(&self, listener: Option<Arc<Listener>>) -> Option<Arc<Listener>> {
+        core::mem::replace(&mut *self.listener.lock(), listener)
+    }
+
+    /// Lets the listener try again if accepting has failed. Returns whether there is a need.
+    pub(crate) fn retry_listener(&self) -> bool {
+        let listener = self.listener.lock().clone();
+        listener.is_some_and(|listener| listener.retry())
+    }
+
+    /// Makes sure that the sweep runs before long. Any context.
+    pub(crate) fn sweep_soon(&self) {
+        if let Some(sweep) = &*self.sweep.lock() {
+            sweep.arm();
+        }
+    }
+
+    /// A number for a new client.
+    pub(crate) fn number(&self) -> u64 {
+        self.next.fetch_add(1, Relaxed)
+    }
+
+    /// Adds a client to those that the sweep and the end know of. Process context.
+    pub(crate) fn enter(&self, cpu: u32, number: u64, client: Arc<Client>) -> Result {
+        let node = RBTreeNode::new(number, client, GFP_KERNEL)?;
+        let old = self.clients.get(cpu).lock().insert(node);
+        drop(old);
+        self.stats.open.add(1);
+        self.sweep_soon();
+        Ok(())
+    }
+
+    /// Forgets a client. The caller holds another reference to it.
+    pub(crate) fn leave(&self, cpu: u32, number: u64) {
+        let node = self.clients.get(cpu).lock().remove_node(&number);
+        if node.is_some() {
+            self.stats.open.sub(1);
+        }
+    }
+
+    /// Calls `each` for all clients, some at a time, with no lock held. Process context.
+    pub(crate) fn for_each_client(&self, mut each: impl FnMut(&Arc<Client>)) {
+        for clients in self.clients.iter() {
+            let mut next = 0;
+            while let Some(client) = next_client(clients, next) {
+                next = client.number().saturating_add(1);
+                each(&client);
+            }
+        }
+    }
+
+    /// Whose turn it is: the backends that are up, one after the other.
+    pub(crate) fn choose(&self, config: &Config) -> Option<Arc<Backend>> {
+        let up = |backend: &&Arc<Backend>| backend.config().admin == config::Admin::Up;
+        let count = config.backends.iter().filter(up).count() as u64;
+        let turn = self.turn.fetch_add(1, Relaxed).checked_rem(count)?;
+        config.backends.iter().filter(up).nth(turn as usize).cloned()
+    }
+
+    /// Ends everything: the listener, every connection, all work. Process context.
+    pub(crate) fn stop(&self) {
+        if let Some(listener) = self.set_listener(None) {
+            listener.stop();
+        }
+        self.stopping.store(true, Release);
+        // Callbacks, which run in softirq, see it from now on.
+        synchronize_rcu();
+        let sweep = self.sweep.lock().take();
+        if let Some(sweep) = sweep {
+            sweep.cancel();
+        }
+        // The last accepted connections are among the clients after this.
+        self.queue.flush();
+        self.for_each_client(|client| {
+            self.queue.queue_on(client.cpu(), client.as_arc_borrow());
+        });
+        self.queue.flush();
+        for backend in &self.config().backends {
+            backend.retire();
+        }
+    }
+}
+
+/// The first client whose number is `least` or higher.
+fn next_client(clients: &Clients, least: u64) -> Option<Arc<Client>> {
+    let clients = clients.lock();
+    let cursor = clients.cursor_lower_bound(&least)?;
+    let (_, client) = cursor.current();
+    Some(client.clone())
+}

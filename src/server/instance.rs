@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What one network namespace has: a configuration, a port, and an [`Engine`] that serves it.
+//!
+//! # Locking
+//!
+//! `port` serialises everything that changes the configuration. It is held while a socket is
+//! bound and while old connections are closed; nothing that is called under it comes back here.
+
+use core::fmt;
+use kernel::alloc::KVec;
+use kernel::new_mutex;
+use kernel::prelude::*;
+use kernel::sync::Arc;
+use kernel::sync::Mutex;
+
+use crate::config;
+use crate::config::Settings;
+use crate::rt::net::Net;
+use crate::server::backend::Backend;
+use crate::server::engine::Config;
+use crate::server::listener::Listener;
+use crate::server::Engine;
+
+/// One namespace's gateway.
+#[pin_data]
+pub(crate) struct Instance {
+    engine: Arc<Engine>,
+    /// The port that is listened on, 0 for none.
+    #[pin]
+    port: Mutex<u16>,
+}
+
+impl Instance {
+    /// A gateway that does not listen yet, with one default backend. Process context.
+    pub(crate) fn new(net: Net) -> Result<Arc<Self>> {
+        let mut backends = KVec::new();
+        backends.push(backend(config::Backend::default())?, GFP_KERNEL)?;
+        let config = Config { settings: Settings::default(), backends };
+        let engine = Engine::new(net, Arc::new(config, GFP_KERNEL)?)?;
+        Arc::pin_init(
+            pin_init!(Self {
+                engine,
+                port <- new_mutex!(0, "resin port"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Ends everything. Process context.
+    pub(crate) fn stop(&self) {
+        let mut port = self.port.lock();
+        *port = 0;
+        self.engine.stop();
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        *self.port.lock()
+    }
+
+    /// Listens on another port, and then no longer on the old one; 0 only stops listening.
+    ///
+    /// Connections that have been accepted go on. Process context.
+    ///
+    /// # Errors
+    ///
+    /// What bind(2) and listen(2) return, `EADDRINUSE` above all. Then nothing has changed.
+    pub(crate) fn set_port(&self, wanted: u16) -> Result {
+        let mut port = self.port.lock();
+        if *port == wanted {
+            return Ok(());
+        }
+        let listener = match wanted {
+            0 => None,
+            wanted => Some(Listener::start(self.engine.clone(), wanted)?),
+        };
+        if let Some(old) = self.engine.set_listener(listener) {
+            old.stop();
+        }
+        *port = wanted;
+        Ok(())
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        self.engine.config().settings
+    }
+
+    /// Puts other settings in force, for requests that begin from now on.
+    pub(crate) fn set_settings(&self, settings: Settings) -> Result {
+        let _port = self.port.lock();
+        let backends = copy(&self.engine.config().backends)?;
+        self.engine.set_config(Arc::new(Config { settings, backends }, GFP_KERNEL)?);
+        Ok(())
+    }
+
+    pub(crate) fn backend_count(&self) -> usize {
+        self.engine.config().backends.len()
+    }
+
+    pub(crate) fn backend(&self, index: usize) -> Option<config::Backend> {
+        self.engine.config().backends.get(index).map(|backend| *backend.config())
+    }
+
+    /// Replaces a backend. Exchanges with the old one go on to their end.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT` if there is none of this number; `ENOMEM`.
+    pub(crate) fn set_backend(&self, index: usize, wanted: config::Backend) -> Result {
+        let _port = self.port.lock();
+        let old = self.engine.config();
+        let replaced = old.backends.get(index).ok_or(ENOENT)?;
+        if *replaced.config() == wanted {
+            return Ok(());
+        }
+        let mut backends = copy(&old.backends)?;
+        *backends.get_mut(index).ok_or(ENOENT)? = backend(wanted)?;
+        let settings = old.settings;
+        self.engine.set_config(Arc::new(Config { settings, backends }, GFP_KERNEL)?);
+        replaced.retire();
+        Ok(())
+    }
+
+    /// Adds default backends, or drops the last ones. Exchanges with those go on to their end.
+    pub(crate) fn set_backend_count(&self, count: usize) -> Result {
+        let _port = self.port.lock();
+        let old = self.engine.config();
+        let mut backends = copy(&old.backends)?;
+        backends.truncate(count);
+        while backends.len() < count {
+            backends.push(backend(config::Backend::default())?, GFP_KERNEL)?;
+        }
+        let settings = old.settings;
+        self.engine.set_config(Arc::new(Config { settings, backends }, GFP_KERNEL)?);
+        for dropped in old.backends.iter().skip(count) {
+            dropped.retire();
+        }
+        Ok(())
+    }
+
+    /// Writes the table of `/proc/net/resin/status`.
+    pub(crate) fn write_status(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        let stats = self.engine.stats();
+        writeln!(out, "port         {}", self.port())?;
+        writeln!(
+            out,
+            "clients      {} open, {} accepted, {} refused",
+            stats.open.sum(),
+            stats.accepted.sum(),
+            stats.refused.sum(),
+        )?;
+        writeln!(
+            out,
+            "requests     {} ({} aborted), {} octets sent",
+            stats.requests.sum(),
+            stats.aborted.sum(),
+            stats.sent.sum(),
+        )?;
+        write!(out, "answers     ")?;
+        for (class, counter) in (2..).zip(stats.answers.iter()) {
+            write!(out, " {class}xx {}", counter.sum())?;
+        }
+        writeln!(out, ", {} of them our own pages", stats.pages.sum())?;
+        writeln!(
+            out,
+            "backends     {} connects, {} reuses",
+            stats.connects.sum(),
+            stats.reuses.sum(),
+        )?;
+        writeln!(out)?;
+        self.write_backends(out)
+    }
+
+    fn write_backends(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        writeln!(
+            out,
+            "{:<8} {:<5} {:>7} {:>7} {:>10} {:>9}  {}",
+            "srun", "state", "active", "pooled", "requests", "failures", "address",
+        )?;
+        for (index, backend) in self.engine.config().backends.iter().enumerate() {
+            let state = if backend.config().admin == config::Admin::Up { "up" } else { "down" };
+            writeln!(
+                out,
+                "srun-{index:<3} {state:<5} {:>7} {:>7} {:>10} {:>9}  {}",
+                backend.active.sum(),
+                backend.pooled(),
+                backend.requests.sum(),
+                backend.failures.sum(),
+                backend.config().addr,
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn backend(config: config::Backend) -> Result<Arc<Backend>> {
+    Ok(Arc::new(Backend::new(config)?, GFP_KERNEL)?)
+}
+
+/// Another list of the same backends.
+fn copy(backends: &KVec<Arc<Backend>>) -> Result<KVec<Arc<Backend>>> {
+    let mut copy = KVec::with_capacity(backends.len(), GFP_KERNEL)?;
+    for backend in backends {
+        copy.push(backend.clone(), GFP_KERNEL)?;
+    }
+    Ok(copy)
+}

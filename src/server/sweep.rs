@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The coarse timer: wakes clients whose time is up, and closes backend connections that have been
+//! idle for too long. It runs only while there are any.
+
+use kernel::prelude::*;
+use kernel::sync::Arc;
+use kernel::workqueue::impl_has_delayed_work;
+use kernel::workqueue::new_delayed_work;
+use kernel::workqueue::DelayedWork;
+use kernel::workqueue::WorkItem;
+
+use crate::rt::clock;
+use crate::rt::workqueue::cancel_delayed_sync;
+use crate::server::Engine;
+use crate::time::Duration;
+
+/// How late a time limit may be noticed.
+const PERIOD: Duration = Duration::from_millis(200);
+
+/// The sweep of one engine.
+#[pin_data]
+pub(crate) struct Sweep {
+    engine: Arc<Engine>,
+    #[pin]
+    work: DelayedWork<Sweep>,
+}
+
+impl_has_delayed_work! {
+    impl HasDelayedWork<Self> for Sweep { self.work }
+}
+
+impl Sweep {
+    /// A sweep that is not armed. Process context.
+    pub(crate) fn new(engine: Arc<Engine>) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                engine,
+                work <- new_delayed_work!("resin sweep"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Lets the sweep run within its period. Any context.
+    pub(crate) fn arm(self: &Arc<Self>) {
+        let cpu = self.engine.here();
+        self.engine.queue().queue_after(cpu, self.as_arc_borrow(), PERIOD);
+    }
+
+    /// Ends it: it does not run any more after this. Process context.
+    pub(crate) fn cancel(self: &Arc<Self>) {
+        cancel_delayed_sync(self.as_arc_borrow());
+    }
+
+    /// Returns whether anything is left to look after.
+    fn sweep(&self) -> bool {
+        let now = clock::now();
+        let mut left = false;
+        self.engine.for_each_client(|client| {
+            left = true;
+            client.wake_if_due(now);
+        });
+        let config = self.engine.config();
+        for backend in &config.backends {
+            left |= backend.sweep(now, config.settings.idle_timeout);
+        }
+        left | self.engine.retry_listener()
+    }
+}
+
+impl WorkItem for Sweep {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        if this.sweep() && !this.engine.is_stopping() {
+            this.arm();
+        }
+    }
+}
