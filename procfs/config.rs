@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! `config`: every setting with its value, `name value`, one a line.
+//!
+//! What is applied whole or not at all is what one `write()` carries, as of `cat FILE > config`. A
+//! shell's own `echo` and `printf` write each line by itself, so there each is judged by itself.
 
 use kernel::{
     new_mutex,

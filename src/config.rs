@@ -28,7 +28,7 @@ pub(crate) const MAX_BACKENDS: usize = 64;
 /// Parses what is written to `server_port`: a TCP port, or 0 to stop listening.
 pub(crate) fn parse_port(text: &[u8]) -> Result<u16, Refusal> {
     let word = only_word(text, "a port is missing: write a number from 0 to 65535")?;
-    let value = number(word, PORT, "port")?;
+    let value = PORT.parse(word)?;
     // `PORT` bounds the value, so that this never saturates.
     Ok(u16::try_from(value).unwrap_or(u16::MAX))
 }
@@ -36,7 +36,7 @@ pub(crate) fn parse_port(text: &[u8]) -> Result<u16, Refusal> {
 /// Parses what is written to `srun-count`: how many backends there are, up to [`MAX_BACKENDS`].
 pub(crate) fn parse_count(text: &[u8]) -> Result<usize, Refusal> {
     let word = only_word(text, "a count is missing: write a number from 0 to 64")?;
-    let value = number(word, COUNT, "srun-count")?;
+    let value = COUNT.parse(word)?;
     // `COUNT` bounds the value, so that this never saturates.
     Ok(usize::try_from(value).unwrap_or(MAX_BACKENDS))
 }
@@ -55,11 +55,6 @@ fn only_word<'a>(text: &'a [u8], missing: &'static str) -> Result<&'a [u8], Refu
         None => Ok(word),
         Some(more) => Err(Refusal::invalid("{} is one word too many", more)),
     }
-}
-
-/// A plain decimal number within `limits`; `subject` names it in a refusal.
-fn number(word: &[u8], limits: Limits, subject: &'static str) -> Result<u64, Refusal> {
-    limits.parse(word).map_err(|refusal| refusal.about(subject))
 }
 
 /// Zero is a command here: it stops listening.

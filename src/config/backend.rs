@@ -29,7 +29,6 @@ use super::{
         Limits,
         Unit, //
     },
-    number,
     refusal::Refusal,
     words, //
 };
@@ -232,6 +231,11 @@ impl Once {
     fn is_first(&mut self) -> bool {
         !core::mem::replace(&mut self.0, true)
     }
+}
+
+/// A plain decimal number within `limits`; `subject` names it in a refusal.
+fn number(word: &[u8], limits: Limits, subject: &'static str) -> Result<u64, Refusal> {
+    limits.parse(word).map_err(|refusal| refusal.about(subject))
 }
 
 /// Takes the address from the front of a line's words: one word with the port in it, or two.

@@ -51,22 +51,22 @@ fn port_refusals_say_why() {
         &[
             ("", Invalid, missing),
             (" \n", Invalid, missing),
-            ("http", Invalid, r#"port: "http" is not a number"#),
-            ("-1", Invalid, r#"port: "-1" is not a number"#),
-            ("+80", Invalid, r#"port: "+80" is not a number"#),
-            ("0x50", Invalid, r#"port: "0x50" is not a number"#),
-            ("80\0", Invalid, r#"port: "80\x00" is not a number"#),
+            ("http", Invalid, r#""http" is not a number"#),
+            ("-1", Invalid, r#""-1" is not a number"#),
+            ("+80", Invalid, r#""+80" is not a number"#),
+            ("0x50", Invalid, r#""0x50" is not a number"#),
+            ("80\0", Invalid, r#""80\x00" is not a number"#),
             ("80 81", Invalid, r#""81" is one word too many"#),
             ("80\n81", Invalid, r#""81" is one word too many"#),
             (
                 "65536",
                 Range,
-                r#"port: "65536" is out of range: write 0 to 65535"#,
+                r#""65536" is out of range: write 0 to 65535"#,
             ),
             (
                 "99999999999999999999999",
                 Range,
-                r#"port: "99999999999999999999999" is out of range: write 0 to 65535"#,
+                r#""99999999999999999999999" is out of range: write 0 to 65535"#,
             ),
         ],
     );
@@ -80,12 +80,8 @@ fn count_is_limited() {
     assert_refused(
         parse_count,
         &[
-            (
-                "65",
-                Range,
-                r#"srun-count: "65" is out of range: write 0 to 64"#,
-            ),
-            ("two", Invalid, r#"srun-count: "two" is not a number"#),
+            ("65", Range, r#""65" is out of range: write 0 to 64"#),
+            ("two", Invalid, r#""two" is not a number"#),
             (
                 "",
                 Invalid,
