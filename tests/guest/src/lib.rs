@@ -1,0 +1,27 @@
+//! Black-box tests of resin.ko: what they need, and the suites themselves.
+//!
+//! `origin` is the backend, `client` the browser, `suite` loads the module between the two.
+
+/// A client's connection.
+pub mod conn;
+/// Just enough HTTP/1.
+pub mod http;
+/// Load: many requests, each answer checked.
+pub mod load;
+/// The test backend.
+pub mod origin;
+/// The octets of test bodies.
+pub mod pattern;
+/// Time limits and sizes.
+pub mod scale;
+
+/// The module under test and its proc files.
+pub mod gateway;
+/// What a test leaves behind, and whether it may.
+pub mod leftovers;
+/// Runs tests, each in a process of its own.
+pub mod runner;
+/// The tests.
+pub mod suites;
+/// What every suite uses.
+pub mod testing;

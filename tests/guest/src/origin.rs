@@ -1,0 +1,329 @@
+//! The test backend: an HTTP server that does what a request's path tells it to, right or wrong.
+//!
+//! A thread per connection, because it is the simplest thing that cannot be the culprit. `routes`
+//! has the paths.
+
+mod reply;
+mod routes;
+
+use std::collections::{HashMap, VecDeque};
+use std::io::{self, Read};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, AtomicU8, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use socket2::SockRef;
+
+use crate::http::{self, Head};
+pub use reply::Step;
+pub use routes::PATHS;
+
+/// What happens to connections, whatever is asked on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Mode {
+    /// They are served.
+    Serve,
+    /// They are accepted and closed at once.
+    AcceptClose,
+    /// They are accepted and reset at once.
+    AcceptReset,
+    /// Each is closed, unannounced, after the limit's number of responses: what an idle timeout does.
+    CloseAfter,
+    /// Each answers the limit's number of requests, reads one more and closes without a word:
+    /// what a client sees when its request crosses the FIN of an idle timeout.
+    DropAfter,
+    /// A response nobody asked for is sent on each before its first request.
+    Unasked,
+}
+
+const MODES: [Mode; 6] = [
+    Mode::Serve,
+    Mode::AcceptClose,
+    Mode::AcceptReset,
+    Mode::CloseAfter,
+    Mode::DropAfter,
+    Mode::Unasked,
+];
+
+/// How many of the last request heads are remembered.
+const REMEMBERED: usize = 64;
+
+/// What all connections of an origin share.
+#[derive(Default)]
+struct Shared {
+    mode: AtomicU8,
+    limit: AtomicU64,
+    connections: AtomicU64,
+    requests: AtomicU64,
+    bodies: AtomicU64,
+    open: Mutex<HashMap<u64, TcpStream>>,
+    heads: Mutex<VecDeque<Head>>,
+    scripts: Mutex<HashMap<String, Vec<Step>>>,
+}
+
+impl Shared {
+    fn mode(&self) -> Mode {
+        MODES[usize::from(self.mode.load(SeqCst)) % MODES.len()]
+    }
+}
+
+/// A poisoned lock means that a thread panicked, which is reported on its own.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A running origin; stops and drops its connections when dropped.
+pub struct Origin {
+    addr: SocketAddr,
+    listener: Option<TcpListener>,
+    shared: Arc<Shared>,
+}
+
+impl Origin {
+    /// Listens on a free port of 127.0.0.1.
+    pub fn start() -> io::Result<Origin> {
+        Origin::at(SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// Listens there.
+    pub fn at(addr: SocketAddr) -> io::Result<Origin> {
+        let mut origin = Origin { addr, listener: None, shared: Arc::default() };
+        origin.listen()?;
+        Ok(origin)
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Listens (again) on its address.
+    pub fn listen(&mut self) -> io::Result<()> {
+        let listener = TcpListener::bind(self.addr)?;
+        SockRef::from(&listener).listen(4096)?;
+        self.addr = listener.local_addr()?;
+        self.listener = Some(listener.try_clone()?);
+        let shared = Arc::clone(&self.shared);
+        thread::Builder::new().name("accept".into()).spawn(move || accept(&listener, &shared))?;
+        Ok(())
+    }
+
+    /// Stops listening: connections are refused from now on. Those that are open stay.
+    pub fn refuse(&mut self) {
+        if let Some(listener) = self.listener.take() {
+            // Wakes the accepting thread, which drops the last descriptor.
+            let _ = SockRef::from(&listener).shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Closes every open connection.
+    pub fn hang_up(&self) {
+        for stream in lock(&self.shared.open).values() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Changes what happens to connections; `limit` counts responses where the mode needs it.
+    pub fn set(&self, mode: Mode, limit: u64) {
+        self.shared.limit.store(limit, SeqCst);
+        self.shared.mode.store(mode as u8, SeqCst);
+    }
+
+    /// Makes `/script/NAME` do these steps.
+    pub fn script(&self, name: &str, steps: Vec<Step>) {
+        lock(&self.shared.scripts).insert(name.to_owned(), steps);
+    }
+
+    /// Makes `/script/NAME` send these octets and then close.
+    pub fn raw(&self, name: &str, octets: impl Into<Vec<u8>>) {
+        self.script(name, vec![Step::Send(octets.into()), Step::Close]);
+    }
+
+    /// How many connections were accepted so far.
+    pub fn connections(&self) -> u64 {
+        self.shared.connections.load(SeqCst)
+    }
+
+    /// How many requests came so far.
+    pub fn requests(&self) -> u64 {
+        self.shared.requests.load(SeqCst)
+    }
+
+    /// How many connections are open now.
+    pub fn open(&self) -> usize {
+        lock(&self.shared.open).len()
+    }
+
+    /// The last request heads, oldest first.
+    pub fn heads(&self) -> Vec<Head> {
+        lock(&self.shared.heads).iter().cloned().collect()
+    }
+
+    /// The last request head, if there was any.
+    pub fn last_head(&self) -> Option<Head> {
+        lock(&self.shared.heads).back().cloned()
+    }
+}
+
+impl Drop for Origin {
+    fn drop(&mut self) {
+        self.refuse();
+        self.hang_up();
+    }
+}
+
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    loop {
+        let stream = match listener.accept() {
+            Ok((stream, _)) => stream,
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return,
+            Err(_) => {
+                // Out of descriptors or memory, or a connection that is gone again.
+                thread::sleep(Duration::from_millis(5));
+                continue;
+            }
+        };
+        let id = shared.connections.fetch_add(1, SeqCst);
+        let shared = Arc::clone(shared);
+        let thread = thread::Builder::new().stack_size(256 << 10);
+        let _ = thread.spawn(move || connection(id, stream, &shared));
+    }
+}
+
+/// Serves one connection from its first octet to its last.
+fn connection(id: u64, stream: TcpStream, shared: &Shared) {
+    let _ = stream.set_nodelay(true);
+    match shared.mode() {
+        Mode::AcceptClose => return,
+        Mode::AcceptReset => {
+            let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+            return;
+        }
+        _ => {}
+    }
+    if let Ok(twin) = stream.try_clone() {
+        lock(&shared.open).insert(id, twin);
+    }
+    let mut peer = Peer { stream, inbox: Vec::new() };
+    // An error here is the gateway going away: what it makes of that is seen at the other end.
+    let reset = matches!(peer.serve(shared), Ok(End::Reset));
+    if reset {
+        let _ = SockRef::from(&peer.stream).set_linger(Some(Duration::ZERO));
+    }
+    lock(&shared.open).remove(&id);
+}
+
+/// How a connection comes to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Close,
+    Reset,
+}
+
+/// The gateway, seen from here.
+struct Peer {
+    stream: TcpStream,
+    inbox: Vec<u8>,
+}
+
+impl Peer {
+    fn serve(&mut self, shared: &Shared) -> io::Result<End> {
+        if shared.mode() == Mode::Unasked {
+            let unasked = vec![Step::Send(reply::text("unasked").to_vec())];
+            let _ = self.perform(&unasked)?;
+        }
+        let mut served = 0;
+        while let Some(head) = self.head()? {
+            shared.requests.fetch_add(1, SeqCst);
+            self.remember(&head, shared);
+            let limit = shared.limit.load(SeqCst);
+            if shared.mode() == Mode::DropAfter && served >= limit {
+                return Ok(End::Close);
+            }
+            self.skip_body(&head, shared)?;
+            let persistent = self.answer(&head, shared)?;
+            served += 1;
+            let end = match persistent {
+                Err(end) => Some(end),
+                Ok(()) if head.has_token("Connection", "close") => Some(End::Close),
+                Ok(()) if shared.mode() == Mode::CloseAfter && served >= limit => Some(End::Close),
+                Ok(()) => None,
+            };
+            if let Some(end) = end {
+                return Ok(end);
+            }
+        }
+        Ok(End::Close)
+    }
+
+    /// Does what the path says; an error is how the connection has to end.
+    fn answer(&mut self, head: &Head, shared: &Shared) -> io::Result<Result<(), End>> {
+        if let (_, "/stats", _) = head.words() {
+            let text = format!(
+                "connections {}\nrequests {}\nbodies {}\n",
+                shared.connections.load(SeqCst),
+                shared.requests.load(SeqCst),
+                shared.bodies.load(SeqCst)
+            );
+            return self.perform(&[Step::Send(reply::text(&text).for_method(head))]);
+        }
+        let script = head.words().1.strip_prefix("/script/").map(str::to_owned);
+        let steps = match script.and_then(|name| lock(&shared.scripts).get(&name).cloned()) {
+            Some(steps) => steps,
+            None => routes::steps(head),
+        };
+        self.perform(&steps)
+    }
+
+    fn remember(&self, head: &Head, shared: &Shared) {
+        let mut heads = lock(&shared.heads);
+        if heads.len() == REMEMBERED {
+            heads.pop_front();
+        }
+        heads.push_back(head.clone());
+    }
+
+    /// The next request's head; nothing at the end of the connection.
+    fn head(&mut self) -> io::Result<Option<Head>> {
+        let mut seen = 0;
+        loop {
+            if let Some(end) = http::head_end(&self.inbox, seen) {
+                let raw: Vec<u8> = self.inbox.drain(..end).collect();
+                let head = Head::parse(&raw).map_err(io::Error::other)?;
+                return Ok(Some(head));
+            }
+            seen = self.inbox.len();
+            if seen > http::HEAD_LIMIT || self.fill()? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn skip_body(&mut self, head: &Head, shared: &Shared) -> io::Result<()> {
+        let length = head.get("Content-Length").and_then(|text| text.parse().ok());
+        let mut left: usize = length.unwrap_or(0);
+        if left > 0 || head.get("Transfer-Encoding").is_some() {
+            shared.bodies.fetch_add(1, SeqCst);
+        }
+        while left > 0 {
+            if self.inbox.is_empty() && self.fill()? == 0 {
+                return Ok(());
+            }
+            let take = left.min(self.inbox.len());
+            self.inbox.drain(..take);
+            left -= take;
+        }
+        Ok(())
+    }
+
+    fn fill(&mut self) -> io::Result<usize> {
+        let old = self.inbox.len();
+        self.inbox.resize(old + 4096, 0);
+        let got = self.stream.read(&mut self.inbox[old..]);
+        self.inbox.truncate(old + got.as_ref().copied().unwrap_or(0));
+        got
+    }
+}

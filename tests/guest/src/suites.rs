@@ -1,0 +1,28 @@
+//! The tests, by what they are about.
+
+mod faults;
+mod inject;
+mod load;
+mod namespaces;
+mod proc;
+mod relay;
+mod requests;
+mod session2001;
+mod timeouts;
+mod unload;
+
+use crate::testing::Test;
+
+/// All of them, quick and basic ones first.
+pub const ALL: &[&[Test]] = &[
+    session2001::TESTS,
+    proc::TESTS,
+    relay::TESTS,
+    requests::TESTS,
+    faults::TESTS,
+    timeouts::TESTS,
+    load::TESTS,
+    namespaces::TESTS,
+    unload::TESTS,
+    inject::TESTS,
+];

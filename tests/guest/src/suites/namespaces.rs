@@ -1,0 +1,216 @@
+//! Network namespaces: each has its own folder, port and backends, and can go at any time.
+
+use std::fs::File;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use nix::sched::{setns, CloneFlags};
+
+use crate::conn::Conn;
+use crate::gateway::{self, Gateway};
+use crate::load::{Plan, Traffic};
+use crate::origin::Origin;
+use crate::pattern;
+use crate::scale;
+use crate::testing::{sh, shell, Context, Failure, Outcome, PORT};
+use crate::{ensure, same, tests};
+
+tests![
+    each_has_its_own,
+    made_and_deleted_often,
+    deleted_under_load in 120 s,
+    deleted_with_idle_connections,
+    module_unloaded_first,
+    root_of_a_user_namespace_may_write,
+];
+
+/// A network namespace with a name, joined to ours by a pair of veths; deleted when dropped.
+struct Namespace {
+    name: &'static str,
+    /// Its end of the pair.
+    inside: IpAddr,
+}
+
+impl Namespace {
+    fn new(name: &'static str, number: u8) -> Result<Namespace, Failure> {
+        sh(&format!(
+            "set -e; ip netns add {name}; ip -n {name} link set lo up
+             ip link add veth{number} type veth peer name eth0 netns {name}
+             ip addr add 10.99.{number}.1/24 dev veth{number}; ip link set veth{number} up
+             ip -n {name} addr add 10.99.{number}.2/24 dev eth0; ip -n {name} link set eth0 up"
+        ))?;
+        Ok(Namespace { name, inside: IpAddr::from([10, 99, number, 2]) })
+    }
+
+    fn addr(&self) -> SocketAddr {
+        SocketAddr::new(self.inside, PORT)
+    }
+
+    /// Runs something on a thread inside; the thread lives on if that starts others.
+    fn enter<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let path = format!("/run/netns/{}", self.name);
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || {
+            let entered = File::open(path).and_then(|file| enter(&file));
+            let _ = tell.send(entered.context("entering the namespace").and_then(|()| work()));
+        });
+        told.recv()?
+    }
+
+    /// An origin on the namespace's loopback, and the gateway in front of it.
+    fn serve(&self) -> Result<Origin, Failure> {
+        self.enter(|| {
+            let origin = Origin::start()?;
+            let addr = origin.addr();
+            gateway::write("srun-0", &format!("{} {}", addr.ip(), addr.port()))?;
+            gateway::write("server_port", &PORT.to_string())?;
+            Ok(origin)
+        })
+    }
+
+    fn delete(&self) {
+        let _ = shell(&format!("ip netns del {}", self.name));
+    }
+}
+
+fn enter(file: &File) -> io::Result<()> {
+    setns(file.as_fd(), CloneFlags::CLONE_NEWNET).map_err(io::Error::from)
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        self.delete();
+    }
+}
+
+/// Our end of the pair goes with the namespace: waits for that.
+fn gone(number: u8) -> Outcome {
+    let path = format!("/sys/class/net/veth{number}");
+    let gone = || !std::path::Path::new(&path).exists();
+    ensure!(scale::wait_until(Duration::from_secs(20), gone), "the namespace does not go away");
+    Ok(())
+}
+
+fn each_has_its_own() -> Outcome {
+    let gateway = Gateway::load(PORT)?;
+    let outer = Origin::start()?;
+    gateway.backend(0, outer.addr())?;
+    let one = Namespace::new("one", 1)?;
+    let two = Namespace::new("two", 2)?;
+    for space in [&one, &two] {
+        let fresh = space.enter(|| Ok((gateway::read("server_port")?, gateway::read("srun-0")?)))?;
+        same!(fresh.0, "0", "server_port of a new namespace");
+        same!(fresh.1, "127.0.0.1 6802", "srun-0 of a new namespace");
+    }
+    let origins = [one.serve()?, two.serve()?];
+    two.enter(|| gateway::write("srun-count", "2"))?;
+    for (space, origin) in [&one, &two].into_iter().zip(&origins) {
+        let mut client = Conn::open(space.addr())?;
+        if space.name == "two" {
+            // Its second backend does not exist.
+            let statuses = [client.get("/len/1")?.status, Conn::open(space.addr())?.get("/len/1")?.status];
+            ensure!(statuses.contains(&200), "two backends, one dead: {statuses:?}");
+        } else {
+            same!(client.get("/len/9?seed=1")?.body, pattern::body(1, 9), "the body from inside");
+        }
+        ensure!(origin.requests() > 0, "{}: its own origin was not asked", space.name);
+    }
+    same!(outer.requests(), 0, "the requests of the outer origin");
+    same!(Conn::open(gateway.addr())?.get("/len/1")?.status, 200, "the outer status");
+    same!(outer.requests(), 1, "the requests of the outer origin");
+    same!(gateway::read("srun-count")?, "1", "the outer srun-count");
+    let inner = one.enter(|| gateway::read("srun-count"))?;
+    same!(inner, "1", "srun-count of the first namespace");
+    one.enter(|| gateway::write("server_port", "0"))?;
+    ensure!(Conn::open(one.addr()).is_err(), "the first namespace still listens");
+    same!(Conn::open(two.addr())?.get("/len/1").is_ok(), true, "the second one answers");
+    Ok(())
+}
+
+fn made_and_deleted_often() -> Outcome {
+    let gateway = Gateway::load(PORT)?;
+    for _ in 0..scale::count(20, 6) {
+        let space = Namespace::new("brief", 3)?;
+        let origin = space.serve()?;
+        same!(Conn::open(space.addr())?.get("/len/1")?.status, 200, "the status");
+        drop(origin);
+        drop(space);
+        gone(3)?;
+    }
+    let status = Conn::open(gateway.addr())?.get("/")?.status;
+    same!(status, 502, "the outer status afterwards");
+    Ok(())
+}
+
+fn deleted_under_load() -> Outcome {
+    Gateway::load(PORT)?;
+    for _ in 0..3 {
+        let space = Namespace::new("loaded", 4)?;
+        let origin = space.serve()?;
+        let traffic = Traffic::start(&Plan::mixed(space.addr()));
+        let flows = scale::wait_until(Duration::from_secs(10), || origin.requests() > 20);
+        ensure!(flows, "there is no load");
+        space.delete();
+        thread::sleep(Duration::from_millis(100));
+        let tally = traffic.stop();
+        ensure!(tally.wrong == 0 && tally.right > 0, "{tally:?}");
+        drop(origin);
+        gone(4)?;
+    }
+    Ok(())
+}
+
+fn deleted_with_idle_connections() -> Outcome {
+    let gateway = Gateway::load(PORT)?;
+    let space = Namespace::new("idle", 5)?;
+    let origin = space.serve()?;
+    let mut idle = Vec::new();
+    for _ in 0..20 {
+        let mut client = Conn::open(space.addr())?;
+        same!(client.get("/len/1")?.status, 200, "the status");
+        idle.push(client);
+    }
+    // The connections of clients and the pool of backend connections hold the namespace until they
+    // go; they must not hold it for ever.
+    space.delete();
+    drop(idle);
+    drop(origin);
+    gone(5)?;
+    ensure!(gateway::path("server_port").exists(), "our own folder is gone too");
+    same!(Conn::open(gateway.addr())?.get("/")?.status, 502, "the outer status");
+    Ok(())
+}
+
+fn module_unloaded_first() -> Outcome {
+    let gateway = Gateway::load(PORT)?;
+    let space = Namespace::new("survivor", 6)?;
+    let origin = space.serve()?;
+    let traffic = Traffic::start(&Plan::mixed(space.addr()));
+    let flows = scale::wait_until(Duration::from_secs(10), || origin.requests() > 20);
+    ensure!(flows, "there is no load");
+    gateway.unload()?;
+    let tally = traffic.stop();
+    ensure!(tally.wrong == 0 && tally.right > 0, "{tally:?}");
+    let stays = space.enter(|| Ok(gateway::path("").exists()))?;
+    ensure!(!stays, "the namespace still has its folder");
+    Gateway::load(PORT)?;
+    let port = space.enter(|| gateway::read("server_port"))?;
+    same!(port, "0", "server_port of a namespace that was there first");
+    Ok(())
+}
+
+fn root_of_a_user_namespace_may_write() -> Outcome {
+    Gateway::load(PORT)?;
+    let script = "ip link set lo up; cd /proc/net/resin; echo 8099 > server_port && cat server_port";
+    let said = sh(&format!("unshare --user --map-root-user --net bash -c '{script}'"))?;
+    same!(said, "8099\n", "what root of a user namespace reads back");
+    same!(gateway::read("server_port")?, PORT.to_string(), "our own server_port");
+    Ok(())
+}

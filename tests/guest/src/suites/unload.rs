@@ -1,0 +1,279 @@
+//! `rmmod` completes at any time, within a time limit, and leaves nothing.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::faults::black_hole;
+use crate::conn::{Conn, Fault, Options};
+use crate::gateway::{self, Gateway};
+use crate::leftovers::{self, Sockets};
+use crate::load::{Plan, Traffic};
+use crate::origin::{Mode, Origin, Step};
+use crate::scale;
+use crate::testing::{Bed, Context, Failure, Outcome, PORT};
+use crate::{ensure, same, tests};
+
+tests![
+    at_once,
+    with_idle_connections,
+    in_the_middle_of_heads,
+    in_the_middle_of_bodies,
+    while_waiting_for_the_backend,
+    while_connecting,
+    while_lingering,
+    with_open_proc_files,
+    a_hundred_times in 400 s,
+];
+
+/// Unloads; the connections must end soon after.
+fn unload_and_see_them_end(bed: &Bed, clients: Vec<Conn>) -> Outcome {
+    bed.gateway.unload()?;
+    for mut client in clients {
+        match client.rest() {
+            Ok(_) | Err(Fault::Reset(_)) => {}
+            Err(fault) => return Err(fault).context("a connection after rmmod"),
+        }
+    }
+    let gone = scale::wait_until(Duration::from_secs(5), || bed.origin.open() == 0);
+    ensure!(gone, "{} backend connections are open after rmmod", bed.origin.open());
+    ensure!(Conn::open(bed.addr()).is_err(), "the port is still listened on after rmmod");
+    Ok(())
+}
+
+fn at_once() -> Outcome {
+    for _ in 0..5 {
+        let gateway = Gateway::load(PORT)?;
+        gateway.unload()?;
+    }
+    let gateway = Gateway::load(PORT)?;
+    gateway::write("srun-count", "64")?;
+    gateway::write("server_port", "0")?;
+    gateway.unload()?;
+    Ok(())
+}
+
+fn with_idle_connections() -> Outcome {
+    let bed = Bed::new()?;
+    let mut clients = Vec::new();
+    for number in 0..100 {
+        let mut client = bed.client()?;
+        if number % 2 == 0 {
+            client.get("/len/100")?;
+        }
+        clients.push(client);
+    }
+    unload_and_see_them_end(&bed, clients)
+}
+
+fn in_the_middle_of_heads() -> Outcome {
+    let bed = Bed::new()?;
+    let mut clients = Vec::new();
+    for number in 0..50 {
+        let mut client = bed.client()?;
+        client.send(&b"GET /len/1 HTTP/1.1\r\nHost: test\r\nX: y\r\n"[..1 + number % 40])?;
+        clients.push(client);
+    }
+    unload_and_see_them_end(&bed, clients)
+}
+
+fn in_the_middle_of_bodies() -> Outcome {
+    let bed = Bed::new()?;
+    let mut clients = Vec::new();
+    for target in ["/len/50000000", "/chunked/50000000", "/close/50000000", "/slow/1000?ms=20"] {
+        for number in 0..6 {
+            // Some of them read nothing, so that everything is full when the module goes.
+            let receive_buffer = (number % 2 == 0).then_some(1024);
+            let mut client = bed.client_with(Options { receive_buffer, ..Options::default() })?;
+            client.request("GET", target)?;
+            ensure!(!client.nibble(100)?.is_empty(), "no answer to {target}");
+            clients.push(client);
+        }
+    }
+    unload_and_see_them_end(&bed, clients)
+}
+
+fn while_waiting_for_the_backend() -> Outcome {
+    let bed = Bed::new()?;
+    bed.origin.script("half", vec![Step::Send(b"HTTP/1.1 200 OK\r\nX: ".to_vec()), Step::Hang]);
+    let mut clients = Vec::new();
+    for target in ["/hang", "/script/half", "/hang-body/100?after=5"] {
+        for _ in 0..10 {
+            let mut client = bed.client()?;
+            client.request("GET", target)?;
+            clients.push(client);
+        }
+    }
+    let all = scale::wait_until(Duration::from_secs(10), || bed.origin.requests() == 30);
+    ensure!(all, "only {} of 30 requests reached the backend", bed.origin.requests());
+    unload_and_see_them_end(&bed, clients)
+}
+
+fn while_connecting() -> Outcome {
+    let bed = Bed::new()?;
+    let (addr, _listener, _filling) = black_hole()?;
+    bed.gateway.backend(0, addr)?;
+    let before = Sockets::now();
+    let mut clients = Vec::new();
+    for _ in 0..10 {
+        let mut client = bed.client()?;
+        client.request("GET", "/len/1")?;
+        clients.push(client);
+    }
+    // Three sockets each: the client's, the accepted one, and the one that is connecting.
+    let trying = || Sockets::now().alloc >= before.alloc + 30;
+    ensure!(scale::wait_until(Duration::from_secs(10), trying), "it does not try to connect");
+    unload_and_see_them_end(&bed, clients)
+}
+
+fn while_lingering() -> Outcome {
+    let bed = Bed::with(&[("linger-timeout", "60s")])?;
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        let mut client = bed.client()?;
+        client.send(b"nonsense\r\n\r\n")?;
+        same!(client.response("GET")?.status, 400, "the status");
+        clients.push(client);
+    }
+    unload_and_see_them_end(&bed, clients)
+}
+
+/// Threads that keep proc files open, read and write them, until told to stop.
+struct Meddlers {
+    stop: Arc<AtomicBool>,
+    turns: Arc<AtomicU64>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Meddlers {
+    fn start() -> Meddlers {
+        let stop = Arc::new(AtomicBool::new(false));
+        let turns = Arc::new(AtomicU64::new(0));
+        let works: [fn(); 3] = [read_all, write_some, hold_and_reread];
+        let thread = |work: fn()| {
+            let (stop, turns) = (Arc::clone(&stop), Arc::clone(&turns));
+            thread::spawn(move || {
+                while !stop.load(SeqCst) {
+                    work();
+                    turns.fetch_add(1, SeqCst);
+                }
+            })
+        };
+        let threads = works.into_iter().map(thread).collect();
+        Meddlers { stop, turns, threads }
+    }
+
+    fn stop(self) -> Outcome {
+        self.stop.store(true, SeqCst);
+        for thread in self.threads {
+            thread.join().map_err(|_| Failure("a meddler panicked".into()))?;
+        }
+        let turns = self.turns.load(SeqCst);
+        ensure!(turns > 3, "the meddlers did nothing");
+        Ok(())
+    }
+}
+
+/// Every file of the folder, opened; none that waits for news.
+fn open_all() -> Vec<File> {
+    let Ok(folder) = fs::read_dir(gateway::PROC) else {
+        thread::sleep(Duration::from_millis(1));
+        return Vec::new();
+    };
+    let files = folder.flatten().filter(|entry| entry.file_name() != "log");
+    files.filter_map(|entry| File::open(entry.path()).ok()).collect()
+}
+
+fn read_all() {
+    for mut file in open_all() {
+        let _ = file.read_to_end(&mut Vec::new());
+    }
+}
+
+fn write_some() {
+    for (name, text) in [("srun-count", "3"), ("config", "header-timeout 9s"), ("srun-2", "bad"), ("srun-count", "1")] {
+        if let Ok(mut file) = OpenOptions::new().write(true).open(gateway::path(name)) {
+            let _ = file.write(text.as_bytes());
+        }
+        thread::sleep(Duration::from_micros(500));
+    }
+}
+
+/// Holds them open for a while: across an unload, with luck and many turns.
+fn hold_and_reread() {
+    let mut files = open_all();
+    for _ in 0..10 {
+        for file in &mut files {
+            let _ = file.seek(SeekFrom::Start(0));
+            let _ = file.read(&mut [0; 512]);
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn with_open_proc_files() -> Outcome {
+    let gateway = Gateway::load(PORT)?;
+    let mut open = open_all();
+    ensure!(open.len() >= 5, "only {} files could be opened", open.len());
+    let mut part = [0; 1];
+    for file in &mut open {
+        let _ = file.read(&mut part);
+    }
+    let writer = OpenOptions::new().write(true).open(gateway::path("config"))?;
+    gateway.unload()?;
+    for file in &mut open {
+        let outcome = file.read(&mut part);
+        let octets = outcome.as_ref().copied().unwrap_or(0);
+        // What was buffered for this reader may still be given out, but nothing is read anew.
+        ensure!(octets <= 1, "reading after rmmod: {outcome:?}");
+        let _ = file.seek(SeekFrom::Start(0));
+        let anew = file.read(&mut part);
+        ensure!(!matches!(anew, Ok(1..)), "reading anew after rmmod: {anew:?}");
+    }
+    let written = (&writer).write(b"header-timeout 9s\n");
+    ensure!(written.is_err(), "writing after rmmod: {written:?}");
+    Ok(())
+}
+
+/// One life of the module under live traffic, with files open; more every time that is unloaded.
+fn busy_life(origin: &Origin, number: u64) -> Outcome {
+    let gateway = Gateway::load(PORT)?;
+    gateway.backend(0, origin.addr())?;
+    let before = origin.requests();
+    let flows = || origin.requests() > before + 3 + number % 5 * 4;
+    let flowing = scale::wait_until(Duration::from_secs(20), flows);
+    ensure!(flowing, "life {number}: no traffic flows");
+    gateway.unload().context(format!("life {number}"))?;
+    Ok(())
+}
+
+fn a_hundred_times() -> Outcome {
+    let origin = Origin::start()?;
+    let lives = scale::count(100, 100);
+    for number in 0..lives / 2 {
+        let gateway = Gateway::load(PORT).context(format!("life {number}"))?;
+        gateway.unload().context(format!("life {number}"))?;
+    }
+    let before = Sockets::now();
+    origin.set(Mode::Serve, 0);
+    let plan = Plan { connections: 3, ..Plan::mixed(([127, 0, 0, 1], PORT).into()) };
+    let traffic = Traffic::start(&plan);
+    let meddlers = Meddlers::start();
+    let mut outcome = Ok(());
+    for number in lives / 2..lives {
+        outcome = busy_life(&origin, number);
+        if outcome.is_err() {
+            break;
+        }
+    }
+    let tally = traffic.stop();
+    meddlers.stop()?;
+    outcome?;
+    ensure!(tally.wrong == 0, "{tally:?}");
+    ensure!(tally.right >= lives / 2, "there was hardly any traffic: {tally:?}");
+    leftovers::sockets_gone(before)?;
+    Ok(())
+}
