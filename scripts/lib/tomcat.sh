@@ -8,6 +8,8 @@ WEBAPP=$REPO/build/webapp
 
 # tomcat_start: makes what is missing, starts the JVM, waits until it answers; sets TOMCAT_PORT.
 tomcat_start() {
+    # Java's packages want this folder, which minimal images of Debian leave out.
+    [ -d /usr/share/man/man1 ] || mkdir -p /usr/share/man/man1
     # tomcat10-common has no service: that is in the package tomcat10, which is not wanted.
     host_packages javac=default-jdk-headless "$TOMCAT_HOME/bin/catalina.sh=tomcat10-common" \
         curl=curl setpriv=util-linux
@@ -57,10 +59,10 @@ tomcat_try() {
     pid=$!
     until curl -fs --max-time 30 -o "$base/page" "http://127.0.0.1:$port/"; do
         kill -0 "$pid" 2>/dev/null || break
-        if ((SECONDS - start > 90)); then
+        if ((SECONDS - start > 180)); then
             kill -KILL "$pid"
             tail -n 20 "$base/log" >&2
-            die "Tomcat does not answer after 90 s: see its log, $base/log"
+            die "Tomcat does not answer after 180 s: see its log, $base/log"
         fi
         sleep 0.2
     done
