@@ -50,7 +50,7 @@ use crate::time::Instant;
 use step::Chore;
 
 /// One client connection.
-#[pin_data]
+#[pin_data(PinnedDrop)]
 pub(crate) struct Client {
     engine: Arc<Engine>,
     number: u64,
@@ -114,6 +114,7 @@ impl Client {
             }),
             GFP_KERNEL,
         )?;
+        engine.stats().open.add(1);
         engine.enter(cpu, number, client.clone())?;
         engine.stats().accepted.add(1);
         let attached = Attached::attach(socket, client.clone());
@@ -175,6 +176,13 @@ impl Client {
                 state.handle(clock::now(), Event::UpstreamRefused(why));
             }
         }
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for Client {
+    fn drop(self: Pin<&mut Self>) {
+        self.engine.stats().open.sub(1);
     }
 }
 

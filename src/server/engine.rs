@@ -16,6 +16,7 @@
 
 use kernel::alloc::KVec;
 use kernel::prelude::*;
+use kernel::warn_on;
 use kernel::rbtree::RBTree;
 use kernel::rbtree::RBTreeNode;
 use kernel::sync::atomic::Acquire;
@@ -174,7 +175,6 @@ impl Engine {
         let node = RBTreeNode::new(number, client, GFP_KERNEL)?;
         let old = self.clients.get(cpu).lock().insert(node);
         drop(old);
-        self.stats.open.add(1);
         self.sweep_soon();
         Ok(())
     }
@@ -182,9 +182,7 @@ impl Engine {
     /// Forgets a client. The caller holds another reference to it.
     pub(crate) fn leave(&self, cpu: u32, number: u64) {
         let node = self.clients.get(cpu).lock().remove_node(&number);
-        if node.is_some() {
-            self.stats.open.sub(1);
-        }
+        drop(node);
     }
 
     /// Calls `each` for all clients, some at a time, with no lock held. Process context.
@@ -226,6 +224,10 @@ impl Engine {
         self.queue.flush();
         for backend in &self.config().backends {
             backend.retire();
+        }
+        let left = self.stats.open.sum();
+        if warn_on!(left != 0) {
+            pr_err!("{} client connections were not closed\n", left);
         }
     }
 }

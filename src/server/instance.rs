@@ -38,13 +38,15 @@ impl Instance {
         backends.push(backend(config::Backend::default())?, GFP_KERNEL)?;
         let config = Config { settings: Settings::default(), backends };
         let engine = Engine::new(net, Arc::new(config, GFP_KERNEL)?)?;
-        Arc::pin_init(
+        let instance = Arc::pin_init(
             pin_init!(Self {
-                engine,
+                engine: engine.clone(),
                 port <- new_mutex!(0, "resin port"),
             }),
             GFP_KERNEL,
-        )
+        );
+        // An engine that is not stopped keeps itself.
+        instance.inspect_err(|_| engine.stop())
     }
 
     /// Ends everything. Process context.
