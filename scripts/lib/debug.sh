@@ -39,13 +39,17 @@ debug_locked() {
 }
 
 debug_configure() {
-    local dir=$1 line
+    local dir=$1 line lost=0
     kernel_make "$dir" tinyconfig
     grep -E '^(# )?CONFIG_' "$DEBUG_CONFIG" >>"$dir/build/.config"
     kernel_make "$dir" olddefconfig
     while read -r line; do
-        debug_config_holds "$line" "$dir/build/.config" || die "scripts/debug.config: not taken: $line"
+        debug_config_holds "$line" "$dir/build/.config" || {
+            echo "scripts/debug.config: not taken: $line"
+            lost=$((lost + 1))
+        }
     done < <(grep -E '^(# )?CONFIG_' "$DEBUG_CONFIG")
+    [ $lost = 0 ] || die "the kernel does not take $lost lines of scripts/debug.config"
     cp "$dir/build/.config" "$dir/config"
 }
 
