@@ -10,6 +10,7 @@
 #include <linux/percpu.h>
 #include <linux/proc_fs.h>
 #include <linux/skbuff.h>
+#include <linux/uio.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 #include <net/inet_connection_sock.h>
@@ -149,16 +150,20 @@ int resin_helper_tcp_read_end(struct sock *sk)
 }
 
 /*
- * tcp_sendmsg_locked(), under the socket's lock. With nothing queued it calls sk_write_space itself
- * when it gives -EAGAIN; resin_sending tells that call from one that an acknowledgement caused.
+ * tcp_sendmsg_locked() of count parts, size octets in all, under the socket's lock. With nothing
+ * queued it calls sk_write_space itself when it gives -EAGAIN; resin_sending tells that call from one
+ * that an acknowledgement caused.
  */
-int resin_helper_tcp_send(struct sock *sk, struct msghdr *msg, size_t size)
+int resin_helper_tcp_send(struct sock *sk, const struct kvec *parts, size_t count, size_t size,
+			  unsigned int flags)
 {
+	struct msghdr msg = { .msg_flags = flags };
 	struct sock *outer = this_cpu_read(resin_sending);
 	int ret;
 
+	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, parts, count, size);
 	this_cpu_write(resin_sending, sk);
-	ret = tcp_sendmsg_locked(sk, msg, size);
+	ret = tcp_sendmsg_locked(sk, &msg, size);
 	this_cpu_write(resin_sending, outer);
 	return ret;
 }

@@ -12,7 +12,7 @@
 
 struct delayed_work;
 struct file;
-struct msghdr;
+struct kvec;
 struct net;
 struct proc_dir_entry;
 struct sock;
@@ -47,7 +47,8 @@ bool resin_helper_sk_try_lock(struct sock *sk);
 void resin_helper_sk_unlock(struct sock *sk);
 void resin_helper_tcp_inline_urgent(struct sock *sk);
 int resin_helper_tcp_read_end(struct sock *sk);
-int resin_helper_tcp_send(struct sock *sk, struct msghdr *msg, size_t size);
+int resin_helper_tcp_send(struct sock *sk, const struct kvec *parts, size_t count, size_t size,
+			  unsigned int flags);
 bool resin_helper_tcp_queues_empty(struct sock *sk);
 void resin_helper_tcp_shutdown_send(struct sock *sk);
 

@@ -26,21 +26,25 @@ impl RawAddr {
     /// Lays `addr` out for the kernel.
     pub(super) fn new(addr: SocketAddr) -> Self {
         match addr {
-            SocketAddr::V4(addr) => {
-                let mut raw = bindings::sockaddr_in::default();
-                raw.sin_family = bindings::AF_INET as u16;
-                raw.sin_port = addr.port().to_be();
-                raw.sin_addr.s_addr = u32::from_ne_bytes(addr.ip().octets());
-                RawAddr::V4(raw)
-            }
-            SocketAddr::V6(addr) => {
-                let mut raw = bindings::sockaddr_in6::default();
-                raw.sin6_family = bindings::AF_INET6 as u16;
-                raw.sin6_port = addr.port().to_be();
-                raw.sin6_addr.in6_u.u6_addr8 = addr.ip().octets();
-                raw.sin6_scope_id = addr.scope_id();
-                RawAddr::V6(raw)
-            }
+            SocketAddr::V4(addr) => RawAddr::V4(bindings::sockaddr_in {
+                sin_family: bindings::AF_INET as u16,
+                sin_port: addr.port().to_be(),
+                sin_addr: bindings::in_addr {
+                    s_addr: u32::from_ne_bytes(addr.ip().octets()),
+                },
+                __pad: [0; 8],
+            }),
+            SocketAddr::V6(addr) => RawAddr::V6(bindings::sockaddr_in6 {
+                sin6_family: bindings::AF_INET6 as u16,
+                sin6_port: addr.port().to_be(),
+                sin6_flowinfo: 0,
+                sin6_addr: bindings::in6_addr {
+                    in6_u: bindings::in6_addr__bindgen_ty_1 {
+                        u6_addr8: addr.ip().octets(),
+                    },
+                },
+                sin6_scope_id: addr.scope_id(),
+            }),
         }
     }
 

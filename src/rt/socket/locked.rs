@@ -107,25 +107,12 @@ impl<'a> Locked<'a> {
         if more {
             flags |= bindings::MSG_MORE;
         }
-        let mut msg = bindings::msghdr {
-            msg_flags: flags,
-            ..Default::default()
-        };
-        // SAFETY: `kvec`'s elements describe valid memory, which is only read, and both
-        // outlive the use of the iterator. By the type invariants the socket's lock is held; its
-        // `sk_socket` is there since the `Socket` is; by the invariants of `Socket` no allocation
-        // sleeps, and DONTWAIT keeps the rest from sleeping. `sk_flush_backlog()` would take slock
-        // again, but finds the backlog empty: no process owns the socket.
-        let sent = unsafe {
-            bindings::iov_iter_kvec(
-                &mut msg.msg_iter,
-                bindings::ITER_SOURCE,
-                kvec.as_ptr(),
-                kvec.len(),
-                size,
-            );
-            bindings::tcp_send(self.sk, &mut msg, size)
-        };
+        // SAFETY: `kvec`'s elements describe valid memory of `size` octets in all, which is only
+        // read. By the type invariants the socket's lock is held; its `sk_socket` is there since
+        // the `Socket` is; by the invariants of `Socket` no allocation sleeps, and DONTWAIT keeps
+        // the rest from sleeping. `sk_flush_backlog()` would take slock again, but finds the
+        // backlog empty: no process owns the socket.
+        let sent = unsafe { bindings::tcp_send(self.sk, kvec.as_ptr(), kvec.len(), size, flags) };
         to_result(sent.min(0))?;
         Ok(usize::try_from(sent).unwrap_or(0))
     }
