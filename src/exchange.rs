@@ -295,11 +295,17 @@ impl Exchange {
     }
 
     /// Room for octets from the backend; `None` when there is no memory.
+    ///
+    /// A large body gets a larger buffer if there is memory for it.
     pub(crate) fn upstream_room<'b, S: Store>(
         &self,
         buffers: &'b mut Buffers<S>,
     ) -> Option<&'b mut [u8]> {
-        room(&mut buffers.response, BODY_ROOM)
+        let response = &mut buffers.response;
+        if self.phase == Phase::Body && response.capacity() < BODY_ROOM {
+            response.store_mut().reserve(BODY_ROOM);
+        }
+        room(response, FIRST_ROOM)
     }
 
     /// Up to three runs of octets for the client, to be sent in this order.

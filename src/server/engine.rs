@@ -64,6 +64,8 @@ pub(crate) struct Engine {
     /// Whose turn it is among the backends.
     turn: Atomic<u64>,
     stopping: Atomic<bool>,
+    /// There has been a listener, so there may be connections.
+    used: Atomic<bool>,
     #[pin]
     listener: SpinLockBh<Option<Arc<Listener>>>,
     #[pin]
@@ -87,6 +89,7 @@ impl Engine {
                 next: Atomic::new(0),
                 turn: Atomic::new(0),
                 stopping: Atomic::new(false),
+                used: Atomic::new(false),
                 listener <- new_spinlock_bh!(None),
                 sweep <- new_spinlock_bh!(None),
                 queue,
@@ -149,6 +152,9 @@ impl Engine {
 
     /// Puts another listener in place and returns the old one. Process context.
     pub(crate) fn set_listener(&self, listener: Option<Arc<Listener>>) -> Option<Arc<Listener>> {
+        if listener.is_some() {
+            self.used.store(true, Relaxed);
+        }
         core::mem::replace(&mut *self.listener.lock(), listener)
     }
 
@@ -210,8 +216,11 @@ impl Engine {
             listener.stop();
         }
         self.stopping.store(true, Release);
-        // Callbacks, which run in softirq, see it from now on.
-        synchronize_rcu();
+        if self.used.load(Relaxed) {
+            // Callbacks, which run in softirq, see it after this. Namespaces that nobody has used
+            // go without the wait.
+            synchronize_rcu();
+        }
         let sweep = self.sweep.lock().take();
         if let Some(sweep) = sweep {
             sweep.cancel();

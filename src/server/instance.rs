@@ -38,9 +38,10 @@ impl Instance {
         backends.push(backend(config::Backend::default())?, GFP_KERNEL)?;
         let config = Config { settings: Settings::default(), backends };
         let engine = Engine::new(net, Arc::new(config, GFP_KERNEL)?)?;
+        let kept = engine.clone();
         let instance = Arc::pin_init(
             pin_init!(Self {
-                engine: engine.clone(),
+                engine: kept,
                 port <- new_mutex!(0, "resin port"),
             }),
             GFP_KERNEL,
