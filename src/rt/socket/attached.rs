@@ -292,6 +292,7 @@ impl<T> Parked<T> {
         Self(unsafe { NonNull::new_unchecked(Arc::into_raw(owner).cast_mut()) })
     }
 
+    /// What the reference is to.
     fn get(&self) -> &T {
         // SAFETY: By the type invariants the reference that this value owns keeps it alive, and
         // nobody has more than shared access to what is in an `Arc`.
