@@ -240,7 +240,11 @@ const MAX_INTERIMS: u8 = 16;
 /// Why there is a 503, for people.
 const NO_MEMORY: &str = "there is not enough memory for this exchange";
 
-const NOTHING: Outcome = Outcome { status: None, aborted: false, own_page: false };
+const NOTHING: Outcome = Outcome {
+    status: None,
+    aborted: false,
+    own_page: false,
+};
 
 impl Exchange {
     /// A connection that was just accepted.
@@ -401,9 +405,24 @@ impl Exchange {
     fn overdue<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
         match self.phase {
             Phase::Idle | Phase::Linger => self.close(false),
-            Phase::Head => self.fail(now, Status::REQUEST_TIMEOUT, "the request did not come in time", io),
-            Phase::Route => self.fail(now, Status::GATEWAY_TIMEOUT, "no backend could be reached in time", io),
-            Phase::Wait => self.fail(now, Status::GATEWAY_TIMEOUT, "the backend did not answer in time", io),
+            Phase::Head => self.fail(
+                now,
+                Status::REQUEST_TIMEOUT,
+                "the request did not come in time",
+                io,
+            ),
+            Phase::Route => self.fail(
+                now,
+                Status::GATEWAY_TIMEOUT,
+                "no backend could be reached in time",
+                io,
+            ),
+            Phase::Wait => self.fail(
+                now,
+                Status::GATEWAY_TIMEOUT,
+                "the backend did not answer in time",
+                io,
+            ),
             Phase::Body | Phase::Flush => self.close(true),
             Phase::Closed => {}
         }

@@ -19,7 +19,10 @@ pub(crate) struct Outgoing {
 
 impl Outgoing {
     pub(super) const fn new() -> Self {
-        Self { relay: 0, tail: b"" }
+        Self {
+            relay: 0,
+            tail: b"",
+        }
     }
 
     /// Body octets that wait for the client.

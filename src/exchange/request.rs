@@ -103,15 +103,31 @@ impl Exchange {
             Some(head) => (head.method == Method::Head, head.version),
             None => (false, Version::Http11),
         };
-        let persist = if self.persist { Persist::KeepAlive } else { Persist::Close };
+        let persist = if self.persist {
+            Persist::KeepAlive
+        } else {
+            Persist::Close
+        };
         self.outgoing.clear(io.buffers);
         if io.buffers.to_client.capacity() < PAGE_ROOM
             && !io.buffers.to_client.store_mut().reserve(PAGE_ROOM)
         {
             return self.close(true);
         }
-        let page = ErrorPage { status, reason: why, head_only, persist, client, now: io.date };
-        if io.buffers.to_client.append(|out| encode::error_page(&page, out)).is_err() {
+        let page = ErrorPage {
+            status,
+            reason: why,
+            head_only,
+            persist,
+            client,
+            now: io.date,
+        };
+        if io
+            .buffers
+            .to_client
+            .append(|out| encode::error_page(&page, out))
+            .is_err()
+        {
             return self.close(true);
         }
         self.consume_request(io);

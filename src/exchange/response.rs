@@ -39,7 +39,10 @@ impl Exchange {
         if self.phase != Phase::Route {
             return;
         }
-        self.upstream = Upstream::Up { reused, persist: false };
+        self.upstream = Upstream::Up {
+            reused,
+            persist: false,
+        };
         self.scan = head::Scan::new();
         io.buffers.response.clear();
         match self.stage_request(io) {
@@ -87,7 +90,12 @@ impl Exchange {
             self.route(now, true, io);
             return;
         }
-        self.fail(now, Status::BAD_GATEWAY, "the backend closed the connection without an answer", io);
+        self.fail(
+            now,
+            Status::BAD_GATEWAY,
+            "the backend closed the connection without an answer",
+            io,
+        );
     }
 
     /// Reads a response head, if it is whole and the client has taken what came before.
@@ -97,7 +105,9 @@ impl Exchange {
         }
         let response = &mut io.buffers.response;
         match head::parse_response(response.filled(), &mut self.scan, &limits(io.settings)) {
-            Ok(Parse::Complete(head)) if head.status.is_informational() => self.interim(now, head, io),
+            Ok(Parse::Complete(head)) if head.status.is_informational() => {
+                self.interim(now, head, io)
+            }
             Ok(Parse::Complete(head)) => {
                 if self.start_response(now, head, io).is_err() {
                     self.fail(now, Status::SERVICE_UNAVAILABLE, NO_MEMORY, io);
@@ -120,10 +130,17 @@ impl Exchange {
         self.interims = self.interims.saturating_add(1);
         self.scan = head::Scan::new();
         if head.status == Status::SWITCHING_PROTOCOLS || self.interims > MAX_INTERIMS {
-            return self.fail(now, Status::BAD_GATEWAY, "the backend sent an unexpected 1xx response", io);
+            return self.fail(
+                now,
+                Status::BAD_GATEWAY,
+                "the backend sent an unexpected 1xx response",
+                io,
+            );
         }
         if self.client_version() == Version::Http11
-            && self.stage_head(&head, Framing::None, Persist::KeepAlive, io).is_err()
+            && self
+                .stage_head(&head, Framing::None, Persist::KeepAlive, io)
+                .is_err()
         {
             return self.fail(now, Status::SERVICE_UNAVAILABLE, NO_MEMORY, io);
         }
@@ -137,7 +154,10 @@ impl Exchange {
         head: ResponseHead,
         io: &mut Io<'_, S>,
     ) -> Result<(), Full> {
-        let method = self.request.as_ref().map_or(Method::Get, |request| request.method);
+        let method = self
+            .request
+            .as_ref()
+            .map_or(Method::Get, |request| request.method);
         let body = Body::of_response(method, head.status, head.body);
         let framing = match (&body, self.client_version()) {
             (Body::None, _) => Framing::None,
@@ -146,7 +166,11 @@ impl Exchange {
             (Body::Chunked(_) | Body::UntilClose, Version::Http10) => Framing::Close,
         };
         let persist = self.persist && framing != Framing::Close;
-        let wire = if persist { Persist::KeepAlive } else { Persist::Close };
+        let wire = if persist {
+            Persist::KeepAlive
+        } else {
+            Persist::Close
+        };
         self.stage_head(&head, framing, wire, io)?;
         self.persist = persist;
         if let Upstream::Up { persist, .. } = &mut self.upstream {
@@ -177,12 +201,19 @@ impl Exchange {
             return Err(Full);
         }
         let bytes = io.buffers.response.filled();
-        let delivery = Delivery { framing, persist, client: self.client_version(), date: None };
+        let delivery = Delivery {
+            framing,
+            persist,
+            client: self.client_version(),
+            date: None,
+        };
         to_client.append(|out| encode::response_head(head, bytes, &delivery, out))
     }
 
     fn client_version(&self) -> Version {
-        self.request.as_ref().map_or(Version::Http11, |request| request.version)
+        self.request
+            .as_ref()
+            .map_or(Version::Http11, |request| request.version)
     }
 
     /// Names the next body octets that can go to the client.
@@ -207,7 +238,11 @@ impl Exchange {
             self.body_done(now, io);
             return Flow::Again;
         }
-        if step.data == 0 && step.skip > 0 { Flow::Again } else { Flow::Wait }
+        if step.data == 0 && step.skip > 0 {
+            Flow::Again
+        } else {
+            Flow::Wait
+        }
     }
 
     fn stage_chunk<S: Store>(&mut self, octets: usize, io: &mut Io<'_, S>) -> Result<(), Full> {
@@ -224,8 +259,8 @@ impl Exchange {
         let persist = matches!(self.upstream, Upstream::Up { persist: true, .. });
         // What the backend sent beyond the answer, or has not yet read of the request, would be
         // taken for a part of the next exchange.
-        let clean = io.buffers.response.len() == self.outgoing.relay()
-            && io.buffers.to_upstream.is_empty();
+        let clean =
+            io.buffers.response.len() == self.outgoing.relay() && io.buffers.to_upstream.is_empty();
         self.drop_upstream(persist && clean);
         if self.framing == Framing::Chunked {
             self.outgoing.set_tail(last_chunk(self.first_chunk));
