@@ -15,9 +15,15 @@ use super::{
     Context,
     Failure, //
 };
-use crate::rt::proc::{
-    File,
-    SeqFile, //
+use crate::{
+    config::{
+        Refusal,
+        Settings, //
+    },
+    rt::proc::{
+        File,
+        SeqFile, //
+    },
 };
 
 pub(super) struct Config {
@@ -34,11 +40,17 @@ impl Config {
         })
     }
 
+    #[inline(never)]
     fn set(&self, text: &[u8]) -> Result<(), Failure> {
-        let instance = &self.context.instance;
         let _writing = self.writing.lock();
-        let settings = instance.settings().apply(text)?;
-        Ok(instance.set_settings(settings)?)
+        let mut settings = self.context.instance.settings();
+        change(&mut settings, text)?;
+        Ok(self.put(&settings)?)
+    }
+
+    #[inline(never)]
+    fn put(&self, settings: &Settings) -> Result {
+        self.context.instance.set_settings(*settings)
     }
 }
 
@@ -55,4 +67,10 @@ impl File for Config {
     fn refuse(&self, why: &str) {
         self.context.errors.record(format_args!("config: {why}"));
     }
+}
+
+#[inline(never)]
+fn change(settings: &mut Settings, text: &[u8]) -> Result<(), Refusal> {
+    *settings = settings.apply(text)?;
+    Ok(())
 }

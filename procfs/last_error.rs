@@ -39,10 +39,12 @@ pub(super) struct LastError {
 }
 
 impl LastError {
+    #[inline(never)]
     pub(super) fn new() -> Result<Arc<Self>> {
+        let state = State::new()?;
         Arc::pin_init(
             pin_init!(Self {
-                state <- new_mutex!(State::new(), "LastError::state"),
+                state <- new_mutex!(state, "LastError::state"),
             }),
             GFP_KERNEL,
         )
@@ -74,7 +76,8 @@ impl File for Reader {
 
 /// What is protected by [`LastError`]'s lock.
 struct State {
-    text: [u8; Self::LEN],
+    /// Of length [`Self::LEN`].
+    text: KVec<u8>,
     /// How much of `text` is used.
     len: usize,
     log: Limiter,
@@ -84,12 +87,12 @@ impl State {
     /// Room for the longest refusal and the name of the file.
     const LEN: usize = Refusal::MAX_LEN + 32;
 
-    const fn new() -> Self {
-        Self {
-            text: [0; Self::LEN],
+    fn new() -> Result<Self> {
+        Ok(Self {
+            text: KVec::from_elem(0, Self::LEN, GFP_KERNEL)?,
             len: 0,
             log: Limiter::new(),
-        }
+        })
     }
 
     fn set(&mut self, reason: fmt::Arguments<'_>) {

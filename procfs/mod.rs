@@ -6,6 +6,8 @@
 //! files only carry it from one to the other. A write that is refused changes nothing, gives an
 //! error number, and says why in `last-error` and in the kernel log.
 //!
+//! Functions that hold a failure are not inlined into each other: the kernel's stack is small.
+//!
 //! To add a file: a module with a type that is a [`File`](crate::rt::proc::File), and its entry in
 //! [`Tree`].
 //!
@@ -76,6 +78,7 @@ pub(crate) struct Tree {
 
 impl Tree {
     /// Makes the folder and its files for `instance` in the namespace `net`.
+    #[inline(never)]
     pub(crate) fn new(net: &Net, instance: Arc<Instance>) -> Result<Self> {
         let dir = Dir::new(net, c"resin")?;
         let errors = LastError::new()?;
@@ -103,6 +106,7 @@ struct Context {
 
 impl Context {
     /// Ends a `store`: if it failed, keeps and logs why, and returns the error for the writer.
+    #[inline(never)]
     fn finish(&self, file: fmt::Arguments<'_>, outcome: Result<(), Failure>) -> Result {
         outcome.map_err(|failure| {
             self.errors.record(format_args!("{file}: {failure}"));

@@ -19,6 +19,7 @@ use crate::{
 pub(super) struct ServerPort(pub(super) Context);
 
 impl ServerPort {
+    #[inline(never)]
     fn set(&self, text: &[u8]) -> Result<(), Failure> {
         let port = config::parse_port(text)?;
         Ok(self.0.instance.set_port(port)?)

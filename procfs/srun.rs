@@ -33,6 +33,7 @@ use crate::{
 };
 
 /// Makes `srun-count`, and with it a file for each backend that there is. They go with it.
+#[inline(never)]
 pub(super) fn files(dir: Dir, context: Context) -> Result<Entry<Count>> {
     let count = context.instance.backend_count();
     let sruns = Arc::pin_init(
@@ -104,6 +105,7 @@ impl Sruns {
 pub(super) struct Count(Arc<Sruns>);
 
 impl Count {
+    #[inline(never)]
     fn set(&self, text: &[u8]) -> Result<(), Failure> {
         let count = config::parse_count(text)?;
         Ok(self.0.resize(count)?)
@@ -136,6 +138,7 @@ struct Srun {
 }
 
 impl Srun {
+    #[inline(never)]
     fn set(&self, text: &[u8]) -> Result<(), Failure> {
         let backend = Backend::parse(text)?;
         backend.require_supported()?;

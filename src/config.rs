@@ -7,6 +7,8 @@
 //! printed can be written back: printing and parsing are each other's inverse.
 //!
 //! The text is whatever a user wrote, so nothing here panics, allocates or recurses on it.
+//! Functions that hold a whole value and a refusal are not inlined into each other: the kernel's
+//! stack is small.
 
 mod amount;
 mod backend;
@@ -50,7 +52,7 @@ fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// The word of a text that has to be one word.
 fn only_word<'a>(text: &'a [u8], missing: &'static str) -> Result<&'a [u8], Refusal> {
     let mut words = words(text);
-    let word = words.next().ok_or(Refusal::invalid(missing, b""))?;
+    let word = words.next().ok_or_else(|| Refusal::invalid(missing, b""))?;
     match words.next() {
         None => Ok(word),
         Some(more) => Err(Refusal::invalid("{} is one word too many", more)),

@@ -76,15 +76,15 @@ impl Limits {
     }
 
     /// The value of `word`, in the unit's base: nanoseconds, octets or a count.
-    pub(super) fn parse(&self, word: &[u8]) -> Result<u64, Refusal> {
+    pub(super) fn parse(&'static self, word: &[u8]) -> Result<u64, Refusal> {
         let value = self
             .unit
             .parse(word)
-            .ok_or(Refusal::invalid(self.unit.malformed(), word))?;
+            .ok_or_else(|| Refusal::invalid(self.unit.malformed(), word))?;
         if self.contains(value) {
             Ok(value)
         } else {
-            Err(Refusal::range(word, *self))
+            Err(Refusal::range(word, self))
         }
     }
 
@@ -121,6 +121,8 @@ fn parse_size(word: &[u8]) -> Option<u64> {
     Some(parse_count(digits)?.saturating_mul(1 << shift))
 }
 
+// Not inlined: with the other units' it would make one large stack frame.
+#[inline(never)]
 fn write_size(value: u64, f: &mut Formatter<'_>) -> fmt::Result {
     let exact = |&&(_, shift): &&(u8, u32)| value.trailing_zeros() >= shift && value != 0;
     match SCALES.iter().find(exact) {

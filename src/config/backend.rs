@@ -81,6 +81,7 @@ impl Backend {
     }
 
     /// Parses what is written to `srun-N`.
+    #[inline(never)]
     pub(crate) fn parse(text: &[u8]) -> Result<Self, Refusal> {
         let line = text.trim_ascii();
         if line.contains(&b'\n') {
@@ -100,6 +101,7 @@ impl Backend {
 
     /// Refuses what the grammar knows and this version cannot do yet: a setting that is taken and
     /// does nothing would be a lie.
+    #[inline(never)]
     pub(crate) fn require_supported(&self) -> Result<(), Refusal> {
         let plain = Self::new(self.addr);
         let word: &[u8] = if self.protocol != plain.protocol {
@@ -118,6 +120,7 @@ impl Backend {
         Err(Refusal::unsupported("{} is not supported yet", word))
     }
 
+    #[inline(never)]
     fn set_option(&mut self, word: &[u8], given: &mut Given) -> Result<(), Refusal> {
         let first = if let Some(protocol) = Protocol::from_name(word) {
             self.protocol = protocol;
@@ -129,10 +132,10 @@ impl Backend {
             self.backup = true;
             given.backup.is_first()
         } else if let Some(value) = word.strip_prefix(b"weight=") {
-            self.weight = u16::try_from(number(value, WEIGHT, "weight")?).unwrap_or(u16::MAX);
+            self.weight = u16::try_from(number(value, &WEIGHT, "weight")?).unwrap_or(u16::MAX);
             given.weight.is_first()
         } else if let Some(value) = word.strip_prefix(b"max=") {
-            self.max = u32::try_from(number(value, MAX, "max")?).unwrap_or(u32::MAX);
+            self.max = u32::try_from(number(value, &MAX, "max")?).unwrap_or(u32::MAX);
             given.max.is_first()
         } else {
             return Err(Refusal::invalid("unknown option {}", word));
@@ -234,22 +237,32 @@ impl Once {
 }
 
 /// A plain decimal number within `limits`; `subject` names it in a refusal.
-fn number(word: &[u8], limits: Limits, subject: &'static str) -> Result<u64, Refusal> {
+#[inline(never)]
+fn number(word: &[u8], limits: &'static Limits, subject: &'static str) -> Result<u64, Refusal> {
     limits.parse(word).map_err(|refusal| refusal.about(subject))
 }
 
 /// Takes the address from the front of a line's words: one word with the port in it, or two.
+#[inline(never)]
 fn parse_address<'a>(words: &mut impl Iterator<Item = &'a [u8]>) -> Result<SocketAddr, Refusal> {
-    let word = words.next().ok_or(Refusal::invalid(MISSING_ADDRESS, b""))?;
-    let (ip, port) = split_port(word);
-    let ip = parse_ip(ip).map_err(|reason| reason.refusal(word))?;
-    let port = match port {
-        Some(port) => port,
-        None => words.next().ok_or(Refusal::invalid(MISSING_PORT, word))?,
+    let Some(word) = words.next() else {
+        return Err(Refusal::invalid(MISSING_ADDRESS, b""));
     };
-    let port = number(port, PORT, "port")?;
+    let (host, port) = split_port(word);
+    let Some(port) = port.or_else(|| words.next()) else {
+        return Err(Refusal::invalid(MISSING_PORT, word));
+    };
+    match parse_ip(host) {
+        Ok(ip) => Ok(SocketAddr::new(ip, parse_port(port)?)),
+        Err(reason) => Err(reason.refusal(word)),
+    }
+}
+
+#[inline(never)]
+fn parse_port(word: &[u8]) -> Result<u16, Refusal> {
+    let port = number(word, &PORT, "port")?;
     // `PORT` bounds the value, so that this never saturates.
-    Ok(SocketAddr::new(ip, u16::try_from(port).unwrap_or(u16::MAX)))
+    Ok(u16::try_from(port).unwrap_or(u16::MAX))
 }
 
 /// What was written for an address, as far as its punctuation tells.
@@ -292,6 +305,7 @@ enum BadAddress {
 }
 
 impl BadAddress {
+    #[inline(never)]
     fn refusal(self, word: &[u8]) -> Refusal {
         match self {
             Self::Malformed => Refusal::invalid(
@@ -311,6 +325,7 @@ impl BadAddress {
     }
 }
 
+#[inline(never)]
 fn parse_ip(host: Host<'_>) -> Result<IpAddr, BadAddress> {
     let ip = match host {
         Host::Bracketed(word) => parse::<Ipv6Addr>(word).map(IpAddr::V6),

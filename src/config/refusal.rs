@@ -36,7 +36,7 @@ pub(crate) struct Refusal {
     /// The sentence; `{}` in it stands for `word`.
     reason: &'static str,
     word: Excerpt,
-    limits: Option<Limits>,
+    limits: Option<&'static Limits>,
 }
 
 impl Refusal {
@@ -54,7 +54,7 @@ impl Refusal {
     }
 
     /// The value `word` is not within `limits`.
-    pub(super) fn range(word: &[u8], limits: Limits) -> Self {
+    pub(super) fn range(word: &[u8], limits: &'static Limits) -> Self {
         Self {
             limits: Some(limits),
             ..Self::new(Kind::Range, "{} is out of range", word)
@@ -75,6 +75,7 @@ impl Refusal {
         Self { line, ..self }
     }
 
+    #[inline(never)]
     fn new(kind: Kind, reason: &'static str, word: &[u8]) -> Self {
         Self {
             kind,

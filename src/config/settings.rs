@@ -87,6 +87,7 @@ impl Settings {
     ///
     /// A line is `name value`; an empty one, or one that begins with `#`, says nothing. What
     /// [`Display`] prints is such a text, so a saved `config` can be written back.
+    #[inline(never)]
     pub(crate) fn apply(&self, text: &[u8]) -> Result<Self, Refusal> {
         let mut settings = *self;
         let mut given = Given::default();
@@ -102,22 +103,36 @@ impl Settings {
         Ok(settings)
     }
 
+    #[inline(never)]
     fn apply_line(&mut self, line: &[u8], given: &mut Given) -> Result<(), Refusal> {
         let mut words = words(line);
         let name = words.next().unwrap_or(b"");
-        let (index, setting) = find(name).ok_or(Refusal::invalid("unknown setting {}", name))?;
-        let about = |refusal: Refusal| refusal.about(setting.name);
-        let Some(value) = words.next() else {
-            return Err(about(Refusal::invalid("a value is missing", b"")));
+        let Some((index, setting)) = find(name) else {
+            return Err(Refusal::invalid("unknown setting {}", name));
         };
-        if let Some(more) = words.next() {
-            return Err(about(Refusal::invalid("{} is one word too many", more)));
+        let outcome = if given.insert(index) {
+            self.set(setting, words.next(), words.next())
+        } else {
+            Err(Refusal::invalid("set twice in one text", b""))
+        };
+        outcome.map_err(|refusal| refusal.about(setting.name))
+    }
+
+    #[inline(never)]
+    fn set(
+        &mut self,
+        setting: &'static Setting,
+        value: Option<&[u8]>,
+        more: Option<&[u8]>,
+    ) -> Result<(), Refusal> {
+        match (value, more) {
+            (None, _) => Err(Refusal::invalid("a value is missing", b"")),
+            (Some(_), Some(more)) => Err(Refusal::invalid("{} is one word too many", more)),
+            (Some(value), None) => {
+                (setting.set)(self, setting.limits.parse(value)?);
+                Ok(())
+            }
         }
-        if !given.insert(index) {
-            return Err(about(Refusal::invalid("set twice in one text", b"")));
-        }
-        (setting.set)(self, setting.limits.parse(value).map_err(about)?);
-        Ok(())
     }
 }
 
