@@ -36,6 +36,9 @@ toolchain_locked() {
         timed "adding packages to the toolchain root" toolchain_add
     else
         host_packages mmdebstrap=mmdebstrap
+        # The first releases of Debian 12 do not know trixie's keys.
+        [ -e /usr/share/keyrings/debian-archive-trixie-stable.gpg ] || ! command -v apt-get >/dev/null ||
+            timed "updating debian-archive-keyring on this host" apt_install_on_host debian-archive-keyring
         rm -rf --one-file-system "$TOOLCHAIN.new" "$TOOLCHAIN"
         timed "making the toolchain root (Debian trixie, 350 MB from $MIRROR) in $TOOLCHAIN" toolchain_make
         mv "$TOOLCHAIN.new" "$TOOLCHAIN"
@@ -50,6 +53,7 @@ toolchain_make() {
     done
     mkdir -p "$CACHE"
     mmdebstrap --mode=root --variant=apt --architectures=amd64 \
+        --dpkgopt=force-unsafe-io \
         --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' \
         --dpkgopt='path-exclude=/usr/share/doc/*' \
