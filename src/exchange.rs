@@ -181,6 +181,10 @@ pub(crate) struct Exchange {
     scan: Scan,
     /// The client's connection goes on after this answer.
     persist: bool,
+    /// No request has been answered yet.
+    first: bool,
+    /// The client has sent all that it will.
+    ended: bool,
     upstream: Upstream,
     /// Framing of the response body as it comes in.
     body: Body,
@@ -255,6 +259,8 @@ impl Exchange {
             request: None,
             scan: Scan::new(),
             persist: true,
+            first: true,
+            ended: false,
             upstream: Upstream::None,
             body: Body::None,
             framing: Framing::None,
@@ -278,14 +284,18 @@ impl Exchange {
 
     /// Whether octets from the client are wanted: the glue makes room with [`Self::client_room`].
     pub(crate) fn reads_client(&self) -> bool {
-        matches!(self.phase, Phase::Idle | Phase::Head | Phase::Linger)
+        matches!(self.phase, Phase::Idle | Phase::Head | Phase::Linger) && !self.ended
     }
 
     /// Whether octets from the backend are wanted: not while the client has to take some first.
-    pub(crate) fn reads_upstream(&self) -> bool {
-        matches!(self.phase, Phase::Wait | Phase::Body)
-            && matches!(self.upstream, Upstream::Up { .. })
-            && self.outgoing.relay() == 0
+    pub(crate) fn reads_upstream<S: Store>(&self, buffers: &Buffers<S>) -> bool {
+        let wanted = match self.phase {
+            // A 1xx response that the client has not taken yet holds up what follows it.
+            Phase::Wait => self.outgoing.is_empty(buffers),
+            Phase::Body => self.outgoing.relay() == 0,
+            _ => false,
+        };
+        wanted && matches!(self.upstream, Upstream::Up { .. })
     }
 
     /// Room for octets from the client; `None` when there is no memory.
@@ -319,6 +329,9 @@ impl Exchange {
 
     /// The client's socket took the first `taken` octets of [`Self::client_output`].
     pub(crate) fn client_took<S: Store>(&mut self, now: Instant, taken: usize, io: &mut Io<'_, S>) {
+        if taken == 0 {
+            return;
+        }
         self.outgoing.took(taken, io.buffers);
         if self.phase == Phase::Body {
             self.body_deadline(now, io);
@@ -334,16 +347,12 @@ impl Exchange {
             return;
         }
         match event {
-            Event::ClientData => self.client_data(now, io),
+            Event::ClientData => self.client_data(io),
             Event::ClientEof => self.client_eof(),
             Event::ClientLost => self.close(true),
             Event::UpstreamReady { reused } => self.upstream_ready(now, reused, io),
             Event::UpstreamRefused(why) => self.upstream_refused(now, why, io),
-            Event::UpstreamData => {
-                if self.phase == Phase::Body {
-                    self.body_deadline(now, io);
-                }
-            }
+            Event::UpstreamData => self.upstream_data(now, io),
             Event::UpstreamEof => self.upstream_gone(now, true, io),
             Event::UpstreamLost => self.upstream_gone(now, false, io),
             Event::Tick => {}
@@ -386,7 +395,8 @@ impl Exchange {
 
     /// Goes as far as the octets at hand allow.
     fn advance<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
-        loop {
+        // A finished exchange is reported before the next one begins.
+        while self.todo.finish.is_none() {
             let flow = match self.phase {
                 Phase::Idle | Phase::Head => self.read_request(now, io),
                 Phase::Wait => self.read_response(now, io),
@@ -394,8 +404,7 @@ impl Exchange {
                 Phase::Flush => self.flushed(now, io),
                 Phase::Route | Phase::Linger | Phase::Closed => Flow::Wait,
             };
-            // A finished exchange is reported before the next one begins.
-            if flow == Flow::Wait || self.todo.finish.is_some() {
+            if flow == Flow::Wait {
                 return;
             }
         }
@@ -434,13 +443,17 @@ impl Exchange {
             return Flow::Wait;
         }
         self.finish();
+        if !self.persist && self.ended {
+            self.close(false);
+            return Flow::Wait;
+        }
         if !self.persist {
-            io.buffers.request.clear();
+            io.buffers.release();
             self.todo.shutdown = true;
             self.enter(Phase::Linger, now, io.settings.linger_timeout);
             return Flow::Wait;
         }
-        self.request = None;
+        self.first = false;
         self.scan = Scan::new();
         self.interims = 0;
         self.answered = false;
@@ -468,11 +481,12 @@ impl Exchange {
 
     /// Lets go of the backend connection, or of the wish for one.
     fn drop_upstream(&mut self, reuse: bool) {
-        if self.upstream != Upstream::None {
+        // Nobody has heard of a wish that was not polled yet.
+        let unheard = self.todo.connect.take().is_some();
+        if self.upstream != Upstream::None && !unheard {
             self.todo.release = Some(reuse);
-            self.todo.connect = None;
-            self.upstream = Upstream::None;
         }
+        self.upstream = Upstream::None;
     }
 
     /// Ends this exchange for the log; once.
@@ -510,6 +524,12 @@ fn limits(settings: &Settings) -> Limits {
         fields: settings.header_fields,
         target: settings.target_size,
     }
+}
+
+/// What a head of `len` octets can take when it is written anew: each field line may get a space.
+fn rewritten(len: usize, settings: &Settings) -> usize {
+    len.saturating_add(settings.header_fields)
+        .saturating_add(HEAD_EXTRA)
 }
 
 /// The spare part of a buffer, after a first allocation if it has none.

@@ -39,12 +39,6 @@ impl Outgoing {
         self.tail = tail;
     }
 
-    pub(super) fn clear<S: Store>(&mut self, buffers: &mut Buffers<S>) {
-        buffers.to_client.clear();
-        self.relay = 0;
-        self.tail = b"";
-    }
-
     pub(super) fn is_empty<S: Store>(&self, buffers: &Buffers<S>) -> bool {
         buffers.to_client.is_empty() && self.relay == 0 && self.tail.is_empty()
     }

@@ -4,6 +4,7 @@
 
 use super::grow;
 use super::limits;
+use super::rewritten;
 use super::Exchange;
 use super::Flow;
 use super::Io;
@@ -29,19 +30,18 @@ use crate::time::Instant;
 const PAGE_ROOM: usize = 2048;
 
 impl Exchange {
-    pub(super) fn client_data<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
-        match self.phase {
-            Phase::Idle => self.enter(Phase::Head, now, io.settings.header_timeout),
-            Phase::Linger => io.buffers.request.clear(),
-            _ => {}
+    pub(super) fn client_data<S: Store>(&mut self, io: &mut Io<'_, S>) {
+        if self.phase == Phase::Linger {
+            io.buffers.request.clear();
         }
     }
 
-    /// A client that has finished sending gets its answers, then the connection ends.
+    /// A client that has finished sending gets the answers to all that it has asked for, then the
+    /// connection ends.
     pub(super) fn client_eof(&mut self) {
-        match self.phase {
-            Phase::Idle | Phase::Head | Phase::Linger => self.close(false),
-            _ => self.persist = false,
+        self.ended = true;
+        if self.phase == Phase::Linger {
+            self.close(false);
         }
     }
 
@@ -49,25 +49,34 @@ impl Exchange {
     pub(super) fn read_request<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) -> Flow {
         let request = &mut io.buffers.request;
         if request.is_empty() {
-            return Flow::Wait;
+            return self.unfinished();
         }
         if self.phase == Phase::Idle {
-            // A pipelined request: its first octets came with the one before.
-            self.enter(Phase::Head, now, io.settings.header_timeout);
+            self.phase = Phase::Head;
+            // On a new connection time has been running since it was accepted.
+            if !self.first {
+                self.deadline = now + io.settings.header_timeout;
+            }
         }
         match head::parse_request(request.filled(), &mut self.scan, &limits(io.settings)) {
             Ok(Parse::Complete(head)) => self.accept(now, head, io),
             Ok(Parse::Partial) => {
-                if request.is_full() && !grow(request, io.settings.head_size) {
-                    self.fail(now, Status::SERVICE_UNAVAILABLE, NO_MEMORY, io);
+                if !request.is_full() || grow(request, io.settings.head_size) {
+                    return self.unfinished();
                 }
+                self.fail(now, Status::SERVICE_UNAVAILABLE, NO_MEMORY, io);
             }
             Err(violation) => self.fail(now, violation.status, violation.reason, io),
         }
-        match self.phase {
-            Phase::Head => Flow::Wait,
-            _ => Flow::Again,
+        Flow::Again
+    }
+
+    /// Octets are missing for a request: waits for them if any can come.
+    fn unfinished(&mut self) -> Flow {
+        if self.ended {
+            self.close(false);
         }
+        Flow::Wait
     }
 
     /// A whole request head is here: decides what becomes of it.
@@ -108,10 +117,10 @@ impl Exchange {
         } else {
             Persist::Close
         };
-        self.outgoing.clear(io.buffers);
-        if io.buffers.to_client.capacity() < PAGE_ROOM
-            && !io.buffers.to_client.store_mut().reserve(PAGE_ROOM)
-        {
+        // The rest of a 1xx response may be there still: it goes out first.
+        let to_client = &mut io.buffers.to_client;
+        let wanted = to_client.len().saturating_add(PAGE_ROOM);
+        if to_client.capacity() < wanted && !to_client.store_mut().reserve(wanted) {
             return self.close(true);
         }
         let page = ErrorPage {
@@ -151,7 +160,7 @@ impl Exchange {
         };
         let to_upstream = &mut io.buffers.to_upstream;
         to_upstream.clear();
-        let wanted = head.len.saturating_add(super::HEAD_EXTRA).max(FIRST_ROOM);
+        let wanted = rewritten(head.len, io.settings).max(FIRST_ROOM);
         if to_upstream.capacity() < wanted && !to_upstream.store_mut().reserve(wanted) {
             return Err(Full);
         }

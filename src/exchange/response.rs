@@ -4,6 +4,7 @@
 
 use super::grow;
 use super::limits;
+use super::rewritten;
 use super::Exchange;
 use super::Flow;
 use super::Io;
@@ -66,6 +67,13 @@ impl Exchange {
             Refusal::NoMemory => (Status::SERVICE_UNAVAILABLE, NO_MEMORY),
         };
         self.fail(now, status, why, io);
+    }
+
+    pub(super) fn upstream_data<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
+        // While the client is waited for, its time is running.
+        if self.phase == Phase::Body && self.outgoing.is_empty(io.buffers) {
+            self.body_deadline(now, io);
+        }
     }
 
     /// The backend's connection ended, in order (`eof`) or not.
@@ -183,7 +191,7 @@ impl Exchange {
         self.answered = true;
         io.buffers.response.consume(head.len);
         self.consume_request(io);
-        self.enter(Phase::Body, now, io.settings.read_timeout);
+        self.enter(Phase::Body, now, io.settings.send_timeout);
         Ok(())
     }
 
@@ -196,7 +204,7 @@ impl Exchange {
     ) -> Result<(), Full> {
         let to_client = &mut io.buffers.to_client;
         to_client.clear();
-        let wanted = head.len.saturating_add(HEAD_EXTRA);
+        let wanted = rewritten(head.len, io.settings);
         if to_client.capacity() < wanted && !to_client.store_mut().reserve(wanted) {
             return Err(Full);
         }
@@ -227,12 +235,15 @@ impl Exchange {
         };
         io.buffers.response.consume(step.skip);
         if step.data > 0 {
+            let idle = self.outgoing.is_empty(io.buffers);
             if self.framing == Framing::Chunked && self.stage_chunk(step.data, io).is_err() {
                 self.cut_short(now, io);
                 return Flow::Again;
             }
             self.outgoing.set_relay(step.data);
-            self.body_deadline(now, io);
+            if idle {
+                self.body_deadline(now, io);
+            }
         }
         if step.done {
             self.body_done(now, io);

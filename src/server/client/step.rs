@@ -246,7 +246,7 @@ impl State {
         let Hop::Up(link) = &self.upstream else {
             return Moves::None;
         };
-        if !self.exchange.reads_upstream() || !link.readable() {
+        if !self.exchange.reads_upstream(&self.buffers) || !link.readable() {
             return Moves::None;
         }
         let Some(room) = self.exchange.upstream_room(&mut self.buffers) else {
