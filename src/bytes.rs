@@ -379,7 +379,8 @@ pub(crate) fn is_target_char(octet: u8) -> bool {
     has(octet, TARGET)
 }
 
-/// An octet that may stand in a registered name as it is (RFC 3986 section 3.2.2).
+/// An octet that may stand in the name of a host as it is: unreserved or one of sub-delims (RFC
+/// 3986 section 3.2.2), but no comma.
 pub(crate) fn is_host_char(octet: u8) -> bool {
     has(octet, HOST)
 }

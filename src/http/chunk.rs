@@ -172,7 +172,7 @@ impl Chunked {
         let next = match (self.state, octet) {
             (State::BeforeSemicolon | State::Name | State::AfterName, b';')
             | (State::Value | State::AfterValue, b';') => State::BeforeName,
-            (State::Name | State::Value | State::AfterValue, b'\r') => State::SizeLf,
+            (State::Name | State::Value | State::AfterValue, b'\r') => return Ok(State::SizeLf),
             (State::BeforeName, b' ' | b'\t') => State::BeforeName,
             (State::BeforeName, _) if bytes::is_tchar(octet) => State::Name,
             (State::Name, _) if bytes::is_tchar(octet) => State::Name,
@@ -200,7 +200,7 @@ impl Chunked {
                 State::TrailerName
             }
             (State::TrailerName, b':') => State::TrailerValue,
-            (State::TrailerValue, b'\r') => State::TrailerLf,
+            (State::TrailerValue, b'\r') => return Ok(State::TrailerLf),
             (State::TrailerValue, _) if bytes::is_field_content(octet) => State::TrailerValue,
             _ => return Err(Violation::bad("bad trailer")),
         };

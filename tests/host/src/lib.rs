@@ -29,13 +29,16 @@
 mod pure {
     pub(crate) mod bytes;
     pub(crate) mod config;
+    pub(crate) mod exchange;
     pub(crate) mod http;
     pub(crate) mod slab;
     pub(crate) mod time;
 }
 
-use pure::{bytes, config, http, slab, time};
+use pure::{bytes, config, exchange, http, slab, time};
 
+pub mod chunked_grammar;
+pub mod head_grammar;
 pub mod proc_grammar;
 
 #[cfg(test)]
