@@ -34,7 +34,23 @@ check: ## rustfmt, clippy, layers, file and stack sizes, shellcheck
 run: ## boot a guest with the gateway in it, in front of a real Tomcat (PORT=8080)
 	@scripts/run
 
+test: test-host check test-guest test-run ## host tests, lints, guest suites on the stock kernel, curl through it to Tomcat
+
+test-host:
+	@tests/host/run
+
+test-guest:
+	@tests/guest/run stock
+
+test-run:
+	@scripts/run -- tests/webapp/check
+
+test-debug: ## the guest suites on the debug kernel (KASAN, lockdep, kmemleak, fault injection)
+	@tests/guest/run debug
+
 clean: ## remove build/; downloads and kernels stay in the cache
 	rm -rf build
 
-.PHONY: help all debug install check run clean
+# One part of the tests after the other.
+.NOTPARALLEL:
+.PHONY: help all debug install check run test test-host test-guest test-run test-debug clean
