@@ -142,7 +142,12 @@ impl Srun {
     fn set(&self, text: &[u8]) -> Result<(), Failure> {
         let backend = Backend::parse(text)?;
         backend.require_supported()?;
-        Ok(self.context.instance.set_backend(self.index, backend)?)
+        Ok(self.put(&backend)?)
+    }
+
+    #[inline(never)]
+    fn put(&self, backend: &Backend) -> Result {
+        self.context.instance.set_backend(self.index, *backend)
     }
 }
 

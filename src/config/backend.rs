@@ -249,12 +249,13 @@ fn parse_address<'a>(words: &mut impl Iterator<Item = &'a [u8]>) -> Result<Socke
         return Err(Refusal::invalid(MISSING_ADDRESS, b""));
     };
     let (host, port) = split_port(word);
-    let Some(port) = port.or_else(|| words.next()) else {
-        return Err(Refusal::invalid(MISSING_PORT, word));
+    let ip = match parse_ip(host) {
+        Ok(ip) => ip,
+        Err(reason) => return Err(reason.refusal(word)),
     };
-    match parse_ip(host) {
-        Ok(ip) => Ok(SocketAddr::new(ip, parse_port(port)?)),
-        Err(reason) => Err(reason.refusal(word)),
+    match port.or_else(|| words.next()) {
+        Some(port) => Ok(SocketAddr::new(ip, parse_port(port)?)),
+        None => Err(Refusal::invalid(MISSING_PORT, word)),
     }
 }
 
