@@ -48,9 +48,12 @@ test-run:
 test-debug: ## the guest suites on the debug kernel (KASAN, lockdep, kmemleak, fault injection)
 	@tests/guest/run debug
 
+fuzz: ## fuzz the parsers and whole exchanges, TIME seconds for each target (60)
+	@tests/host/fuzz/run $(or $(TIME),60)
+
 clean: ## remove build/; downloads and kernels stay in the cache
 	rm -rf build
 
 # One part of the tests after the other.
 .NOTPARALLEL:
-.PHONY: help all debug install check run test test-host test-guest test-run test-debug clean
+.PHONY: help all debug install check run test test-host test-guest test-run test-debug fuzz clean
