@@ -109,7 +109,7 @@ devices() {
 # pump NAME: passes on what the guest writes to that port. If nobody wants it any more, the guest
 # ends, as a command would by SIGPIPE.
 pump() {
-    cat "$work/$1.out" || kill -TERM "$BASHPID" $$ 2>/dev/null
+    cat "$work/$1.out" || kill -PIPE $$
 }
 
 run_qemu() {
@@ -124,20 +124,22 @@ run_qemu() {
     # Whatever becomes of us, nothing outlives us: setpriv has the kernel end QEMU with its parent.
     local -a supervised=(setpriv --pdeathsig TERM timeout --foreground -k 5 "$timeout"
         setpriv --pdeathsig KILL "${qemu[@]}")
+    qemu_status=0
+    exec {stdin}<&0
+    # Always in the background, for traps wait until a foreground command ends.
     if [ "$interactive" = yes ]; then
-        qemu_status=0
-        "${supervised[@]}" 2>"$work/qemu.err" || qemu_status=$?
+        "${supervised[@]}" <&"$stdin" 2>"$work/qemu.err" &
+        children+=($!)
+        wait "${children[-1]}" || qemu_status=$?
     else
         for name in in out err; do mkfifo "$work/$name.in" "$work/$name.out"; done
         pump out &
         pumps+=($!)
         pump err >&2 &
         pumps+=($!)
-        exec {stdin}<&0
         # QEMU makes its stdin non-blocking, which must not befall ours.
         "${supervised[@]}" < <(exec cat <&"$stdin") >/dev/null 2>"$work/qemu.err" &
         children+=($!)
-        qemu_status=0
         wait "${children[-1]}" || qemu_status=$?
         # If QEMU never opened its pipes, the pumps still wait for it.
         : <>"$work/out.out" <>"$work/err.out"
