@@ -58,7 +58,9 @@ struct Resin {
 
 impl kernel::Module for Resin {
     fn init(_: &'static ThisModule) -> Result<Self> {
-        Ok(Self { _sites: Registration::new()? })
+        Ok(Self {
+            _sites: Registration::new()?,
+        })
     }
 }
 
@@ -74,10 +76,17 @@ struct Site {
 impl Site {
     /// Makes the files and listens.
     fn open(&self, net: &Net, port: u16) -> Result {
-        *self.tree.lock() = Some(Tree::new(net, self.instance.clone())?);
+        self.publish(net)?;
         self.instance.set_port(port).inspect_err(|error| {
             pr_err!("cannot listen on port {}: {:?}\n", port, error);
         })
+    }
+
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn publish(&self, net: &Net) -> Result {
+        let tree = Tree::new(net, self.instance.clone())?;
+        *self.tree.lock() = Some(tree);
+        Ok(())
     }
 }
 
@@ -91,8 +100,13 @@ impl Namespace for Site {
             }),
             GFP_KERNEL,
         )?;
-        let port = if net.is_init() { module_parameters::port.value() } else { 0 };
-        site.open(&net, port).inspect_err(|_| Self::stop(site.clone()))?;
+        let port = if net.is_init() {
+            module_parameters::port.value()
+        } else {
+            0
+        };
+        site.open(&net, port)
+            .inspect_err(|_| Self::stop(site.clone()))?;
         Ok(site)
     }
 

@@ -46,6 +46,7 @@ impl Exchange {
     }
 
     /// Reads a request head, if it is whole.
+    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn read_request<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) -> Flow {
         let request = &mut io.buffers.request;
         if request.is_empty() {
@@ -80,6 +81,7 @@ impl Exchange {
     }
 
     /// A whole request head is here: decides what becomes of it.
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn accept<S: Store>(&mut self, now: Instant, head: RequestHead, io: &mut Io<'_, S>) {
         let relayed = matches!(head.method, Method::Get | Method::Head) && !has_body(&head);
         self.persist = head.keep_alive;
@@ -99,6 +101,7 @@ impl Exchange {
     }
 
     /// Stages a page of our own as the answer.
+    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn stage_page<S: Store>(
         &mut self,
         now: Instant,

@@ -107,6 +107,7 @@ impl Exchange {
     }
 
     /// Reads a response head, if it is whole and the client has taken what came before.
+    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn read_response<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) -> Flow {
         if io.buffers.response.is_empty() || !self.outgoing.is_empty(io.buffers) {
             return Flow::Wait;
@@ -134,6 +135,7 @@ impl Exchange {
     }
 
     /// Relays a 1xx response, which an HTTP/1.0 client would not understand (RFC 9110 section 15.2).
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn interim<S: Store>(&mut self, now: Instant, head: ResponseHead, io: &mut Io<'_, S>) {
         self.interims = self.interims.saturating_add(1);
         self.scan = head::Scan::new();
@@ -156,6 +158,7 @@ impl Exchange {
     }
 
     /// A final response head is here: decides how its body is framed on both sides.
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn start_response<S: Store>(
         &mut self,
         now: Instant,
@@ -225,6 +228,7 @@ impl Exchange {
     }
 
     /// Names the next body octets that can go to the client.
+    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn relay_body<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) -> Flow {
         if self.outgoing.relay() > 0 {
             return Flow::Wait;

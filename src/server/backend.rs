@@ -17,6 +17,7 @@ use kernel::prelude::*;
 use kernel::sync::atomic::Acquire;
 use kernel::sync::atomic::Atomic;
 use kernel::sync::atomic::Release;
+use kernel::sync::Arc;
 
 use crate::bytes::Writer;
 use crate::config;
@@ -48,13 +49,13 @@ pub(crate) struct Backend {
 
 impl Backend {
     /// A backend without connections. Process context.
-    pub(crate) fn new(config: config::Backend) -> Result<Self> {
+    pub(crate) fn new(config: config::Backend) -> Result<Arc<Self>> {
         let mut authority = KVec::from_elem(0, 64, GFP_KERNEL)?;
         let mut writer = Writer::new(&mut authority);
         write!(writer, "{}", config.addr).map_err(|_| EINVAL)?;
         let len = writer.len();
         authority.truncate(len);
-        Ok(Self {
+        let backend = try_init!(Self {
             config,
             authority,
             idle: PerCpu::try_new(|_| new_spinlock_bh!(KVec::new()))?,
@@ -62,7 +63,8 @@ impl Backend {
             active: Counter::new()?,
             requests: Counter::new()?,
             failures: Counter::new()?,
-        })
+        });
+        Arc::pin_init(backend, GFP_KERNEL)
     }
 
     pub(crate) fn config(&self) -> &config::Backend {
@@ -79,7 +81,9 @@ impl Backend {
     /// The ones found dead on the way stay where they are, for the sweep to close.
     pub(crate) fn take(&self) -> Option<Link> {
         let (cpu, own) = self.idle.current();
-        let mut others = (0..).zip(self.idle.iter()).filter(|(index, _)| *index != cpu);
+        let mut others = (0..)
+            .zip(self.idle.iter())
+            .filter(|(index, _)| *index != cpu);
         pop(own).or_else(|| others.find_map(|(_, other)| pop(other)))
     }
 
@@ -94,12 +98,15 @@ impl Backend {
         if links.reserve(1, GFP_ATOMIC | __GFP_NOWARN).is_err() {
             return Err(link);
         }
-        links.push_within_capacity(link).map_err(|refused| refused.0)
+        links
+            .push_within_capacity(link)
+            .map_err(|refused| refused.0)
     }
 
     /// Closes idle connections that have died or have been idle for longer than `limit`.
     ///
     /// Returns whether any are left. Process context.
+    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn sweep(&self, now: Instant, limit: Duration) -> bool {
         let mut left = false;
         for idle in self.idle.iter() {

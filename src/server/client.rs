@@ -86,21 +86,28 @@ impl_has_work! {
     impl HasWork<Self> for Client { self.work }
 }
 
-impl Client {
-    /// Takes over an accepted connection. Process context.
-    pub(crate) fn start(engine: &Arc<Engine>, socket: Socket) -> Result {
-        let config = engine.config();
-        if engine.stats().open.sum() >= config.settings.max_connections as u64 {
-            return Err(EBUSY);
-        }
-        let state = State {
+impl State {
+    /// A connection without its socket, made in its place: it is too large for the stack.
+    fn new(config: Arc<Config>) -> impl Init<Self> {
+        init!(Self {
             socket: None,
             exchange: Exchange::new(clock::now(), &config.settings),
             buffers: Buffers::default(),
             config,
             upstream: Hop::None,
             shutdown: false,
-        };
+        })
+    }
+}
+
+impl Client {
+    /// Takes over an accepted connection. Process context.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(crate) fn start(engine: &Arc<Engine>, socket: Socket) -> Result {
+        let config = engine.config();
+        if engine.stats().open.sum() >= config.settings.max_connections as u64 {
+            return Err(EBUSY);
+        }
         let cpu = socket.incoming_cpu();
         let number = engine.number();
         let client = Arc::pin_init(
@@ -109,7 +116,7 @@ impl Client {
                 number,
                 cpu,
                 due: Atomic::new(0),
-                state <- new_spinlock_bh!(state),
+                state <- new_spinlock_bh!(State::new(config)),
                 work <- new_work!("resin client"),
             }),
             GFP_KERNEL,
@@ -145,6 +152,7 @@ impl Client {
     }
 
     /// Ends the connection; with RST if `abort`. Only in the work item.
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn close(&self, abort: bool) {
         let mut state = self.state.lock();
         let socket = state.socket.take();
@@ -161,6 +169,7 @@ impl Client {
     }
 
     /// Begins to connect to the backend that was chosen. Only in the work item.
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn connect(self: &Arc<Self>, backend: Arc<Backend>) {
         self.engine.stats().connects.add(1);
         let link = Upstream::connect(self.engine.net(), backend.clone(), self.clone());
@@ -172,7 +181,11 @@ impl Client {
                 backend.failures.add(1);
                 backend.active.sub(1);
                 let memory = error == ENOMEM || error == ENOBUFS;
-                let why = if memory { Refusal::NoMemory } else { Refusal::Unreachable };
+                let why = if memory {
+                    Refusal::NoMemory
+                } else {
+                    Refusal::Unreachable
+                };
                 state.handle(clock::now(), Event::UpstreamRefused(why));
             }
         }

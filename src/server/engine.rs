@@ -16,7 +16,6 @@
 
 use kernel::alloc::KVec;
 use kernel::prelude::*;
-use kernel::warn_on;
 use kernel::rbtree::RBTree;
 use kernel::rbtree::RBTreeNode;
 use kernel::sync::atomic::Acquire;
@@ -25,6 +24,7 @@ use kernel::sync::atomic::Relaxed;
 use kernel::sync::atomic::Release;
 use kernel::sync::Arc;
 use kernel::sync::ArcBorrow;
+use kernel::warn_on;
 use kernel::workqueue::HasWork;
 use kernel::workqueue::WorkItem;
 
@@ -76,14 +76,14 @@ pub(crate) struct Engine {
 
 impl Engine {
     /// An engine with nothing to do. Process context.
+    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn new(net: Net, config: Arc<Config>) -> Result<Arc<Self>> {
         let clients = PerCpu::try_new(|_| new_spinlock_bh!(RBTree::new()))?;
-        let stats = Stats::new()?;
         let queue = Queue::new(c"resin")?;
         let engine = Arc::pin_init(
-            pin_init!(Self {
+            try_pin_init!(Self {
                 net,
-                stats,
+                stats: Stats::new()?,
                 config <- new_spinlock_bh!(config),
                 clients,
                 next: Atomic::new(0),
@@ -207,10 +207,16 @@ impl Engine {
         let up = |backend: &&Arc<Backend>| backend.config().admin == config::Admin::Up;
         let count = config.backends.iter().filter(up).count() as u64;
         let turn = self.turn.fetch_add(1, Relaxed).checked_rem(count)?;
-        config.backends.iter().filter(up).nth(turn as usize).cloned()
+        config
+            .backends
+            .iter()
+            .filter(up)
+            .nth(turn as usize)
+            .cloned()
     }
 
     /// Ends everything: the listener, every connection, all work. Process context.
+    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn stop(&self) {
         if let Some(listener) = self.set_listener(None) {
             listener.stop();

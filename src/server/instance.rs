@@ -33,10 +33,14 @@ pub(crate) struct Instance {
 
 impl Instance {
     /// A gateway that does not listen yet, with one default backend. Process context.
+    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn new(net: Net) -> Result<Arc<Self>> {
         let mut backends = KVec::new();
-        backends.push(backend(config::Backend::default())?, GFP_KERNEL)?;
-        let config = Config { settings: Settings::default(), backends };
+        backends.push(Backend::new(config::Backend::default())?, GFP_KERNEL)?;
+        let config = Config {
+            settings: Settings::default(),
+            backends,
+        };
         let engine = Engine::new(net, Arc::new(config, GFP_KERNEL)?)?;
         let kept = engine.clone();
         let instance = Arc::pin_init(
@@ -92,7 +96,8 @@ impl Instance {
     pub(crate) fn set_settings(&self, settings: Settings) -> Result {
         let _port = self.port.lock();
         let backends = copy(&self.engine.config().backends)?;
-        self.engine.set_config(Arc::new(Config { settings, backends }, GFP_KERNEL)?);
+        self.engine
+            .set_config(Arc::new(Config { settings, backends }, GFP_KERNEL)?);
         Ok(())
     }
 
@@ -101,7 +106,11 @@ impl Instance {
     }
 
     pub(crate) fn backend(&self, index: usize) -> Option<config::Backend> {
-        self.engine.config().backends.get(index).map(|backend| *backend.config())
+        self.engine
+            .config()
+            .backends
+            .get(index)
+            .map(|backend| *backend.config())
     }
 
     /// Replaces a backend. Exchanges with the old one go on to their end.
@@ -117,9 +126,10 @@ impl Instance {
             return Ok(());
         }
         let mut backends = copy(&old.backends)?;
-        *backends.get_mut(index).ok_or(ENOENT)? = backend(wanted)?;
+        *backends.get_mut(index).ok_or(ENOENT)? = Backend::new(wanted)?;
         let settings = old.settings;
-        self.engine.set_config(Arc::new(Config { settings, backends }, GFP_KERNEL)?);
+        self.engine
+            .set_config(Arc::new(Config { settings, backends }, GFP_KERNEL)?);
         replaced.retire();
         Ok(())
     }
@@ -131,10 +141,11 @@ impl Instance {
         let mut backends = copy(&old.backends)?;
         backends.truncate(count);
         while backends.len() < count {
-            backends.push(backend(config::Backend::default())?, GFP_KERNEL)?;
+            backends.push(Backend::new(config::Backend::default())?, GFP_KERNEL)?;
         }
         let settings = old.settings;
-        self.engine.set_config(Arc::new(Config { settings, backends }, GFP_KERNEL)?);
+        self.engine
+            .set_config(Arc::new(Config { settings, backends }, GFP_KERNEL)?);
         for dropped in old.backends.iter().skip(count) {
             dropped.retire();
         }
@@ -142,6 +153,7 @@ impl Instance {
     }
 
     /// Writes the table of `/proc/net/resin/status`.
+    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn write_status(&self, out: &mut dyn fmt::Write) -> fmt::Result {
         let stats = self.engine.stats();
         writeln!(out, "port         {}", self.port())?;
@@ -174,30 +186,38 @@ impl Instance {
         self.write_backends(out)
     }
 
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn write_backends(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        writeln!(
-            out,
-            "{:<8} {:<5} {:>7} {:>7} {:>10} {:>9}  {}",
-            "srun", "state", "active", "pooled", "requests", "failures", "address",
-        )?;
+        out.write_str(TABLE_HEAD)?;
         for (index, backend) in self.engine.config().backends.iter().enumerate() {
-            let state = if backend.config().admin == config::Admin::Up { "up" } else { "down" };
-            writeln!(
-                out,
-                "srun-{index:<3} {state:<5} {:>7} {:>7} {:>10} {:>9}  {}",
-                backend.active.sum(),
-                backend.pooled(),
-                backend.requests.sum(),
-                backend.failures.sum(),
-                backend.config().addr,
-            )?;
+            write_backend(index, backend, out)?;
         }
         Ok(())
     }
 }
 
-fn backend(config: config::Backend) -> Result<Arc<Backend>> {
-    Ok(Arc::new(Backend::new(config)?, GFP_KERNEL)?)
+/// The first line of the table that [`write_backend`] goes on with.
+const TABLE_HEAD: &str = "srun     state     active   pooled   requests   failures  address\n";
+
+#[inline(never)] // Keeps its frame out of its caller's.
+fn write_backend(index: usize, backend: &Backend, out: &mut dyn fmt::Write) -> fmt::Result {
+    let state = if backend.config().admin == config::Admin::Up {
+        "up  "
+    } else {
+        "down"
+    };
+    write!(out, "srun-{index:<3} {state}")?;
+    column(out, 11, backend.active.sum())?;
+    column(out, 9, backend.pooled() as u64)?;
+    column(out, 11, backend.requests.sum())?;
+    column(out, 11, backend.failures.sum())?;
+    writeln!(out, "  {}", backend.config().addr)
+}
+
+/// A number at the right of a column. A call of its own each, for the sake of the stack.
+#[inline(never)] // Keeps its frame out of its caller's.
+fn column(out: &mut dyn fmt::Write, width: usize, number: u64) -> fmt::Result {
+    write!(out, "{number:>width$}")
 }
 
 /// Another list of the same backends.

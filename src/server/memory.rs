@@ -29,7 +29,11 @@ impl DerefMut for Memory {
 
 impl Store for Memory {
     fn reserve(&mut self, capacity: usize) -> bool {
-        capacity <= self.0.len() || self.0.resize(capacity, 0, GFP_ATOMIC | __GFP_NOWARN).is_ok()
+        capacity <= self.0.len()
+            || self
+                .0
+                .resize(capacity, 0, GFP_ATOMIC | __GFP_NOWARN)
+                .is_ok()
     }
 
     fn release(&mut self) {

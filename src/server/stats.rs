@@ -33,6 +33,7 @@ pub(crate) struct Stats {
 
 impl Stats {
     /// Counters that are all zero. Process context.
+    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn new() -> Result<Self> {
         Ok(Self {
             accepted: Counter::new()?,
@@ -40,7 +41,12 @@ impl Stats {
             open: Counter::new()?,
             requests: Counter::new()?,
             aborted: Counter::new()?,
-            answers: [Counter::new()?, Counter::new()?, Counter::new()?, Counter::new()?],
+            answers: [
+                Counter::new()?,
+                Counter::new()?,
+                Counter::new()?,
+                Counter::new()?,
+            ],
             pages: Counter::new()?,
             connects: Counter::new()?,
             reuses: Counter::new()?,
@@ -57,8 +63,13 @@ impl Stats {
         if outcome.own_page {
             self.pages.add(1);
         }
-        let class = outcome.status.map_or(0, |status| usize::from(status.code() / 100));
-        if let Some(counter) = class.checked_sub(2).and_then(|index| self.answers.get(index)) {
+        let class = outcome
+            .status
+            .map_or(0, |status| usize::from(status.code() / 100));
+        if let Some(counter) = class
+            .checked_sub(2)
+            .and_then(|index| self.answers.get(index))
+        {
             counter.add(1);
         }
     }

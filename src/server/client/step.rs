@@ -48,6 +48,7 @@ enum Moves {
 
 impl Client {
     /// One step. Softirq or process context, no socket locked.
+    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn step(self: &Arc<Self>) -> Chore {
         let mut state = self.state.lock();
         let now = clock::now();
@@ -59,7 +60,11 @@ impl Client {
             let moves = state.transfer(self, now);
             if !moves.contains(&Moves::Some) && !state.exchange.is_pending() {
                 let later = state.shutdown || moves.contains(&Moves::Later);
-                let due = if later { now } else { state.exchange.deadline() };
+                let due = if later {
+                    now
+                } else {
+                    state.exchange.deadline()
+                };
                 self.due.store(due.as_nanos(), Relaxed);
                 return Chore::None;
             }
@@ -68,6 +73,7 @@ impl Client {
     }
 
     /// Carries out what the exchange asks for, up to the first thing that sleeps.
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn act(self: &Arc<Self>, state: &mut State, now: Instant) -> Option<Chore> {
         while let Some(action) = state.exchange.poll() {
             match action {
@@ -91,13 +97,22 @@ impl Client {
         }
         state.handle(now, Event::Tick);
         if state.shutdown {
-            state.shutdown = !state.socket.as_ref().is_none_or(|socket| socket.shutdown_send());
+            state.shutdown = !state
+                .socket
+                .as_ref()
+                .is_none_or(|socket| socket.shutdown_send());
         }
         None
     }
 
     /// Chooses a backend and takes an idle connection to it, or returns it to be connected to.
-    fn route(self: &Arc<Self>, state: &mut State, fresh: bool, now: Instant) -> Option<Arc<Backend>> {
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn route(
+        self: &Arc<Self>,
+        state: &mut State,
+        fresh: bool,
+        now: Instant,
+    ) -> Option<Arc<Backend>> {
         let Some(backend) = self.engine.choose(&state.config) else {
             state.handle(now, Event::UpstreamRefused(Refusal::NoBackend));
             return None;
@@ -117,6 +132,7 @@ impl Client {
 
 impl State {
     /// Lets the exchange take in an event.
+    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn handle(&mut self, now: Instant, event: Event) {
         let authority = match &self.upstream {
             Hop::Connecting(link) | Hop::Up(link) => link.owner().backend().authority(),
@@ -143,6 +159,7 @@ impl State {
     }
 
     /// Lets go of the backend connection; what can't be kept is returned to be closed.
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn release(&mut self, reuse: bool, now: Instant) -> Option<Chore> {
         match core::mem::replace(&mut self.upstream, Hop::None) {
             Hop::Up(link) if reuse => {
@@ -182,6 +199,7 @@ impl State {
         Moves::Some
     }
 
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn send_client(&mut self, client: &Client, now: Instant) -> Moves {
         let Some(socket) = &self.socket else {
             return Moves::None;
@@ -242,6 +260,7 @@ impl State {
         }
     }
 
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn recv_upstream(&mut self, now: Instant) -> Moves {
         let Hop::Up(link) = &self.upstream else {
             return Moves::None;
