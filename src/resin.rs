@@ -16,6 +16,7 @@ mod exchange;
 mod http;
 #[expect(dead_code, reason = "for the cache")]
 mod slab;
+#[expect(dead_code, reason = "some of it is for what comes next")]
 mod time;
 
 // The kernel, in safe clothes.

@@ -10,7 +10,6 @@ use kernel::{
     ffi::c_char,
     sync::lock::{
         Backend,
-        Guard,
         Lock, //
     },
 };
@@ -25,9 +24,6 @@ pub(crate) use kernel::sync::rcu::synchronize_rcu;
 /// Locking is allowed in process context and in softirq, not in hard interrupts. While a guard
 /// lives nothing may sleep. Make one with [`new_spinlock_bh!`].
 pub(crate) type SpinLockBh<T> = Lock<T, SpinLockBhBackend>;
-
-/// What [`SpinLockBh::lock`] returns: the data, until it is dropped.
-pub(crate) type SpinLockBhGuard<'a, T> = Guard<'a, T, SpinLockBhBackend>;
 
 /// A pin-initialiser of a [`SpinLockBh`] with a lock class (of lockdep) of its own per place of
 /// use, and a name if one is given.

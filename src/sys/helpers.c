@@ -189,11 +189,6 @@ int resin_helper_sk_state(const struct sock *sk)
 	return inet_sk_state_load(sk);
 }
 
-int resin_helper_sk_error(const struct sock *sk)
-{
-	return READ_ONCE(sk->sk_err);
-}
-
 bool resin_helper_sk_readable(const struct sock *sk)
 {
 	return !skb_queue_empty_lockless(&sk->sk_receive_queue) ||

@@ -53,7 +53,6 @@ bool resin_helper_tcp_queues_empty(struct sock *sk);
 void resin_helper_tcp_shutdown_send(struct sock *sk);
 
 int resin_helper_sk_state(const struct sock *sk);
-int resin_helper_sk_error(const struct sock *sk);
 bool resin_helper_sk_readable(const struct sock *sk);
 bool resin_helper_sk_accept_pending(const struct sock *sk);
 int resin_helper_sk_incoming_cpu(const struct sock *sk);

@@ -133,8 +133,7 @@ impl<T: Events> Attached<T> {
 
     /// Begins to connect to `addr`. Process context; does not wait.
     ///
-    /// [`Event::StateChanged`] comes when it has come to a result: see [`Self::state`] and
-    /// [`Self::error`]. To be called once.
+    /// [`Event::StateChanged`] comes when it has come to a result: see [`Self::state`]. To be called once.
     pub(crate) fn connect(&self, addr: SocketAddr) -> Result {
         let mut raw = RawAddr::new(addr);
         // SAFETY: The socket is valid by its invariants, the address for its length.
@@ -208,16 +207,6 @@ impl<T: Events> Attached<T> {
         locked::state(self.socket.sk())
     }
 
-    /// The error that ended the connection, unless a send or a receive has already told it. A
-    /// snapshot. Any context.
-    pub(crate) fn error(&self) -> Option<Error> {
-        // SAFETY: The socket is valid by its invariants.
-        match unsafe { bindings::sk_error(self.socket.sk()) } {
-            0 => None,
-            errno => Some(Error::from_errno(errno.wrapping_neg())),
-        }
-    }
-
     /// Whether a receive would give something other than [`Io::Wait`]: a snapshot. Any context.
     pub(crate) fn readable(&self) -> bool {
         // SAFETY: The socket is valid by its invariants.
@@ -233,11 +222,6 @@ impl<T: Events> Attached<T> {
     /// Whom the socket reports to. Any context.
     pub(crate) fn owner(&self) -> &T {
         self.owner.get()
-    }
-
-    /// The socket, for its addresses.
-    pub(crate) fn socket(&self) -> &Socket {
-        &self.socket
     }
 
     /// Parks `owner` in the socket and sets the callbacks.
