@@ -64,7 +64,8 @@ accelerator() {
     elif [ "${RESIN_ACCEL:-}" != tcg ] && kvm_works; then
         qemu+=(-accel kvm -cpu host)
     else
-        qemu+=(-accel "tcg,thread=multi,tb-size=512" -cpu max)
+        # Without ERMS and FSRM copies go eight octets at a time, which TCG does twice as fast.
+        qemu+=(-accel "tcg,thread=multi,tb-size=512" -cpu "max,-erms,-fsrm")
     fi
 }
 
