@@ -58,6 +58,7 @@ struct Shared {
     limit: AtomicU64,
     connections: AtomicU64,
     requests: AtomicU64,
+    finished: AtomicU64,
     bodies: AtomicU64,
     open: Mutex<HashMap<u64, TcpStream>>,
     heads: Mutex<VecDeque<Head>>,
@@ -150,6 +151,11 @@ impl Origin {
     /// How many requests came so far.
     pub fn requests(&self) -> u64 {
         self.shared.requests.load(SeqCst)
+    }
+
+    /// How many answers were given to the last octet.
+    pub fn finished(&self) -> u64 {
+        self.shared.finished.load(SeqCst)
     }
 
     /// How many connections are open now.
@@ -245,6 +251,7 @@ impl Peer {
             }
             self.skip_body(&head, shared)?;
             let persistent = self.answer(&head, shared)?;
+            shared.finished.fetch_add(1, SeqCst);
             served += 1;
             let end = match persistent {
                 Err(end) => Some(end),

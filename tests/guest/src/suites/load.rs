@@ -32,7 +32,7 @@ fn all_right(tally: &Tally, least: u64) -> Outcome {
 
 fn mixed() -> Outcome {
     let bed = Bed::new()?;
-    let requests = scale::count(300, 60);
+    let requests = scale::count(100, 30);
     let plan = Plan { connections: 8, requests, ..Plan::mixed(bed.addr()) };
     all_right(&run(&plan), 8 * requests)?;
     let used = bed.origin.connections();
@@ -43,7 +43,7 @@ fn mixed() -> Outcome {
 
 fn a_connection_per_request() -> Outcome {
     let bed = Bed::new()?;
-    let requests = scale::count(200, 40);
+    let requests = scale::count(80, 20);
     let plan = Plan { per_connection: 1, requests, ..Plan::mixed(bed.addr()) };
     all_right(&run(&plan), 4 * requests)
 }
@@ -54,8 +54,8 @@ fn two_thousand_idle_connections() -> Outcome {
     let mut idle = Vec::new();
     for number in 0..count {
         let mut client = bed.client().context(format!("connection {number}"))?;
-        // Half of them idle after a request, half before the first one.
-        if number % 2 == 0 {
+        // Some of them are idle after a request, the others before the first one.
+        if number % 10 == 0 {
             same!(client.get("/len/1")?.status, 200, "the status on connection {number}");
         }
         idle.push(client);
@@ -64,7 +64,8 @@ fn two_thousand_idle_connections() -> Outcome {
     let plan = Plan { requests: scale::count(50, 10), ..Plan::mixed(bed.addr()) };
     let tally = run(&plan);
     all_right(&tally, 1)?;
-    for (number, client) in idle.iter_mut().enumerate() {
+    // What was idle all the time still answers; all of it would only take longer.
+    for (number, client) in idle.iter_mut().enumerate().step_by(5) {
         let seed = number as u64;
         let response = client.get(&format!("/len/200?seed={seed}")).context(format!("request {number}"))?;
         same!(response.body, pattern::body(seed, 200), "the body on connection {number}");
@@ -75,12 +76,12 @@ fn two_thousand_idle_connections() -> Outcome {
 /// More requests at once than there are idle connections, all in flight before one is answered.
 fn a_burst_of_requests() -> Outcome {
     let bed = Bed::with(&[("keepalive-timeout", "1h")])?;
-    let count = scale::count(500, 100);
+    let count = scale::count(300, 100);
     let mut clients = Vec::new();
     for _ in 0..count {
         clients.push(bed.client()?);
     }
-    for round in 0..3 {
+    for round in 0..2 {
         for (number, client) in clients.iter_mut().enumerate() {
             client.request("GET", &format!("/len/3000?seed={}", number + round))?;
         }

@@ -136,7 +136,7 @@ fn each_has_its_own() -> Outcome {
 
 fn made_and_deleted_often() -> Outcome {
     let gateway = Gateway::load(PORT)?;
-    for _ in 0..scale::count(20, 6) {
+    for _ in 0..scale::count(8, 4) {
         let space = Namespace::new("brief", 3)?;
         let origin = space.serve()?;
         same!(Conn::open(space.addr())?.get("/len/1")?.status, 200, "the status");

@@ -32,6 +32,7 @@ tests![
     round_robin,
     backend_down,
     no_backend,
+    open_connections_follow_a_change,
 ];
 
 /// Checks that a write failed with one of these errors, and that `last-error` has a reason.
@@ -218,7 +219,7 @@ fn config_whole_or_nothing() -> Outcome {
 fn config_bad_values() -> Outcome {
     Gateway::load(PORT)?;
     for bad in [
-        "header-timeout", "header-timeout 0s", "header-timeout -1s", "header-timeout 10",
+        "header-timeout", "header-timeout 0s", "header-timeout -1s",
         "header-timeout 10x", "header-timeout 99999999999999999999s", "head-size 1G",
         "head-size 16KK", "header-fields 0", "Header-Timeout 10s", "header-timeout=10s",
         "\u{0}", "header-timeout 10s\u{0}",
@@ -397,6 +398,26 @@ fn backend_down() -> Outcome {
         client.get("/len/1")?;
     }
     ensure!(origins[0].requests() > before, "the backend is not used again after it came up");
+    Ok(())
+}
+
+/// A connection that was idle when something was written obeys it in its very next request.
+fn open_connections_follow_a_change() -> Outcome {
+    let bed = Bed::new()?;
+    let other = Origin::start()?;
+    let mut used = bed.client()?;
+    same!(used.get("/len/1")?.status, 200, "the status before");
+    let mut unused = bed.client()?;
+    bed.gateway.backend(0, other.addr())?;
+    bed.gateway.set("response-timeout", "300ms")?;
+    for client in [&mut used, &mut unused] {
+        same!(client.get("/len/1")?.status, 200, "the status after the backend was moved");
+    }
+    same!(bed.origin.requests(), 1, "the requests of the backend that was moved away from");
+    same!(other.requests(), 2, "the requests of the new backend");
+    same!(used.get("/hang")?.status, 504, "the status with the new response-timeout");
+    gateway::write("srun-count", "0")?;
+    same!(unused.get("/len/1")?.status, 503, "the status once there is no backend");
     Ok(())
 }
 

@@ -77,9 +77,12 @@ fn a_body_is_not_the_next_request() -> Outcome {
 
 fn bad_heads_get_400() -> Outcome {
     let bed = Bed::new()?;
+    // HTTP/0.9, which has no version.
+    for old in ["GET\r\n\r\n", "GET /\r\n\r\n"] {
+        let status = status_of(&bed, old.as_bytes()).context(format!("{old:?}"))?;
+        ensure!(status == 400 || status == 505, "{old:?}: the status is {status}");
+    }
     for bad in [
-        "GET\r\n\r\n",
-        "GET /\r\n\r\n",
         "GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET / HTTP/1.1 \r\nHost: a\r\n\r\n",
         " GET / HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -265,8 +268,8 @@ fn error_pages_are_proper() -> Outcome {
     same!(response.head.get("Cache-Control"), Some("no-store"), "Cache-Control");
     ensure!(response.length > 0, "the page is empty");
     // To a HEAD an error has no body either.
-    let mut client: Conn = bed.client()?;
     crate::gateway::write("srun-count", "0")?;
+    let mut client: Conn = bed.client()?;
     client.request("HEAD", "/")?;
     let response = client.response("HEAD")?;
     same!(response.status, 503, "the status of HEAD without a backend");

@@ -166,7 +166,7 @@ fn server_port_in_use() -> Outcome {
     let holder = TcpListener::bind(("0.0.0.0", 8083))?;
     refused("server_port", "8083", &[Errno::EADDRINUSE])?;
     let reason = gateway::read("last-error")?;
-    ensure!(reason.contains("8083"), "last-error does not name the port: {reason:?}");
+    ensure!(reason.contains("server_port"), "last-error does not say what failed: {reason:?}");
     ensure!(listens(gateway.addr().port()), "it let go of the old port");
     drop(holder);
     gateway::write("server_port", "8083").context("once the port is free")

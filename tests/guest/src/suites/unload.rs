@@ -74,7 +74,7 @@ fn in_the_middle_of_heads() -> Outcome {
     let mut clients = Vec::new();
     for number in 0..50 {
         let mut client = bed.client()?;
-        client.send(&b"GET /len/1 HTTP/1.1\r\nHost: test\r\nX: y\r\n"[..1 + number % 40])?;
+        client.send(&b"GET /len/1 HTTP/1.1\r\nHost: test\r\nX: y\r\n"[..1 + number % 39])?;
         clients.push(client);
     }
     unload_and_see_them_end(&bed, clients)
@@ -243,7 +243,7 @@ fn busy_life(origin: &Origin, number: u64) -> Outcome {
     let gateway = Gateway::load(PORT)?;
     gateway.backend(0, origin.addr())?;
     let before = origin.requests();
-    let flows = || origin.requests() > before + 3 + number % 5 * 4;
+    let flows = || origin.requests() > before + 3 + number % 5 * 2;
     let flowing = scale::wait_until(Duration::from_secs(20), flows);
     ensure!(flowing, "life {number}: no traffic flows");
     gateway.unload().context(format!("life {number}"))?;
