@@ -206,3 +206,23 @@ fn encoded(write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
     write(&mut out);
     out.written().to_vec()
 }
+
+/// Whether our parser takes `text` as a request: for the benchmark.
+pub fn takes(text: &[u8]) -> bool {
+    let limits = Limits {
+        head: 16 << 10,
+        ..ROOMY
+    };
+    matches!(
+        parse_request(text, &mut Scan::new(), &limits),
+        Ok(Parse::Complete(_))
+    )
+}
+
+/// Whether httparse takes `text` as a request.
+pub fn httparse_takes(text: &[u8]) -> bool {
+    let mut slots = [httparse::EMPTY_HEADER; 32];
+    httparse::Request::new(&mut slots)
+        .parse(text)
+        .is_ok_and(|status| status.is_complete())
+}

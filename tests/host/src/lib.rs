@@ -6,7 +6,11 @@
 //! may panic, unchecked arithmetic, floats, `unsafe`.
 
 #![forbid(unsafe_code)]
-#![cfg_attr(
+// Each part is there before all of what will use it.
+#![allow(dead_code, unused_imports)]
+
+/// The files of `src/`, at the paths that they have in the kernel: see the `use` below.
+#[cfg_attr(
     not(test),
     warn(
         clippy::arithmetic_side_effects,
@@ -21,10 +25,6 @@
         clippy::unwrap_used
     )
 )]
-// Each part is there before all of what will use it.
-#![allow(dead_code, unused_imports)]
-
-/// The files of `src/`, at the paths that they have in the kernel: see the `use` below.
 #[path = "../../../src"]
 mod pure {
     pub(crate) mod bytes;

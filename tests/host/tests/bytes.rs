@@ -158,6 +158,8 @@ fn octets_are_found_at_every_place() {
 }
 
 proptest! {
+    #![proptest_config(super::cases(256))]
+
     #[test]
     fn searches_find_what_a_loop_finds(hay: Vec<u8>, needle: u8) {
         let plain = hay.iter().position(|octet| *octet == needle);

@@ -150,6 +150,8 @@ fn what_is_no_date_is_refused() {
 }
 
 proptest! {
+    #![proptest_config(super::cases(256))]
+
     #[test]
     fn dates_read_back_as_printed(secs in 0..253_402_300_800i64) {
         prop_assert_eq!(parsed(&printed(secs)), Some(secs));

@@ -5,9 +5,20 @@
 mod body;
 mod bytes;
 mod config;
+mod corpus;
 mod date;
 mod encode;
 mod head;
 mod slab;
 mod split;
 mod time;
+
+/// So many random cases for a property. A failure says what to put into a table: nothing is kept in
+/// a file.
+fn cases(cases: u32) -> proptest::test_runner::Config {
+    proptest::test_runner::Config {
+        cases,
+        failure_persistence: None,
+        ..Default::default()
+    }
+}

@@ -52,6 +52,8 @@ fn the_key_of_a_removed_value_finds_nothing() {
 }
 
 proptest! {
+    #![proptest_config(super::cases(256))]
+
     #[test]
     fn it_is_a_list_of_what_was_put_in(
         steps in proptest::collection::vec((0..4, any::<proptest::sample::Index>()), 0..60)

@@ -297,7 +297,7 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(super::cases(2000))]
 
     #[test]
     fn damaged_messages_are_judged_alike_in_pieces(text in damaged()) {

@@ -63,6 +63,8 @@ fn settings_are_read_and_printed() {
 }
 
 proptest! {
+    #![proptest_config(super::cases(256))]
+
     #[test]
     fn settings_read_back_as_printed(nanos: u64, zeros in 0..16u32) {
         let nanos = nanos / 10u64.pow(zeros) * 10u64.pow(zeros);
