@@ -120,10 +120,21 @@ impl Counter {
         self.add(n.wrapping_neg());
     }
 
-    /// What all CPUs have added so far. Adding that happens meanwhile may be in it or not.
+    /// What all CPUs have added so far. Adding that happens meanwhile may be in it or not: for a
+    /// number that goes up and down see [`Counter::level`].
     pub(crate) fn sum(&self) -> u64 {
         // SAFETY: By the type invariants.
         unsafe { bindings::counter_sum(self.0.as_ptr()) }
+    }
+
+    /// The sum, of a number that goes up and down and is never less than zero.
+    ///
+    /// If a step down is seen and the step up before it, on another CPU, is not, then the sum is
+    /// less than zero: that counts as zero.
+    pub(crate) fn level(&self) -> u64 {
+        // CAST: Wrapped around below zero it is the negative number that is meant.
+        let sum = self.sum() as i64;
+        sum.max(0).unsigned_abs()
     }
 }
 

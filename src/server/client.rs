@@ -63,8 +63,12 @@ pub(crate) struct Client {
     work: Work<Client>,
 }
 
+/// Chores that are done in one run before others get their turn.
+const BUDGET: u32 = 16;
+
 /// What a step works on.
 struct State {
+    /// None before [`Client::start`] is done and after [`Client::close`]: then a run does nothing.
     socket: Option<Attached<Client>>,
     exchange: Exchange,
     buffers: Buffers<Memory>,
@@ -105,7 +109,7 @@ impl Client {
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn start(engine: &Arc<Engine>, socket: Socket) -> Result {
         let config = engine.config();
-        if engine.stats().open.sum() >= config.settings.max_connections as u64 {
+        if engine.stats().open.level() >= config.settings.max_connections as u64 {
             return Err(EBUSY);
         }
         let cpu = socket.incoming_cpu();
@@ -155,11 +159,14 @@ impl Client {
     #[inline(never)] // Keeps its frame out of its caller's.
     fn close(&self, abort: bool) {
         let mut state = self.state.lock();
-        let socket = state.socket.take();
+        let Some(socket) = state.socket.take() else {
+            // What is still in `start` would be lost: nobody would close its socket.
+            return;
+        };
         let upstream = core::mem::replace(&mut state.upstream, Hop::None);
         state.buffers.release();
         drop(state);
-        if let (true, Some(socket)) = (abort, &socket) {
+        if abort {
             socket.abort();
         }
         // Both sleep. The work item holds a reference to `self` until it has returned.
@@ -219,7 +226,7 @@ impl WorkItem for Client {
     type Pointer = Arc<Self>;
 
     fn run(this: Arc<Self>) {
-        loop {
+        for _ in 0..BUDGET {
             if this.engine.is_stopping() {
                 return this.close(true);
             }
@@ -232,5 +239,6 @@ impl WorkItem for Client {
                 Chore::CloseClient { abort } => return this.close(abort),
             }
         }
+        this.wake();
     }
 }

@@ -160,7 +160,7 @@ impl Instance {
         writeln!(
             out,
             "clients      {} open, {} accepted, {} refused",
-            stats.open.sum(),
+            stats.open.level(),
             stats.accepted.sum(),
             stats.refused.sum(),
         )?;
@@ -207,7 +207,7 @@ fn write_backend(index: usize, backend: &Backend, out: &mut dyn fmt::Write) -> f
         "down"
     };
     write!(out, "srun-{index:<3} {state}")?;
-    column(out, 11, backend.active.sum())?;
+    column(out, 11, backend.active.level())?;
     column(out, 9, backend.pooled() as u64)?;
     column(out, 11, backend.requests.sum())?;
     column(out, 11, backend.failures.sum())?;

@@ -27,7 +27,7 @@ use crate::rt::socket::Socket;
 use crate::server::client::Client;
 use crate::server::Engine;
 
-/// Connections that may wait to be accepted (the kernel's `somaxconn` bounds it too).
+/// Connections that may wait to be accepted; the kernel's `somaxconn` does not bound it.
 const BACKLOG: i32 = 4096;
 /// Connections accepted in one go.
 const BUDGET: u32 = 64;

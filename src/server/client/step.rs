@@ -51,6 +51,9 @@ impl Client {
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn step(self: &Arc<Self>) -> Chore {
         let mut state = self.state.lock();
+        if state.socket.is_none() {
+            return Chore::None;
+        }
         let now = clock::now();
         state.handle(now, Event::Tick);
         for _ in 0..BUDGET {
@@ -84,7 +87,10 @@ impl Client {
                 }
                 Action::Finish(outcome) => {
                     self.engine.stats().finish(&outcome);
-                    state.config = self.engine.config();
+                    // The next request is here already.
+                    if !state.buffers.request.is_empty() {
+                        state.config = self.engine.config();
+                    }
                 }
                 Action::Connect { fresh } => {
                     if let Some(backend) = self.route(state, fresh, now) {
@@ -154,7 +160,7 @@ impl State {
             self.send_client(client, now),
             self.send_upstream(now),
             self.recv_upstream(now),
-            self.recv_client(now),
+            self.recv_client(client, now),
         ]
     }
 
@@ -285,7 +291,8 @@ impl State {
         Moves::Some
     }
 
-    fn recv_client(&mut self, now: Instant) -> Moves {
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn recv_client(&mut self, client: &Client, now: Instant) -> Moves {
         let Some(socket) = &self.socket else {
             return Moves::None;
         };
@@ -300,6 +307,10 @@ impl State {
         }
         let event = match socket.recv(room) {
             Ok(Moved::Done(octets)) => {
+                // Since the request before, others may have come into force.
+                if self.buffers.request.is_empty() {
+                    self.config = client.engine.config();
+                }
                 self.buffers.request.advance(octets);
                 Event::ClientData
             }
