@@ -10,6 +10,10 @@ use kernel::{
     new_mutex,
     prelude::*,
     sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
         Arc,
         Mutex, //
     },
@@ -54,7 +58,7 @@ impl LastError {
     pub(super) fn record(&self, reason: fmt::Arguments<'_>) {
         let mut state = self.state.lock();
         state.set(reason);
-        if state.log.admits(clock::now()) {
+        if LOG.admits(clock::now()) {
             pr_warn!("{}\n", state.as_str());
         }
     }
@@ -80,7 +84,6 @@ struct State {
     text: KVec<u8>,
     /// How much of `text` is used.
     len: usize,
-    log: Limiter,
 }
 
 impl State {
@@ -91,7 +94,6 @@ impl State {
         Ok(Self {
             text: KVec::from_elem(0, Self::LEN, GFP_KERNEL)?,
             len: 0,
-            log: Limiter::new(),
         })
     }
 
@@ -108,13 +110,19 @@ impl State {
     }
 }
 
-/// Keeps a writer in a loop from flooding the kernel log: a container's root may write, too.
+/// Keeps writers in a loop from flooding the kernel log: any user can be root of a namespace of his
+/// own, and of many. So all of them share it; `last-error` has what the log leaves out.
 struct Limiter {
-    /// When the present period began, if there was one.
-    since: Option<Instant>,
+    /// When the present period began, in nanoseconds of the monotonic clock.
+    since: Atomic<u64>,
     /// How many messages it has had.
-    count: u32,
+    count: Atomic<u32>,
 }
+
+static LOG: Limiter = Limiter {
+    since: Atomic::new(0),
+    count: Atomic::new(0),
+};
 
 impl Limiter {
     /// At most so many messages...
@@ -122,22 +130,14 @@ impl Limiter {
     /// ...in this time.
     const PERIOD: Duration = Duration::from_secs(5);
 
-    const fn new() -> Self {
-        Self {
-            since: None,
-            count: 0,
-        }
-    }
-
-    fn admits(&mut self, now: Instant) -> bool {
-        if self
-            .since
-            .is_none_or(|since| now.since(since) >= Self::PERIOD)
+    fn admits(&self, now: Instant) -> bool {
+        let since = self.since.load(Relaxed);
+        // Who changes it begins the period; others who saw its end count in one or the other.
+        if now.since(Instant::from_nanos(since)) >= Self::PERIOD
+            && self.since.cmpxchg(since, now.as_nanos(), Relaxed).is_ok()
         {
-            self.since = Some(now);
-            self.count = 0;
+            self.count.store(0, Relaxed);
         }
-        self.count = self.count.saturating_add(1);
-        self.count <= Self::BURST
+        self.count.fetch_add(1, Relaxed) < Self::BURST
     }
 }
