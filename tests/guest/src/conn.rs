@@ -35,7 +35,11 @@ impl fmt::Display for Fault {
             Fault::Closed => write!(f, "connection closed before a response"),
             Fault::Truncated(None, _) => write!(f, "connection closed inside a response's head"),
             Fault::Truncated(Some(head), got) => {
-                write!(f, "response truncated after {got} octets of body ({:?})", head.first)
+                write!(
+                    f,
+                    "response truncated after {got} octets of body ({:?})",
+                    head.first
+                )
             }
             Fault::Malformed(what) => write!(f, "not a proper response: {what}"),
             Fault::Io(error) => write!(f, "{error}"),
@@ -47,7 +51,9 @@ impl Fault {
     fn of(error: io::Error, doing: &str) -> Fault {
         match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Fault::Timeout(doing.into()),
-            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Fault::Reset(doing.into()),
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+                Fault::Reset(doing.into())
+            }
             _ => Fault::Io(error),
         }
     }
@@ -122,12 +128,18 @@ impl Conn {
         socket.set_read_timeout(Some(patience))?;
         socket.set_write_timeout(Some(patience))?;
         socket.set_tcp_nodelay(true)?;
-        Ok(Conn { stream: socket.into(), inbox: Vec::new(), at: 0 })
+        Ok(Conn {
+            stream: socket.into(),
+            inbox: Vec::new(),
+            at: 0,
+        })
     }
 
     /// Sends octets as they are.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        self.stream.write_all(bytes).map_err(|error| Fault::of(error, "sending"))
+        self.stream
+            .write_all(bytes)
+            .map_err(|error| Fault::of(error, "sending"))
     }
 
     /// Sends a plain HTTP/1.1 request without a body.
@@ -144,7 +156,8 @@ impl Conn {
     /// The next response, to a request of that method, with its body.
     pub fn response(&mut self, method: &str) -> Result<Response, Fault> {
         let mut body = Vec::new();
-        let mut response = self.response_into(method, &mut |bytes| body.extend_from_slice(bytes))?;
+        let mut response =
+            self.response_into(method, &mut |bytes| body.extend_from_slice(bytes))?;
         response.body = body;
         Ok(response)
     }
@@ -164,13 +177,17 @@ impl Conn {
             interim.push(status);
         };
         let framing = http::framing(method, status, &head).map_err(Fault::Malformed)?;
-        let mut body = Body { conn: self, sink, got: 0 };
+        let mut body = Body {
+            conn: self,
+            sink,
+            got: 0,
+        };
         let mut trailers = Vec::new();
         let outcome = match framing {
             Framing::None => Ok(()),
             Framing::Length(length) => body.exactly(length),
             Framing::Chunked => body.chunks().map(|fields| trailers = fields),
-            Framing::Close => body.to_the_end(),
+            Framing::Close => body.until_close(),
         };
         let length = body.got;
         match outcome {
@@ -213,7 +230,10 @@ impl Conn {
             seen = have.len();
             let doing = || format!("waiting for a head; so far {:?}", preview(have));
             if seen > http::HEAD_LIMIT {
-                return Err(Fault::Malformed(format!("endless head: {:?}", preview(have))));
+                return Err(Fault::Malformed(format!(
+                    "endless head: {:?}",
+                    preview(have)
+                )));
             }
             let doing = doing();
             match self.fill().map_err(|error| Fault::of(error, &doing))? {
@@ -233,13 +253,18 @@ impl Conn {
         let old = self.inbox.len();
         self.inbox.resize(old + 65_536, 0);
         let got = retry(|| self.stream.read(&mut self.inbox[old..]));
-        self.inbox.truncate(old + got.as_ref().copied().unwrap_or(0));
+        self.inbox
+            .truncate(old + got.as_ref().copied().unwrap_or(0));
         got
     }
 
     /// Everything that still comes until the connection ends.
     pub fn rest(&mut self) -> Result<Vec<u8>, Fault> {
-        while self.fill().map_err(|error| Fault::of(error, "waiting for the end"))? != 0 {}
+        while self
+            .fill()
+            .map_err(|error| Fault::of(error, "waiting for the end"))?
+            != 0
+        {}
         Ok(self.inbox.split_off(self.at))
     }
 
@@ -247,7 +272,10 @@ impl Conn {
     pub fn expect_close(&mut self) -> Result<(), Fault> {
         match self.rest() {
             Ok(rest) if rest.is_empty() => Ok(()),
-            Ok(rest) => Err(Fault::Malformed(format!("before the close: {:?}", preview(&rest)))),
+            Ok(rest) => Err(Fault::Malformed(format!(
+                "before the close: {:?}",
+                preview(&rest)
+            ))),
             Err(Fault::Reset(_)) => Ok(()),
             Err(fault) => Err(fault),
         }
@@ -259,7 +287,9 @@ impl Conn {
             return Ok(false);
         }
         let old = self.stream.read_timeout().map_err(Fault::Io)?;
-        self.stream.set_read_timeout(Some(time)).map_err(Fault::Io)?;
+        self.stream
+            .set_read_timeout(Some(time))
+            .map_err(Fault::Io)?;
         let started = Instant::now();
         let got = self.fill();
         self.stream.set_read_timeout(old).map_err(Fault::Io)?;
@@ -291,7 +321,9 @@ impl Conn {
 
     /// Ends the connection with a RST.
     pub fn reset(self) -> Result<(), Fault> {
-        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).map_err(Fault::Io)
+        SockRef::from(&self.stream)
+            .set_linger(Some(Duration::ZERO))
+            .map_err(Fault::Io)
     }
 
     /// The stream below.
@@ -333,7 +365,7 @@ impl Body<'_> {
         Ok(())
     }
 
-    fn to_the_end(&mut self) -> Result<(), Fault> {
+    fn until_close(&mut self) -> Result<(), Fault> {
         while self.some(u64::MAX)? > 0 {}
         Ok(())
     }
@@ -392,7 +424,11 @@ impl Body<'_> {
 /// What was received, for messages.
 pub fn preview(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(300)]);
-    if bytes.len() > 300 { format!("{text}… ({} octets)", bytes.len()) } else { text.into_owned() }
+    if bytes.len() > 300 {
+        format!("{text}… ({} octets)", bytes.len())
+    } else {
+        text.into_owned()
+    }
 }
 
 fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {

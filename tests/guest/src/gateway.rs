@@ -63,7 +63,10 @@ impl Gateway {
         if self.stand_in.is_none() {
             write("srun-count", &addrs.len().to_string())?;
         }
-        addrs.iter().enumerate().try_for_each(|(number, addr)| self.backend(number, *addr))
+        addrs
+            .iter()
+            .enumerate()
+            .try_for_each(|(number, addr)| self.backend(number, *addr))
     }
 
     /// Changes a setting of `config`.
@@ -86,7 +89,9 @@ impl Gateway {
 /// Loads the module of the current directory with these parameters.
 pub fn insmod(parameters: &str) -> Outcome {
     let mut command = Command::new("insmod");
-    command.arg("./resin.ko").args(parameters.split_whitespace());
+    command
+        .arg("./resin.ko")
+        .args(parameters.split_whitespace());
     run_within(command, scale::time(UNLOAD_LIMIT)).context(format!("insmod {parameters}"))?;
     Ok(())
 }
@@ -108,7 +113,10 @@ pub fn loaded() -> bool {
 /// Runs a command to its end, never waiting longer than the limit: a command that hangs in the
 /// kernel cannot even be killed.
 fn run_within(mut command: Command, limit: Duration) -> Result<Duration, Failure> {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
     let started = Instant::now();
     let mut child = command.spawn()?;
     loop {
@@ -121,7 +129,11 @@ fn run_within(mut command: Command, limit: Duration) -> Result<Duration, Failure
             ensure!(status.success(), "{}", said.trim_end());
             return Ok(time);
         }
-        ensure!(started.elapsed() < limit, "still not done after {} s", limit.as_secs());
+        ensure!(
+            started.elapsed() < limit,
+            "still not done after {} s",
+            limit.as_secs()
+        );
         thread::sleep(Duration::from_millis(2));
     }
 }
@@ -147,7 +159,10 @@ pub fn try_write_octets(name: &str, octets: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).open(path(name))?;
     match file.write(octets)? {
         n if n == octets.len() => Ok(()),
-        n => Err(io::Error::other(format!("a short write: {n} of {} octets", octets.len()))),
+        n => Err(io::Error::other(format!(
+            "a short write: {n} of {} octets",
+            octets.len()
+        ))),
     }
 }
 
@@ -155,6 +170,8 @@ pub fn try_write_octets(name: &str, octets: &[u8]) -> io::Result<()> {
 pub fn write(name: &str, text: &str) -> Outcome {
     try_write(name, text).map_err(|error| {
         let reason = read("last-error").unwrap_or_default();
-        Failure(format!("writing {text:?} to {name}: {error} (last-error: {reason:?})"))
+        Failure(format!(
+            "writing {text:?} to {name}: {error} (last-error: {reason:?})"
+        ))
     })
 }

@@ -17,34 +17,52 @@ pub struct Head {
 impl Head {
     /// The head in `raw` (with its empty line), or what is wrong with it.
     pub fn parse(raw: &[u8]) -> Result<Head, String> {
-        let text = raw.strip_suffix(b"\r\n\r\n").ok_or("the head does not end with an empty line")?;
+        let text = raw
+            .strip_suffix(b"\r\n\r\n")
+            .ok_or("the head does not end with an empty line")?;
         let mut lines = Vec::new();
         for line in split_crlf(text) {
             if line.iter().any(|b| *b == b'\r' || *b == b'\n' || *b == 0) {
-                return Err(format!("stray CR, LF or NUL in {:?}", String::from_utf8_lossy(line)));
+                return Err(format!(
+                    "stray CR, LF or NUL in {:?}",
+                    String::from_utf8_lossy(line)
+                ));
             }
             lines.push(String::from_utf8_lossy(line).into_owned());
         }
         let first = lines.remove(0);
-        let fields = lines.iter().map(|line| field(line)).collect::<Result<_, _>>()?;
-        Ok(Head { first, fields, raw: raw.to_vec() })
+        let fields = lines
+            .iter()
+            .map(|line| field(line))
+            .collect::<Result<_, _>>()?;
+        Ok(Head {
+            first,
+            fields,
+            raw: raw.to_vec(),
+        })
     }
 
     /// The value of the first field of that name.
     pub fn get(&self, name: &str) -> Option<&str> {
         let mut fields = self.fields.iter();
-        fields.find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        fields
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// The values of all fields of that name.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let fields = self.fields.iter();
-        fields.filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+        fields
+            .filter(move |(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v.as_str())
     }
 
     /// Whether a comma list of that name holds `token`.
     pub fn has_token(&self, name: &str, token: &str) -> bool {
-        self.all(name).flat_map(|v| v.split(',')).any(|t| t.trim().eq_ignore_ascii_case(token))
+        self.all(name)
+            .flat_map(|v| v.split(','))
+            .any(|t| t.trim().eq_ignore_ascii_case(token))
     }
 
     /// The words of the first line.
@@ -56,7 +74,9 @@ impl Head {
 }
 
 fn field(line: &str) -> Result<(String, String), String> {
-    let (name, value) = line.split_once(':').ok_or_else(|| format!("no colon in {line:?}"))?;
+    let (name, value) = line
+        .split_once(':')
+        .ok_or_else(|| format!("no colon in {line:?}"))?;
     let tchar = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     if name.is_empty() || !name.bytes().all(tchar) {
         return Err(format!("bad field name in {line:?}"));
@@ -82,7 +102,9 @@ fn split_crlf(text: &[u8]) -> Vec<&[u8]> {
 pub fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
     let from = from.saturating_sub(3);
     let tail = bytes.get(from..)?;
-    tail.windows(4).position(|w| w == b"\r\n\r\n").map(|at| from + at + 4)
+    tail.windows(4)
+        .position(|w| w == b"\r\n\r\n")
+        .map(|at| from + at + 4)
 }
 
 /// How a response says where its body ends (RFC 9112 6.3).
@@ -103,7 +125,9 @@ pub fn framing(method: &str, status: u16, head: &Head) -> Result<Framing, String
     let lengths: Vec<_> = head.all("Content-Length").collect();
     let codings: Vec<_> = head.all("Transfer-Encoding").collect();
     if lengths.len() > 1 || codings.len() > 1 || (!lengths.is_empty() && !codings.is_empty()) {
-        return Err(format!("contradictory framing: lengths {lengths:?}, codings {codings:?}"));
+        return Err(format!(
+            "contradictory framing: lengths {lengths:?}, codings {codings:?}"
+        ));
     }
     if !codings.is_empty() && (status < 200 || status == 204) {
         return Err(format!("a {status} with Transfer-Encoding"));
@@ -131,7 +155,11 @@ mod tests {
         let head = Head::parse(b"HTTP/1.1 200 OK\r\nA: b\r\nC:\r\n\r\n").unwrap();
         assert_eq!(head.words(), ("HTTP/1.1", "200", "OK"));
         assert_eq!(head.get("c"), Some(""));
-        for bad in ["HTTP/1.1 200 OK\nA: b\r\n\r\n", "X\r\nA b\r\n\r\n", "X\r\nA : b\r\n\r\n"] {
+        for bad in [
+            "HTTP/1.1 200 OK\nA: b\r\n\r\n",
+            "X\r\nA b\r\n\r\n",
+            "X\r\nA : b\r\n\r\n",
+        ] {
             assert!(Head::parse(bad.as_bytes()).is_err(), "{bad:?}");
         }
     }

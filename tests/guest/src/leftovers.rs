@@ -26,13 +26,20 @@ impl Sockets {
     /// As they are now.
     pub fn now() -> Sockets {
         let text = fs::read_to_string("/proc/thread-self/net/sockstat").unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("TCP: ")).unwrap_or("");
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("TCP: "))
+            .unwrap_or("");
         let words: Vec<_> = line.split(' ').collect();
         let value = |name| {
             let pair = words.chunks(2).find(|pair| pair[0] == name);
             pair.and_then(|pair| pair.get(1)?.parse().ok()).unwrap_or(0)
         };
-        Sockets { inuse: value("inuse"), orphan: value("orphan"), alloc: value("alloc") }
+        Sockets {
+            inuse: value("inuse"),
+            orphan: value("orphan"),
+            alloc: value("alloc"),
+        }
     }
 
     /// Whether there are not more than there were.
@@ -47,7 +54,10 @@ pub fn sockets_gone(before: Sockets) -> Result<(), String> {
         return Ok(());
     }
     let now = Sockets::now();
-    Err(format!("sockets are left: before {before:?}, now {now:?}\n{}", said("ss -tanp")))
+    Err(format!(
+        "sockets are left: before {before:?}, now {now:?}\n{}",
+        said("ss -tanp")
+    ))
 }
 
 /// Unloads the module if a test left it loaded, and checks that nothing of it stays.
@@ -58,7 +68,9 @@ pub fn clean_up(before: Sockets) -> Result<(), String> {
     if gateway::loaded() {
         let count = fs::read_to_string("/sys/module/resin/refcnt").unwrap_or_default();
         if count.trim() != "0" {
-            return Err(format!("the module's reference count is {count:?} with nobody using it"));
+            return Err(format!(
+                "the module's reference count is {count:?} with nobody using it"
+            ));
         }
         gateway::rmmod().map_err(|failure| failure.0)?;
     }
@@ -103,7 +115,10 @@ impl Log {
     /// From now on.
     pub fn from_now() -> Log {
         let flags = OFlag::O_NONBLOCK.bits();
-        let file = OpenOptions::new().read(true).custom_flags(flags).open("/dev/kmsg");
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(flags)
+            .open("/dev/kmsg");
         let file = file.and_then(|mut file| file.seek(SeekFrom::End(0)).map(|_| file));
         Log { file: file.ok() }
     }
@@ -111,7 +126,9 @@ impl Log {
     /// The lines that are new since the last look.
     pub fn lines(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
-        let Some(file) = &mut self.file else { return lines };
+        let Some(file) = &mut self.file else {
+            return lines;
+        };
         let mut record = vec![0; 16_384];
         loop {
             match file.read(&mut record) {
@@ -153,8 +170,12 @@ pub fn diagnosis(pid: u32) -> String {
     );
     let status = format!("cd {}; head -50 status srun-* last-error", gateway::PROC);
     let mut text = String::new();
-    for command in ["ss -tanpoi", &status, &stacks, "ps -eo pid,stat,wchan:30,args | grep -v '\\[.*\\]$'"]
-    {
+    for command in [
+        "ss -tanpoi",
+        &status,
+        &stacks,
+        "ps -eo pid,stat,wchan:30,args | grep -v '\\[.*\\]$'",
+    ] {
         text += &format!("--- {command}\n{}", said(command));
     }
     text + "--- dmesg\n" + &said("dmesg | tail -40")
@@ -162,8 +183,14 @@ pub fn diagnosis(pid: u32) -> String {
 
 /// What a command prints, at most so much of it.
 fn said(command: &str) -> String {
-    let output = shell(&format!("timeout 20 bash -c {} 2>&1 | head -150", quoted(command)));
-    output.map_or_else(|error| error.to_string(), |o| String::from_utf8_lossy(&o.stdout).into())
+    let output = shell(&format!(
+        "timeout 20 bash -c {} 2>&1 | head -150",
+        quoted(command)
+    ));
+    output.map_or_else(
+        |error| error.to_string(),
+        |o| String::from_utf8_lossy(&o.stdout).into(),
+    )
 }
 
 fn quoted(text: &str) -> String {

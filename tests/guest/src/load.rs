@@ -114,7 +114,9 @@ fn one(conn: &mut Conn, target: &str, size: u64, seed: u64, tally: &mut Tally) -
             } else {
                 tally.wrong += 1;
                 let (len, wrong) = (checker.len(), checker.wrong());
-                tally.note(format!("{target}: {len} octets, first wrong {wrong:?}, {response:?}"));
+                tally.note(format!(
+                    "{target}: {len} octets, first wrong {wrong:?}, {response:?}"
+                ));
             }
             Some(response)
         }
@@ -171,7 +173,10 @@ impl Traffic {
             thread::spawn(move || match enter() {
                 Ok(()) => work(&plan, number as u64, &stop),
                 Err(error) => {
-                    let mut tally = Tally { failed: 1, ..Tally::default() };
+                    let mut tally = Tally {
+                        failed: 1,
+                        ..Tally::default()
+                    };
                     tally.note(error.to_string());
                     tally
                 }

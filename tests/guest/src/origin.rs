@@ -91,7 +91,11 @@ impl Origin {
 
     /// Listens there.
     pub fn at(addr: SocketAddr) -> io::Result<Origin> {
-        let mut origin = Origin { addr, listener: None, shared: Arc::default() };
+        let mut origin = Origin {
+            addr,
+            listener: None,
+            shared: Arc::default(),
+        };
         origin.listen()?;
         Ok(origin)
     }
@@ -108,7 +112,9 @@ impl Origin {
         self.addr = listener.local_addr()?;
         self.listener = Some(listener.try_clone()?);
         let shared = Arc::clone(&self.shared);
-        thread::Builder::new().name("accept".into()).spawn(move || accept(&listener, &shared))?;
+        thread::Builder::new()
+            .name("accept".into())
+            .spawn(move || accept(&listener, &shared))?;
         Ok(())
     }
 
@@ -213,7 +219,10 @@ fn connection(id: u64, stream: TcpStream, shared: &Shared) {
     if let Ok(twin) = stream.try_clone() {
         lock(&shared.open).insert(id, twin);
     }
-    let mut peer = Peer { stream, inbox: Vec::new() };
+    let mut peer = Peer {
+        stream,
+        inbox: Vec::new(),
+    };
     // An error here is the gateway going away: what it makes of that is seen at the other end.
     let reset = matches!(peer.serve(shared), Ok(End::Reset));
     if reset {
@@ -310,7 +319,9 @@ impl Peer {
     }
 
     fn skip_body(&mut self, head: &Head, shared: &Shared) -> io::Result<()> {
-        let length = head.get("Content-Length").and_then(|text| text.parse().ok());
+        let length = head
+            .get("Content-Length")
+            .and_then(|text| text.parse().ok());
         let mut left: usize = length.unwrap_or(0);
         if left > 0 || head.get("Transfer-Encoding").is_some() {
             shared.bodies.fetch_add(1, SeqCst);
@@ -330,7 +341,8 @@ impl Peer {
         let old = self.inbox.len();
         self.inbox.resize(old + 4096, 0);
         let got = self.stream.read(&mut self.inbox[old..]);
-        self.inbox.truncate(old + got.as_ref().copied().unwrap_or(0));
+        self.inbox
+            .truncate(old + got.as_ref().copied().unwrap_or(0));
         got
     }
 }

@@ -55,7 +55,11 @@ pub struct Checker {
 impl Checker {
     /// For the body that `seed` names.
     pub fn new(seed: u64) -> Self {
-        Checker { seed, at: 0, wrong: None }
+        Checker {
+            seed,
+            at: 0,
+            wrong: None,
+        }
     }
 
     /// The next octets of the body.

@@ -26,7 +26,10 @@ enum End {
 /// Runs the tests whose names hold one of the filters, or all of them. Exits as `cargo test` does.
 pub fn main(tests: &[Test], filters: &[String]) -> ExitCode {
     let wanted = |test: &&Test| {
-        filters.is_empty() || filters.iter().any(|filter| short(test.name).contains(filter))
+        filters.is_empty()
+            || filters
+                .iter()
+                .any(|filter| short(test.name).contains(filter))
     };
     let tests: Vec<_> = tests.iter().filter(wanted).collect();
     println!("\nrunning {} tests", tests.len());
@@ -103,7 +106,11 @@ fn run(test: &Test, before: Sockets, log: &mut Log) -> End {
     if !complaints.is_empty() {
         trouble.push(format!("the kernel complained:\n{}", complaints.join("\n")));
     }
-    if trouble.is_empty() { End::Ok } else { End::Failed(trouble.join("\n")) }
+    if trouble.is_empty() {
+        End::Ok
+    } else {
+        End::Failed(trouble.join("\n"))
+    }
 }
 
 fn in_a_process(test: &Test) -> Result<(), String> {
@@ -148,7 +155,9 @@ fn start(test: &Test, output: &PathBuf) -> std::io::Result<Child> {
 /// Ends what is left of the test's processes. One that hangs in the kernel is not waited for.
 fn end_group(child: &mut Child) {
     let _ = killpg(Pid::from_raw(child.id() as i32), Signal::SIGKILL);
-    scale::wait_until(Duration::from_secs(2), || matches!(child.try_wait(), Ok(Some(_))));
+    scale::wait_until(Duration::from_secs(2), || {
+        matches!(child.try_wait(), Ok(Some(_)))
+    });
 }
 
 /// The child's part: runs that test.

@@ -9,7 +9,10 @@ pub fn slow() -> u32 {
     static SLOW: OnceLock<u32> = OnceLock::new();
     *SLOW.get_or_init(|| {
         let setting = std::env::var("RESIN_SLOW").ok();
-        setting.and_then(|text| text.parse().ok()).unwrap_or(1).clamp(1, 100)
+        setting
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(1)
+            .clamp(1, 100)
     })
 }
 

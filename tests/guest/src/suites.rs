@@ -1,6 +1,9 @@
 //! The tests, by what they are about.
 
+mod balancing;
+mod clients;
 mod faults;
+mod fields;
 mod inject;
 mod load;
 mod namespaces;
@@ -17,9 +20,12 @@ use crate::testing::Test;
 pub const ALL: &[&[Test]] = &[
     session2001::TESTS,
     proc::TESTS,
+    balancing::TESTS,
     relay::TESTS,
+    fields::TESTS,
     requests::TESTS,
     faults::TESTS,
+    clients::TESTS,
     timeouts::TESTS,
     load::TESTS,
     namespaces::TESTS,

@@ -79,7 +79,7 @@ macro_rules! tests {
         pub(super) const TESTS: &[$crate::testing::Test] = &[$($crate::testing::Test {
             name: concat!(module_path!(), "::", stringify!($name)),
             run: $name,
-            limit: [$($limit,)? 60][0],
+            limit: [$($limit,)? 120][0],
             unfit: [$($unfit as fn() -> Option<&'static str>,)? $crate::testing::fit][0],
         }),*];
     };
@@ -113,7 +113,9 @@ impl Bed {
     /// The same, with settings.
     pub fn with(settings: &[(&str, &str)]) -> Result<Bed, Failure> {
         let bed = Bed::new()?;
-        settings.iter().try_for_each(|(name, value)| bed.gateway.set(name, value))?;
+        settings
+            .iter()
+            .try_for_each(|(name, value)| bed.gateway.set(name, value))?;
         Ok(bed)
     }
 
@@ -134,9 +136,20 @@ impl Bed {
 
     /// Fails unless a plain request on a new connection gets its answer.
     pub fn works(&self) -> Outcome {
-        let response = self.client()?.get("/len/10?seed=99").context("afterwards, GET /len/10")?;
-        same!(response.status, 200, "afterwards, the status of GET /len/10");
-        same!(response.body, crate::pattern::body(99, 10), "afterwards, the body of GET /len/10");
+        let response = self
+            .client()?
+            .get("/len/10?seed=99")
+            .context("afterwards, GET /len/10")?;
+        same!(
+            response.status,
+            200,
+            "afterwards, the status of GET /len/10"
+        );
+        same!(
+            response.body,
+            crate::pattern::body(99, 10),
+            "afterwards, the body of GET /len/10"
+        );
         Ok(())
     }
 }

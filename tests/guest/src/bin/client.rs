@@ -24,8 +24,12 @@ usage: client MODE ADDRESS:PORT [ARG]...
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [mode, addr, rest @ ..] = &args[..] else { return usage() };
-    let Ok(addr) = addr.parse() else { return usage() };
+    let [mode, addr, rest @ ..] = &args[..] else {
+        return usage();
+    };
+    let Ok(addr) = addr.parse() else {
+        return usage();
+    };
     let outcome = match mode.as_str() {
         "raw" => raw(addr, rest),
         "load" => load(addr, rest),
@@ -48,18 +52,27 @@ fn usage() -> ExitCode {
 }
 
 fn number(args: &[String], at: usize, default: u64) -> u64 {
-    args.get(at).and_then(|text| text.parse().ok()).unwrap_or(default)
+    args.get(at)
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
 }
 
 fn option(args: &[String], name: &str) -> Option<u64> {
-    args.iter().find_map(|arg| arg.strip_prefix(name)?.strip_prefix('=')?.parse().ok())
+    args.iter()
+        .find_map(|arg| arg.strip_prefix(name)?.strip_prefix('=')?.parse().ok())
 }
 
 fn raw(addr: SocketAddr, args: &[String]) -> Result<ExitCode, Fault> {
     let mut input = Vec::new();
     io::stdin().read_to_end(&mut input).map_err(Fault::Io)?;
     let receive_buffer = option(args, "window").map(|size| size as usize);
-    let mut conn = Conn::with(addr, Options { receive_buffer, ..Options::default() })?;
+    let mut conn = Conn::with(
+        addr,
+        Options {
+            receive_buffer,
+            ..Options::default()
+        },
+    )?;
     match option(args, "dribble") {
         None => conn.send(&input)?,
         Some(pause) => {
@@ -97,7 +110,10 @@ fn load(addr: SocketAddr, args: &[String]) -> Result<ExitCode, Fault> {
     let started = Instant::now();
     let tally = run(&plan);
     let time = started.elapsed().as_secs_f64();
-    println!("right {}\noctets {}\nwrong {}\nfailed {}", tally.right, tally.octets, tally.wrong, tally.failed);
+    println!(
+        "right {}\noctets {}\nwrong {}\nfailed {}",
+        tally.right, tally.octets, tally.wrong, tally.failed
+    );
     println!("seconds {time:.3}");
     tally.notes.iter().for_each(|note| println!("note {note}"));
     Ok(ExitCode::from(u8::from(tally.wrong + tally.failed > 0)))
@@ -124,7 +140,11 @@ fn download(addr: SocketAddr, args: &[String]) -> Result<ExitCode, Fault> {
     conn.request("GET", &format!("/{kind}/{size}?seed=1"))?;
     let response = conn.response_into("GET", &mut |bytes| checker.feed(bytes))?;
     let time = started.elapsed().as_secs_f64();
-    println!("status {}\noctets {}\nseconds {time:.3}", response.status, checker.len());
+    println!(
+        "status {}\noctets {}\nseconds {time:.3}",
+        response.status,
+        checker.len()
+    );
     match checker.wrong() {
         None if checker.len() == size => Ok(ExitCode::SUCCESS),
         wrong => {

@@ -11,7 +11,9 @@ fn main() -> ExitCode {
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--child", name] => runner::child(&tests, name),
         ["--list"] => {
-            tests.iter().for_each(|test| println!("{}", runner::short(test.name)));
+            tests
+                .iter()
+                .for_each(|test| println!("{}", runner::short(test.name)));
             ExitCode::SUCCESS
         }
         _ => runner::main(&tests, &args),

@@ -46,7 +46,11 @@ impl Nginx {
     pub fn start(addr: SocketAddr) -> Result<Nginx, Failure> {
         let dir = std::env::temp_dir().join(format!("resin-nginx-{}", std::process::id()));
         fs::create_dir_all(&dir)?;
-        let nginx = Nginx { addr, dir, state: Mutex::default() };
+        let nginx = Nginx {
+            addr,
+            dir,
+            state: Mutex::default(),
+        };
         nginx.restart()?;
         Ok(nginx)
     }
@@ -77,7 +81,10 @@ impl Nginx {
             let killed = Command::new("kill").arg(pid.trim()).status()?;
             ensure!(killed.success(), "nginx was not running");
             let free = || TcpListener::bind(self.addr).is_ok();
-            ensure!(scale::wait_until(Duration::from_secs(5), free), "nginx does not stop");
+            ensure!(
+                scale::wait_until(Duration::from_secs(5), free),
+                "nginx does not stop"
+            );
             let _ = fs::remove_file(self.dir.join("pid"));
         }
         Ok(started.elapsed())
@@ -94,7 +101,11 @@ impl Nginx {
     fn restart(&self) -> Outcome {
         let conf = self.dir.join("nginx.conf");
         fs::write(&conf, self.conf())?;
-        let run = Command::new("nginx").arg("-c").arg(&conf).output().context("starting nginx")?;
+        let run = Command::new("nginx")
+            .arg("-c")
+            .arg(&conf)
+            .output()
+            .context("starting nginx")?;
         let said = String::from_utf8_lossy(&run.stderr).into_owned();
         ensure!(run.status.success(), "nginx: {said}");
         Ok(())

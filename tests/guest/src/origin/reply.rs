@@ -123,5 +123,8 @@ pub(super) fn status(status: &str, fields: &str, body: &str) -> Text {
     let head = format!(
         "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\n{fields}Content-Length: {length}\r\n\r\n"
     );
-    Text { head, body: body.to_owned() }
+    Text {
+        head,
+        body: body.to_owned(),
+    }
 }

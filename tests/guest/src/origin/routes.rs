@@ -44,12 +44,24 @@ impl<'a> Target<'a> {
         let mut parts = path.trim_start_matches('/').split('/');
         let name = parts.next().unwrap_or("");
         let argument = parts.next().and_then(|text| text.parse().ok()).unwrap_or(0);
-        let query = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
-        Target { head, whole, name, argument, query }
+        let query = query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .collect();
+        Target {
+            head,
+            whole,
+            name,
+            argument,
+            query,
+        }
     }
 
     fn number(&self, name: &str, default: u64) -> u64 {
-        self.query.get(name).and_then(|text| text.parse().ok()).unwrap_or(default)
+        self.query
+            .get(name)
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(default)
     }
 
     fn seed(&self) -> u64 {
@@ -101,13 +113,29 @@ pub(super) fn steps(head: &Head) -> Vec<Step> {
         }
         "die" => die(&target),
         "die-head" => {
-            vec![Step::Send(b"HTTP/1.1 200 OK\r\nServer: test-or".to_vec()), Step::Close]
+            vec![
+                Step::Send(b"HTTP/1.1 200 OK\r\nServer: test-or".to_vec()),
+                Step::Close,
+            ]
         }
-        "garbage" => vec![Step::Send(b"\x00\x01garbage garbage\r\n\r\n".to_vec()), Step::Close],
+        "garbage" => vec![
+            Step::Send(b"\x00\x01garbage garbage\r\n\r\n".to_vec()),
+            Step::Close,
+        ],
         "hang" => vec![Step::Hang],
         "hang-body" => {
             let sent = target.number("after", 0).min(len);
-            target.sized(len, vec![Step::Body { seed, at: 0, len: sent }, Step::Hang])
+            target.sized(
+                len,
+                vec![
+                    Step::Body {
+                        seed,
+                        at: 0,
+                        len: sent,
+                    },
+                    Step::Hang,
+                ],
+            )
         }
         "reset" => vec![Step::Reset],
         _ => {
@@ -129,16 +157,32 @@ fn chunked(target: &Target<'_>) -> Vec<Step> {
     if target.head_only() {
         return steps;
     }
-    steps.push(Step::Chunks { seed, len, chunk: target.number("chunk", 4096) });
-    let end = if trailers { "0\r\nX-Trailer: at-the-end\r\n\r\n" } else { "0\r\n\r\n" };
+    steps.push(Step::Chunks {
+        seed,
+        len,
+        chunk: target.number("chunk", 4096),
+    });
+    let end = if trailers {
+        "0\r\nX-Trailer: at-the-end\r\n\r\n"
+    } else {
+        "0\r\n\r\n"
+    };
     steps.push(Step::Send(end.into()));
     steps
 }
 
 fn until_close(target: &Target<'_>) -> Vec<Step> {
     let (seed, len) = (target.seed(), target.argument);
-    let version = if target.number("http10", 0) != 0 { "1.0" } else { "1.1" };
-    let close = if version == "1.1" { "Connection: close\r\n" } else { "" };
+    let version = if target.number("http10", 0) != 0 {
+        "1.0"
+    } else {
+        "1.1"
+    };
+    let close = if version == "1.1" {
+        "Connection: close\r\n"
+    } else {
+        ""
+    };
     let head = format!("HTTP/{version} 200 OK\r\n{}{close}\r\n", target.common());
     let mut steps = vec![Step::Send(head.into_bytes())];
     if !target.head_only() {
@@ -156,7 +200,11 @@ fn slow(target: &Target<'_>) -> Vec<Step> {
     let mut at = 0;
     while at < len {
         let size = piece.min(len - at);
-        body.push(Step::Body { seed, at, len: size });
+        body.push(Step::Body {
+            seed,
+            at,
+            len: size,
+        });
         body.push(Step::Pause(pause));
         at += size;
     }
@@ -195,18 +243,36 @@ fn interim(target: &Target<'_>) -> Vec<Step> {
 }
 
 fn extra(target: &Target<'_>) -> Vec<Step> {
-    vec![text(target, "", "asked"), Step::Send(reply::text("poison").to_vec())]
+    vec![
+        text(target, "", "asked"),
+        Step::Send(reply::text("poison").to_vec()),
+    ]
 }
 
 fn die(target: &Target<'_>) -> Vec<Step> {
     let (seed, len) = (target.seed(), target.argument);
     let sent = target.number("after", len / 2).min(len);
-    let end = if target.number("reset", 0) != 0 { Step::Reset } else { Step::Close };
+    let end = if target.number("reset", 0) != 0 {
+        Step::Reset
+    } else {
+        Step::Close
+    };
     if target.query.get("framing") == Some(&"chunked") {
-        let chunks = Step::Chunks { seed, len: sent, chunk: target.number("chunk", 4096) };
+        let chunks = Step::Chunks {
+            seed,
+            len: sent,
+            chunk: target.number("chunk", 4096),
+        };
         return vec![target.ok("Transfer-Encoding: chunked\r\n"), chunks, end];
     }
-    let mut steps = target.sized(len, vec![Step::Body { seed, at: 0, len: sent }]);
+    let mut steps = target.sized(
+        len,
+        vec![Step::Body {
+            seed,
+            at: 0,
+            len: sent,
+        }],
+    );
     steps.push(end);
     steps
 }

@@ -1,4 +1,4 @@
-//! Backends and clients that misbehave, each in its own way.
+//! Backends that misbehave, each in its own way.
 
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use crate::conn::{preview, Conn, Fault, Options};
+use crate::conn::{preview, Conn, Fault};
 use crate::origin::{Mode, Origin, Step};
 use crate::pattern::{self, Checker};
 use crate::scale;
@@ -31,13 +31,6 @@ tests![
     kept_alive_connection_closed_under_a_request,
     fresh_connection_closed_is_not_retried_for_ever,
     all_idle_connections_die,
-    client_disappears_before_the_answer,
-    client_disappears_in_the_answer,
-    client_half_closes,
-    client_half_closes_after_a_pipeline,
-    client_resets,
-    client_reads_slowly,
-    client_sends_nothing,
     backend_moves_under_load,
 ];
 
@@ -46,7 +39,11 @@ tests![
 fn error_of(bed: &Bed, target: &str) -> Result<u16, Failure> {
     let mut client = bed.client()?;
     let response = client.get(target).context(format!("GET {target}"))?;
-    ensure!(response.length > 0, "GET {target}: {} without a page", response.status);
+    ensure!(
+        response.length > 0,
+        "GET {target}: {} without a page",
+        response.status
+    );
     if !response.persistent() {
         client.expect_close().context(format!("after {target}"))?;
     }
@@ -58,7 +55,11 @@ fn backend_refuses() -> Outcome {
     bed.works()?;
     bed.origin.refuse();
     bed.origin.hang_up();
-    same!(error_of(&bed, "/len/1")?, 502, "the status with the backend gone");
+    same!(
+        error_of(&bed, "/len/1")?,
+        502,
+        "the status with the backend gone"
+    );
     bed.origin.listen()?;
     bed.works()
 }
@@ -67,10 +68,18 @@ fn backend_unroutable() -> Outcome {
     let bed = Bed::with(&[("connect-timeout", "500ms")])?;
     // Routes that say no at once, each in its own way, and no route at all.
     sh("for k in unreachable prohibit blackhole; do ip route replace $k 198.51.100.${#k}; done")?;
-    for addr in ["198.51.100.11:80", "198.51.100.8:80", "198.51.100.9:80", "[2001:db8::1]:80"] {
+    for addr in [
+        "198.51.100.11:80",
+        "198.51.100.8:80",
+        "198.51.100.9:80",
+        "[2001:db8::1]:80",
+    ] {
         bed.gateway.backend(0, addr.parse()?)?;
         let status = error_of(&bed, "/len/1")?;
-        ensure!((502..=504).contains(&status), "{addr}: the status is {status}");
+        ensure!(
+            (502..=504).contains(&status),
+            "{addr}: the status is {status}"
+        );
     }
     bed.gateway.backend(0, bed.origin.addr())?;
     bed.works()
@@ -92,8 +101,14 @@ fn backend_answers_garbage() -> Outcome {
     let bed = Bed::new()?;
     same!(error_of(&bed, "/garbage")?, 502, "the status");
     bed.origin.script("silence", vec![Step::Close]);
-    same!(error_of(&bed, "/script/silence")?, 502, "the status of no answer at all");
-    let noise: Vec<u8> = (0..100_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    same!(
+        error_of(&bed, "/script/silence")?,
+        502,
+        "the status of no answer at all"
+    );
+    let noise: Vec<u8> = (0..100_000_u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
     bed.origin.raw("noise", noise);
     same!(error_of(&bed, "/script/noise")?, 502, "the status of noise");
     bed.works()
@@ -121,7 +136,11 @@ fn backend_bad_heads() -> Outcome {
         "HTTP/1.1 200 OK\r\nX: a\rSet-Cookie: b\r\nContent-Length: 0\r\n\r\n",
     ] {
         bed.origin.raw("bad", bad);
-        same!(error_of(&bed, "/script/bad").context(format!("{bad:?}"))?, 502, "{bad:?}: the status");
+        same!(
+            error_of(&bed, "/script/bad").context(format!("{bad:?}"))?,
+            502,
+            "{bad:?}: the status"
+        );
     }
     bed.works()
 }
@@ -148,7 +167,9 @@ fn backend_bad_chunks() -> Outcome {
             Ok(response) if response.status == 502 => {}
             Ok(response) => {
                 let body = preview(&response.body);
-                return Err(Failure(format!("{bad:?} was passed as a whole response: {body:?}")));
+                return Err(Failure(format!(
+                    "{bad:?} was passed as a whole response: {body:?}"
+                )));
             }
             Err(fault) => return Err(fault).context(format!("{bad:?}")),
         }
@@ -162,7 +183,11 @@ fn backend_dies_in_the_head() -> Outcome {
     let text = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     for cut in [1, 8, 12, 17, 34, 36] {
         bed.origin.raw("cut", &text[..cut]);
-        same!(error_of(&bed, "/script/cut")?, 502, "the status of a head cut at {cut}");
+        same!(
+            error_of(&bed, "/script/cut")?,
+            502,
+            "the status of a head cut at {cut}"
+        );
     }
     bed.works()
 }
@@ -172,18 +197,26 @@ fn expect_truncated(client: &mut Conn, target: &str, sent: u64) -> Outcome {
     let mut checker = Checker::new(11);
     client.request("GET", &format!("{target}&seed=11"))?;
     match client.response_into("GET", &mut |bytes| checker.feed(bytes)) {
-        Err(Fault::Truncated(Some(head), _)) => same!(head.words().1, "200", "{target}: the status"),
+        Err(Fault::Truncated(Some(head), _)) => {
+            same!(head.words().1, "200", "{target}: the status")
+        }
         // The backend's reset may overtake its head.
         Err(Fault::Reset(_)) | Err(Fault::Truncated(None, _)) if target.contains("reset=1") => {}
         Ok(response) if response.status == 502 && target.contains("reset=1") => return Ok(()),
         Ok(response) => {
             let (status, length) = (response.status, response.length);
-            return Err(Failure(format!("{target}: a whole {status} of {length} octets")));
+            return Err(Failure(format!(
+                "{target}: a whole {status} of {length} octets"
+            )));
         }
         Err(fault) => return Err(fault).context(target),
     }
     same!(checker.wrong(), None, "{target}: the first wrong octet");
-    ensure!(checker.len() <= sent, "{target}: {} octets of {sent}", checker.len());
+    ensure!(
+        checker.len() <= sent,
+        "{target}: {} octets of {sent}",
+        checker.len()
+    );
     if !target.contains("reset=1") {
         same!(checker.len(), sent, "{target}: what came of what was sent");
     }
@@ -192,7 +225,13 @@ fn expect_truncated(client: &mut Conn, target: &str, sent: u64) -> Outcome {
 
 fn backend_dies_in_the_body() -> Outcome {
     let bed = Bed::new()?;
-    for (size, after) in [(10, 0), (10, 9), (70_000, 1), (70_000, 69_999), (1 << 20, 500_000)] {
+    for (size, after) in [
+        (10, 0),
+        (10, 9),
+        (70_000, 1),
+        (70_000, 69_999),
+        (1 << 20, 500_000),
+    ] {
         for framing in ["length", "chunked"] {
             for reset in [0, 1] {
                 let target = format!("/die/{size}?after={after}&framing={framing}&reset={reset}");
@@ -226,9 +265,21 @@ fn backend_resets() -> Outcome {
 fn backend_head_too_large() -> Outcome {
     let bed = Bed::new()?;
     let mut client = bed.client()?;
-    same!(client.get("/headers/20")?.head.get("X-Field-19").map(str::len), Some(100), "the last field");
+    same!(
+        client
+            .get("/headers/20")?
+            .head
+            .get("X-Field-19")
+            .map(str::len),
+        Some(100),
+        "the last field"
+    );
     for fields in [140, 1000] {
-        same!(error_of(&bed, &format!("/headers/{fields}"))?, 502, "the status of {fields} fields");
+        same!(
+            error_of(&bed, &format!("/headers/{fields}"))?,
+            502,
+            "the status of {fields} fields"
+        );
     }
     bed.works()
 }
@@ -237,9 +288,15 @@ fn backend_says_more_than_it_should() -> Outcome {
     let bed = Bed::new()?;
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nasked";
     let poison = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison";
-    bed.origin.script("at-once", vec![Step::Send(format!("{head}{poison}").into())]);
+    bed.origin.script(
+        "at-once",
+        vec![Step::Send(format!("{head}{poison}").into())],
+    );
     let pause = Step::Pause(Duration::from_millis(30));
-    bed.origin.script("later", vec![Step::Send(head.into()), pause, Step::Send(poison.into())]);
+    bed.origin.script(
+        "later",
+        vec![Step::Send(head.into()), pause, Step::Send(poison.into())],
+    );
     for target in ["/extra", "/script/at-once", "/script/later"] {
         for _ in 0..5 {
             let mut client = bed.client()?;
@@ -248,12 +305,21 @@ fn backend_says_more_than_it_should() -> Outcome {
             // A gateway cannot know of octets that come only after the next request went out; it
             // must notice those that are there before.
             let all = || bed.origin.finished() > finished;
-            ensure!(scale::wait_until(Duration::from_secs(5), all), "{target}: never all sent");
+            ensure!(
+                scale::wait_until(Duration::from_secs(5), all),
+                "{target}: never all sent"
+            );
             thread::sleep(Duration::from_millis(50));
             // The next answers on this client's connection and on another's.
             for client in [&mut client, &mut bed.client()?] {
-                let response = client.get("/len/9?seed=4").context(format!("after {target}"))?;
-                same!(response.body, pattern::body(4, 9), "the body after {target}");
+                let response = client
+                    .get("/len/9?seed=4")
+                    .context(format!("after {target}"))?;
+                same!(
+                    response.body,
+                    pattern::body(4, 9),
+                    "the body after {target}"
+                );
             }
         }
     }
@@ -281,9 +347,15 @@ fn kept_alive_connection_closed_between_requests() -> Outcome {
     bed.origin.set(Mode::CloseAfter, 1);
     let mut client = bed.client()?;
     for number in 0..30 {
-        let response = client.get(&format!("/len/50?seed={number}")).context("a request")?;
+        let response = client
+            .get(&format!("/len/50?seed={number}"))
+            .context("a request")?;
         same!(response.status, 200, "the status of request {number}");
-        same!(response.body, pattern::body(number, 50), "the body of request {number}");
+        same!(
+            response.body,
+            pattern::body(number, 50),
+            "the body of request {number}"
+        );
     }
     same!(bed.origin.requests(), 30, "the backend's requests");
     Ok(())
@@ -294,12 +366,21 @@ fn kept_alive_connection_closed_under_a_request() -> Outcome {
     bed.origin.set(Mode::DropAfter, 1);
     let mut client = bed.client()?;
     for number in 0..30 {
-        let response = client.get(&format!("/len/50?seed={number}")).context("a request")?;
+        let response = client
+            .get(&format!("/len/50?seed={number}"))
+            .context("a request")?;
         same!(response.status, 200, "the status of request {number}");
-        same!(response.body, pattern::body(number, 50), "the body of request {number}");
+        same!(
+            response.body,
+            pattern::body(number, 50),
+            "the body of request {number}"
+        );
     }
     let dropped = bed.origin.requests() - 30;
-    ensure!(dropped > 0, "no request met a closing connection: this test tested nothing");
+    ensure!(
+        dropped > 0,
+        "no request met a closing connection: this test tested nothing"
+    );
     Ok(())
 }
 
@@ -310,7 +391,10 @@ fn fresh_connection_closed_is_not_retried_for_ever() -> Outcome {
         same!(error_of(&bed, "/len/1")?, 502, "the status");
     }
     let tries = bed.origin.requests();
-    ensure!(tries <= 9, "3 requests were sent to the backend {tries} times");
+    ensure!(
+        tries <= 9,
+        "3 requests were sent to the backend {tries} times"
+    );
     Ok(())
 }
 
@@ -325,140 +409,20 @@ fn all_idle_connections_die() -> Outcome {
     for client in &mut clients {
         same!(client.response("GET")?.status, 200, "the status");
     }
-    ensure!(bed.origin.open() > 1, "there is no pool: {} connections", bed.origin.open());
+    ensure!(
+        bed.origin.open() > 1,
+        "there is no pool: {} connections",
+        bed.origin.open()
+    );
     bed.origin.hang_up();
     for client in &mut clients {
-        same!(client.get("/len/3")?.status, 200, "the status after the pool died");
+        same!(
+            client.get("/len/3")?.status,
+            200,
+            "the status after the pool died"
+        );
     }
     Ok(())
-}
-
-fn client_disappears_before_the_answer() -> Outcome {
-    let bed = Bed::new()?;
-    for target in ["/wait?ms=300", "/hang", "/wait?ms=1"] {
-        for _ in 0..5 {
-            bed.client()?.request("GET", target)?;
-        }
-    }
-    bed.works()?;
-    // A half-closed connection may still want its answer; one that is reset does not, and the
-    // backend's connection goes with it.
-    for _ in 0..5 {
-        let mut client = bed.client()?;
-        client.request("GET", "/hang")?;
-        let before = bed.origin.requests();
-        scale::wait_until(Duration::from_secs(5), || bed.origin.requests() > before);
-        client.reset()?;
-    }
-    bed.works()
-}
-
-fn client_disappears_in_the_answer() -> Outcome {
-    let bed = Bed::new()?;
-    for size in [100, 1 << 20, 50 << 20] {
-        for _ in 0..4 {
-            let mut client = bed.client()?;
-            client.request("GET", &format!("/len/{size}"))?;
-            ensure!(!client.nibble(50)?.is_empty(), "no answer to /len/{size}");
-            drop(client);
-        }
-    }
-    // The backend's connections of the answers that were cut are closed, not pooled half-read.
-    let gone = scale::wait_until(Duration::from_secs(10), || bed.origin.open() <= 6);
-    ensure!(gone, "{} backend connections stay open", bed.origin.open());
-    bed.works()
-}
-
-fn client_half_closes() -> Outcome {
-    let bed = Bed::new()?;
-    for (target, size) in [
-        ("/len/0", 0), ("/len/300000", 300_000), ("/chunked/300000", 300_000),
-        ("/close/300000", 300_000), ("/slow/20?chunk=5&ms=30", 20), ("/wait?ms=200", 6),
-    ] {
-        let mut client = bed.client()?;
-        client.request("GET", target)?;
-        client.half_close()?;
-        let response = client.response("GET").context(format!("{target} with a half-close"))?;
-        same!(response.status, 200, "{target}: the status");
-        same!(response.length, size, "{target}: the body's length");
-        client.expect_close().context(format!("{target}: the close after it"))?;
-    }
-    Ok(())
-}
-
-fn client_half_closes_after_a_pipeline() -> Outcome {
-    let bed = Bed::new()?;
-    let mut client = bed.client()?;
-    let ask = |n: u64| format!("GET /len/{}?seed={n} HTTP/1.1\r\nHost: t\r\n\r\n", n * 7000);
-    let all: String = (0..10).map(ask).collect();
-    client.send(all.as_bytes())?;
-    client.half_close()?;
-    for n in 0..10 {
-        let response = client.response("GET").context(format!("answer {n} of 10"))?;
-        same!(response.body, pattern::body(n, n as usize * 7000), "the body of answer {n}");
-    }
-    client.expect_close().context("the close after the last one")
-}
-
-fn client_resets() -> Outcome {
-    let bed = Bed::new()?;
-    for target in ["", "/len/1", "/len/3000000", "/slow/50?ms=10", "/close/3000000"] {
-        for nibble in [false, true] {
-            let mut client = bed.client()?;
-            if target.is_empty() {
-                client.send(b"GET / HT")?;
-            } else {
-                client.request("GET", target)?;
-                if nibble {
-                    client.nibble(10)?;
-                }
-            }
-            client.reset()?;
-        }
-    }
-    bed.works()
-}
-
-fn client_reads_slowly() -> Outcome {
-    let bed = Bed::new()?;
-    let size = scale::count(400_000, 100_000);
-    for kind in ["len", "chunked", "close"] {
-        let tiny = Options { receive_buffer: Some(1024), ..Options::default() };
-        let mut client = bed.client_with(tiny)?;
-        client.request("GET", &format!("/{kind}/{size}?seed=21"))?;
-        // Let every buffer on the way fill up before the first octet is taken.
-        let full = || bed.origin.requests() > 0;
-        scale::wait_until(Duration::from_secs(5), full);
-        thread::sleep(Duration::from_millis(200));
-        let mut checker = Checker::new(21);
-        let mut pieces = 0;
-        let response = client.response_into("GET", &mut |bytes| {
-            checker.feed(bytes);
-            pieces += 1;
-            if pieces % 8 == 0 {
-                thread::sleep(Duration::from_millis(1));
-            }
-        });
-        response.context(format!("/{kind}/{size} read slowly"))?;
-        same!((checker.len(), checker.wrong()), (size, None), "/{kind}/{size}: the body");
-    }
-    bed.works()
-}
-
-fn client_sends_nothing() -> Outcome {
-    let bed = Bed::new()?;
-    for _ in 0..20 {
-        let client = bed.client()?;
-        client.half_close()?;
-    }
-    for _ in 0..20 {
-        bed.client()?.send(b"GET /len/1 HTTP/1.1\r\nHo")?;
-    }
-    let mut client = bed.client()?;
-    client.half_close()?;
-    client.expect_close().context("a half-close without a request")?;
-    same!(bed.origin.requests(), 0, "the backend's requests");
-    bed.works()
 }
 
 fn backend_moves_under_load() -> Outcome {
@@ -466,12 +430,19 @@ fn backend_moves_under_load() -> Outcome {
     let second = Origin::start()?;
     let traffic = crate::load::Traffic::start(&crate::load::Plan::mixed(bed.addr()));
     for round in 0..scale::count(40, 10) {
-        let addr = if round % 2 == 0 { second.addr() } else { bed.origin.addr() };
+        let addr = if round % 2 == 0 {
+            second.addr()
+        } else {
+            bed.origin.addr()
+        };
         bed.gateway.backend(0, addr)?;
         thread::sleep(Duration::from_millis(20));
     }
     let tally = traffic.stop();
-    ensure!(tally.wrong == 0 && tally.failed == 0 && tally.right > 0, "{tally:?}");
+    ensure!(
+        tally.wrong == 0 && tally.failed == 0 && tally.right > 0,
+        "{tally:?}"
+    );
     ensure!(second.requests() > 0, "the second backend was never used");
     Ok(())
 }

@@ -20,8 +20,8 @@ tests![
 const FAULTS: [&str; 2] = ["failslab", "fail_page_alloc"];
 
 fn no_injection() -> Option<&'static str> {
-    let there = |name: &&str| Path::new("/sys/kernel/debug").join(name).exists();
-    let all = FAULTS.iter().all(|name| there(&name));
+    let there = |name: &str| Path::new("/sys/kernel/debug").join(name).exists();
+    let all = FAULTS.iter().all(|name| there(name));
     (!all).then_some("this kernel has no fault injection")
 }
 
@@ -63,12 +63,19 @@ impl Drop for Injection {
 
 /// Makes this thread's allocations fail, where only filtered tasks' do.
 fn fail_here(fail: bool) -> Outcome {
-    fs::write("/proc/thread-self/make-it-fail", if fail { "1" } else { "0" })
-        .context("/proc/thread-self/make-it-fail")
+    fs::write(
+        "/proc/thread-self/make-it-fail",
+        if fail { "1" } else { "0" },
+    )
+    .context("/proc/thread-self/make-it-fail")
 }
 
 fn traffic() -> Outcome {
-    let bed = Bed::with(&[("response-timeout", "3s"), ("read-timeout", "3s"), ("send-timeout", "3s")])?;
+    let bed = Bed::with(&[
+        ("response-timeout", "3s"),
+        ("read-timeout", "3s"),
+        ("send-timeout", "3s"),
+    ])?;
     let injection = Injection::start(3, false)?;
     let traffic = Traffic::start(&Plan::mixed(bed.addr()));
     thread::sleep(scale::secs(3).min(Duration::from_secs(20)));
@@ -78,9 +85,15 @@ fn traffic() -> Outcome {
     ensure!(tally.wrong == 0, "{tally:?}");
     ensure!(tally.right > 0, "nothing went through: {tally:?}");
     // Nothing hangs afterwards: all is served, and what failed is given up.
-    let plan = Plan { requests: 20, ..Plan::mixed(bed.addr()) };
+    let plan = Plan {
+        requests: 20,
+        ..Plan::mixed(bed.addr())
+    };
     let after = crate::load::run(&plan);
-    ensure!(after.wrong == 0 && after.failed == 0, "afterwards: {after:?}");
+    ensure!(
+        after.wrong == 0 && after.failed == 0,
+        "afterwards: {after:?}"
+    );
     bed.works()
 }
 
@@ -103,7 +116,10 @@ fn proc_writes() -> Outcome {
     ensure!(failed > 0, "no write failed: nothing was injected");
     gateway::write("srun-count", "1")?;
     gateway::write("srun-0", "10.0.0.1 80").context("afterwards")?;
-    ensure!(gateway::read("srun-0")? == "10.0.0.1 80", "srun-0 afterwards");
+    ensure!(
+        gateway::read("srun-0")? == "10.0.0.1 80",
+        "srun-0 afterwards"
+    );
     Ok(())
 }
 
@@ -122,10 +138,16 @@ fn loading() -> Outcome {
         } else {
             failed += 1;
             let why = outcome.err().map(|failure| failure.0).unwrap_or_default();
-            ensure!(!gateway::path("").exists(), "a failed insmod left /proc/net/resin ({why})");
+            ensure!(
+                !gateway::path("").exists(),
+                "a failed insmod left /proc/net/resin ({why})"
+            );
         }
     }
-    ensure!(failed > 0, "no insmod failed ({loaded} succeeded): nothing was injected");
+    ensure!(
+        failed > 0,
+        "no insmod failed ({loaded} succeeded): nothing was injected"
+    );
     Gateway::load(PORT).context("afterwards")?;
     Ok(())
 }

@@ -26,25 +26,40 @@ tests![
 /// Fails unless every answer was right.
 fn all_right(tally: &Tally, least: u64) -> Outcome {
     ensure!(tally.wrong == 0 && tally.failed == 0, "{tally:?}");
-    ensure!(tally.right >= least, "only {} of {least} requests were made", tally.right);
+    ensure!(
+        tally.right >= least,
+        "only {} of {least} requests were made",
+        tally.right
+    );
     Ok(())
 }
 
 fn mixed() -> Outcome {
     let bed = Bed::new()?;
     let requests = scale::count(100, 30);
-    let plan = Plan { connections: 8, requests, ..Plan::mixed(bed.addr()) };
+    let plan = Plan {
+        connections: 8,
+        requests,
+        ..Plan::mixed(bed.addr())
+    };
     all_right(&run(&plan), 8 * requests)?;
     let used = bed.origin.connections();
     let requests = bed.origin.requests();
-    ensure!(used < requests, "{requests} requests took {used} backend connections: none was reused");
+    ensure!(
+        used < requests,
+        "{requests} requests took {used} backend connections: none was reused"
+    );
     Ok(())
 }
 
 fn a_connection_per_request() -> Outcome {
     let bed = Bed::new()?;
     let requests = scale::count(80, 20);
-    let plan = Plan { per_connection: 1, requests, ..Plan::mixed(bed.addr()) };
+    let plan = Plan {
+        per_connection: 1,
+        requests,
+        ..Plan::mixed(bed.addr())
+    };
     all_right(&run(&plan), 4 * requests)
 }
 
@@ -56,19 +71,32 @@ fn two_thousand_idle_connections() -> Outcome {
         let mut client = bed.client().context(format!("connection {number}"))?;
         // Some of them are idle after a request, the others before the first one.
         if number % 10 == 0 {
-            same!(client.get("/len/1")?.status, 200, "the status on connection {number}");
+            same!(
+                client.get("/len/1")?.status,
+                200,
+                "the status on connection {number}"
+            );
         }
         idle.push(client);
     }
     // The others are served as ever meanwhile.
-    let plan = Plan { requests: scale::count(50, 10), ..Plan::mixed(bed.addr()) };
+    let plan = Plan {
+        requests: scale::count(50, 10),
+        ..Plan::mixed(bed.addr())
+    };
     let tally = run(&plan);
     all_right(&tally, 1)?;
     // What was idle all the time still answers; all of it would only take longer.
     for (number, client) in idle.iter_mut().enumerate().step_by(5) {
         let seed = number as u64;
-        let response = client.get(&format!("/len/200?seed={seed}")).context(format!("request {number}"))?;
-        same!(response.body, pattern::body(seed, 200), "the body on connection {number}");
+        let response = client
+            .get(&format!("/len/200?seed={seed}"))
+            .context(format!("request {number}"))?;
+        same!(
+            response.body,
+            pattern::body(seed, 200),
+            "the body on connection {number}"
+        );
     }
     Ok(())
 }
@@ -105,7 +133,10 @@ fn wrk() -> Outcome {
     ensure!(!said.contains("Socket errors"), "wrk: {said}");
     let line = said.lines().find(|line| line.contains("requests in"));
     let made = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    ensure!(made.is_some_and(|made| made > 50), "wrk made too few requests: {said}");
+    ensure!(
+        made.is_some_and(|made| made > 50),
+        "wrk made too few requests: {said}"
+    );
     Ok(())
 }
 
@@ -137,7 +168,12 @@ fn small_buffers() -> Outcome {
     let bed = Bed::new()?;
     let requests = scale::count(60, 12);
     let sizes = vec![100, 200_000, 17_000, 65_536, 0, 300_000];
-    let plan = Plan { connections: 6, requests, sizes, ..Plan::mixed(bed.addr()) };
+    let plan = Plan {
+        connections: 6,
+        requests,
+        sizes,
+        ..Plan::mixed(bed.addr())
+    };
     all_right(&run(&plan), 6 * requests)
 }
 
@@ -161,9 +197,17 @@ fn lost_and_reordered_packets() -> Outcome {
     let bed = Bed::new()?;
     let requests = scale::count(30, 8);
     let sizes = vec![100, 50_000, 1000, 200_000, 0];
-    for options in ["loss 3%", "delay 3ms reorder 25% 50%", "loss 2% duplicate 2% corrupt 1%"] {
+    for options in [
+        "loss 3%",
+        "delay 3ms reorder 25% 50%",
+        "loss 2% duplicate 2% corrupt 1%",
+    ] {
         let netem = Netem::set(options)?;
-        let plan = Plan { requests, sizes: sizes.clone(), ..Plan::mixed(bed.addr()) };
+        let plan = Plan {
+            requests,
+            sizes: sizes.clone(),
+            ..Plan::mixed(bed.addr())
+        };
         let tally = run(&plan);
         drop(netem);
         all_right(&tally, 4 * requests).context(options)?;
@@ -176,7 +220,11 @@ fn connection_limit() -> Outcome {
     let mut open = Vec::new();
     for number in 0..10 {
         let mut client = bed.client()?;
-        same!(client.get("/len/1")?.status, 200, "the status on connection {number} of 10");
+        same!(
+            client.get("/len/1")?.status,
+            200,
+            "the status on connection {number} of 10"
+        );
         open.push(client);
     }
     // One more is refused, closed or left waiting, but not served while the ten are there.
@@ -184,13 +232,25 @@ fn connection_limit() -> Outcome {
     let _ = more.request("GET", "/len/2");
     let served = bed.origin.requests();
     let _ = more.silent(Duration::from_millis(300));
-    same!(bed.origin.requests(), served, "the requests served beyond the limit");
+    same!(
+        bed.origin.requests(),
+        served,
+        "the requests served beyond the limit"
+    );
     open.truncate(5);
-    let room = || Conn::open(bed.addr()).is_ok_and(|mut c| c.get("/len/3").is_ok_and(|r| r.status == 200));
+    let room =
+        || Conn::open(bed.addr()).is_ok_and(|mut c| c.get("/len/3").is_ok_and(|r| r.status == 200));
     let again = scale::wait_until(Duration::from_secs(10), room);
-    ensure!(again, "nobody is served after connections below the limit were closed");
+    ensure!(
+        again,
+        "nobody is served after connections below the limit were closed"
+    );
     for client in &mut open {
-        same!(client.get("/len/1")?.status, 200, "the status on an old connection");
+        same!(
+            client.get("/len/1")?.status,
+            200,
+            "the status on an old connection"
+        );
     }
     Ok(())
 }
@@ -198,7 +258,9 @@ fn connection_limit() -> Outcome {
 /// Kibibytes of slab memory, which is where connections and what belongs to them live.
 fn slab() -> Result<u64, Failure> {
     let text = fs::read_to_string("/proc/meminfo")?;
-    let line = text.lines().find_map(|line| line.strip_prefix("SUnreclaim:"));
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("SUnreclaim:"));
     let value = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
     value.ok_or_else(|| Failure("no SUnreclaim in /proc/meminfo".into()))
 }
@@ -206,7 +268,10 @@ fn slab() -> Result<u64, Failure> {
 fn memory_comes_back() -> Outcome {
     let bed = Bed::new()?;
     let round = || -> Outcome {
-        let traffic = Traffic::start(&Plan { per_connection: 1, ..Plan::mixed(bed.addr()) });
+        let traffic = Traffic::start(&Plan {
+            per_connection: 1,
+            ..Plan::mixed(bed.addr())
+        });
         thread::sleep(scale::secs(2).min(Duration::from_secs(6)));
         let tally = traffic.stop();
         all_right(&tally, 10)
@@ -217,7 +282,9 @@ fn memory_comes_back() -> Outcome {
         round()?;
     }
     // Every round makes hundreds of connections: one leaked socket each would be megabytes.
-    let small = scale::wait_until(Duration::from_secs(10), || slab().is_ok_and(|now| now < first + 4096));
+    let small = scale::wait_until(Duration::from_secs(10), || {
+        slab().is_ok_and(|now| now < first + 4096)
+    });
     ensure!(small, "slab memory grew from {first} to {} KiB", slab()?);
     Ok(())
 }

@@ -43,7 +43,10 @@ impl Namespace {
              ip addr add 10.99.{number}.1/24 dev veth{number}; ip link set veth{number} up
              ip -n {name} addr add 10.99.{number}.2/24 dev eth0; ip -n {name} link set eth0 up"
         ))?;
-        Ok(Namespace { name, inside: IpAddr::from([10, 99, number, 2]) })
+        Ok(Namespace {
+            name,
+            inside: IpAddr::from([10, 99, number, 2]),
+        })
     }
 
     fn addr(&self) -> SocketAddr {
@@ -59,7 +62,11 @@ impl Namespace {
         let (tell, told) = mpsc::channel();
         thread::spawn(move || {
             let entered = File::open(path).and_then(|file| enter(&file));
-            let _ = tell.send(entered.context("entering the namespace").and_then(|()| work()));
+            let _ = tell.send(
+                entered
+                    .context("entering the namespace")
+                    .and_then(|()| work()),
+            );
         });
         told.recv()?
     }
@@ -94,7 +101,10 @@ impl Drop for Namespace {
 fn gone(number: u8) -> Outcome {
     let path = format!("/sys/class/net/veth{number}");
     let gone = || !std::path::Path::new(&path).exists();
-    ensure!(scale::wait_until(Duration::from_secs(20), gone), "the namespace does not go away");
+    ensure!(
+        scale::wait_until(Duration::from_secs(20), gone),
+        "the namespace does not go away"
+    );
     Ok(())
 }
 
@@ -105,7 +115,8 @@ fn each_has_its_own() -> Outcome {
     let one = Namespace::new("one", 1)?;
     let two = Namespace::new("two", 2)?;
     for space in [&one, &two] {
-        let fresh = space.enter(|| Ok((gateway::read("server_port")?, gateway::read("srun-0")?)))?;
+        let fresh =
+            space.enter(|| Ok((gateway::read("server_port")?, gateway::read("srun-0")?)))?;
         same!(fresh.0, "0", "server_port of a new namespace");
         same!(fresh.1, "127.0.0.1 6802", "srun-0 of a new namespace");
     }
@@ -115,22 +126,47 @@ fn each_has_its_own() -> Outcome {
         let mut client = Conn::open(space.addr())?;
         if space.name == "two" {
             // Its second backend does not exist.
-            let statuses = [client.get("/len/1")?.status, Conn::open(space.addr())?.get("/len/1")?.status];
-            ensure!(statuses.contains(&200), "two backends, one dead: {statuses:?}");
+            let statuses = [
+                client.get("/len/1")?.status,
+                Conn::open(space.addr())?.get("/len/1")?.status,
+            ];
+            ensure!(
+                statuses.contains(&200),
+                "two backends, one dead: {statuses:?}"
+            );
         } else {
-            same!(client.get("/len/9?seed=1")?.body, pattern::body(1, 9), "the body from inside");
+            same!(
+                client.get("/len/9?seed=1")?.body,
+                pattern::body(1, 9),
+                "the body from inside"
+            );
         }
-        ensure!(origin.requests() > 0, "{}: its own origin was not asked", space.name);
+        ensure!(
+            origin.requests() > 0,
+            "{}: its own origin was not asked",
+            space.name
+        );
     }
     same!(outer.requests(), 0, "the requests of the outer origin");
-    same!(Conn::open(gateway.addr())?.get("/len/1")?.status, 200, "the outer status");
+    same!(
+        Conn::open(gateway.addr())?.get("/len/1")?.status,
+        200,
+        "the outer status"
+    );
     same!(outer.requests(), 1, "the requests of the outer origin");
     same!(gateway::read("srun-count")?, "1", "the outer srun-count");
     let inner = one.enter(|| gateway::read("srun-count"))?;
     same!(inner, "1", "srun-count of the first namespace");
     one.enter(|| gateway::write("server_port", "0"))?;
-    ensure!(Conn::open(one.addr()).is_err(), "the first namespace still listens");
-    same!(Conn::open(two.addr())?.get("/len/1").is_ok(), true, "the second one answers");
+    ensure!(
+        Conn::open(one.addr()).is_err(),
+        "the first namespace still listens"
+    );
+    same!(
+        Conn::open(two.addr())?.get("/len/1").is_ok(),
+        true,
+        "the second one answers"
+    );
     Ok(())
 }
 
@@ -139,7 +175,11 @@ fn made_and_deleted_often() -> Outcome {
     for _ in 0..scale::count(8, 4) {
         let space = Namespace::new("brief", 3)?;
         let origin = space.serve()?;
-        same!(Conn::open(space.addr())?.get("/len/1")?.status, 200, "the status");
+        same!(
+            Conn::open(space.addr())?.get("/len/1")?.status,
+            200,
+            "the status"
+        );
         drop(origin);
         drop(space);
         gone(3)?;
@@ -183,8 +223,15 @@ fn deleted_with_idle_connections() -> Outcome {
     drop(idle);
     drop(origin);
     gone(5)?;
-    ensure!(gateway::path("server_port").exists(), "our own folder is gone too");
-    same!(Conn::open(gateway.addr())?.get("/")?.status, 502, "the outer status");
+    ensure!(
+        gateway::path("server_port").exists(),
+        "our own folder is gone too"
+    );
+    same!(
+        Conn::open(gateway.addr())?.get("/")?.status,
+        502,
+        "the outer status"
+    );
     Ok(())
 }
 
@@ -208,9 +255,16 @@ fn module_unloaded_first() -> Outcome {
 
 fn root_of_a_user_namespace_may_write() -> Outcome {
     Gateway::load(PORT)?;
-    let script = "ip link set lo up; cd /proc/net/resin; echo 8099 > server_port && cat server_port";
-    let said = sh(&format!("unshare --user --map-root-user --net bash -c '{script}'"))?;
+    let script =
+        "ip link set lo up; cd /proc/net/resin; echo 8099 > server_port && cat server_port";
+    let said = sh(&format!(
+        "unshare --user --map-root-user --net bash -c '{script}'"
+    ))?;
     same!(said, "8099\n", "what root of a user namespace reads back");
-    same!(gateway::read("server_port")?, PORT.to_string(), "our own server_port");
+    same!(
+        gateway::read("server_port")?,
+        PORT.to_string(),
+        "our own server_port"
+    );
     Ok(())
 }

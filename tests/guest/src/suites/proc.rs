@@ -10,9 +10,8 @@ use nix::errno::Errno;
 
 use crate::gateway::{self, Gateway};
 use crate::leftovers::Log;
-use crate::origin::Origin;
 use crate::scale;
-use crate::testing::{Bed, Context, Failure, Outcome, PORT};
+use crate::testing::{Context, Failure, Outcome, PORT};
 use crate::{ensure, same, tests};
 
 tests![
@@ -29,10 +28,6 @@ tests![
     read_only_files_refuse_writes,
     last_error_and_log_say_why,
     concurrent_writers,
-    round_robin,
-    backend_down,
-    no_backend,
-    open_connections_follow_a_change,
 ];
 
 /// Checks that a write failed with one of these errors, and that `last-error` has a reason.
@@ -48,8 +43,15 @@ pub(super) fn check_refusal(
         Err(error) => error.raw_os_error().unwrap_or(0),
     };
     let expected = errors.iter().any(|errno| *errno as i32 == code);
-    ensure!(expected, "{what}: expected {errors:?}, saw {:?}", Errno::from_raw(code));
-    ensure!(!gateway::read("last-error")?.is_empty(), "{what}: last-error is empty");
+    ensure!(
+        expected,
+        "{what}: expected {errors:?}, saw {:?}",
+        Errno::from_raw(code)
+    );
+    ensure!(
+        !gateway::read("last-error")?.is_empty(),
+        "{what}: last-error is empty"
+    );
     Ok(())
 }
 
@@ -58,7 +60,11 @@ const BAD: [Errno; 2] = [Errno::EINVAL, Errno::ERANGE];
 fn refused(file: &str, text: &str, errors: &[Errno]) -> Outcome {
     let before = gateway::read(file)?;
     check_refusal(file, text, &gateway::try_write(file, text), errors)?;
-    same!(gateway::read(file)?, before, "{file} after {text:?} was refused");
+    same!(
+        gateway::read(file)?,
+        before,
+        "{file} after {text:?} was refused"
+    );
     Ok(())
 }
 
@@ -81,7 +87,11 @@ fn srun_good_values() -> Outcome {
         let shown = gateway::read("srun-0")?;
         same!(shown, read, "srun-0 after {written:?}");
         gateway::write("srun-0", &shown).context("writing back what was read")?;
-        same!(gateway::read("srun-0")?, read, "srun-0 after writing it back");
+        same!(
+            gateway::read("srun-0")?,
+            read,
+            "srun-0 after writing it back"
+        );
     }
     gateway::try_write_octets("srun-0", b"10.9.9.9 99").context("without a newline")?;
     same!(gateway::read("srun-0")?, "10.9.9.9 99", "srun-0");
@@ -91,14 +101,42 @@ fn srun_good_values() -> Outcome {
 fn srun_bad_values() -> Outcome {
     Gateway::load(PORT)?;
     for bad in [
-        "", " ", "127.0.0.1", "6802", "127.0.0.1 0", "127.0.0.1 65536", "127.0.0.1 -1",
-        "127.0.0.1 99999999999999999999", "127.0.0.1 80x", "127.0.0.1 0x50", "300.1.1.1 80",
-        "1.2.3 80", "1.2.3.4.5 80", "localhost 80", "127.0.0.1:0", "127.0.0.1:", ":80",
-        "[::1] 80 80", "[::1:80", "::1:80x", "127.0.0.1 80 junk", "127.0.0.1 80 81",
-        "127.0.0.1 80 weight=0", "127.0.0.1 80 weight=", "127.0.0.1 80 weight=x",
-        "127.0.0.1 80 up down", "127.0.0.1 80 http http", "127.0.0.1 80 UP", "0.0.0.0 80",
-        "255.255.255.255 80", "224.0.0.1 80", ":: 80", "127.0.0.1 80\n127.0.0.1 81",
-        "127.0.0.1\u{0} 80", "127.0.0.1 80\u{0}", "\u{e9} 80",
+        "",
+        " ",
+        "127.0.0.1",
+        "6802",
+        "127.0.0.1 0",
+        "127.0.0.1 65536",
+        "127.0.0.1 -1",
+        "127.0.0.1 99999999999999999999",
+        "127.0.0.1 80x",
+        "127.0.0.1 0x50",
+        "300.1.1.1 80",
+        "1.2.3 80",
+        "1.2.3.4.5 80",
+        "localhost 80",
+        "127.0.0.1:0",
+        "127.0.0.1:",
+        ":80",
+        "[::1] 80 80",
+        "[::1:80",
+        "::1:80x",
+        "127.0.0.1 80 junk",
+        "127.0.0.1 80 81",
+        "127.0.0.1 80 weight=0",
+        "127.0.0.1 80 weight=",
+        "127.0.0.1 80 weight=x",
+        "127.0.0.1 80 up down",
+        "127.0.0.1 80 http http",
+        "127.0.0.1 80 UP",
+        "0.0.0.0 80",
+        "255.255.255.255 80",
+        "224.0.0.1 80",
+        ":: 80",
+        "127.0.0.1 80\n127.0.0.1 81",
+        "127.0.0.1\u{0} 80",
+        "127.0.0.1 80\u{0}",
+        "\u{e9} 80",
     ] {
         refused("srun-0", bad, &BAD)?;
     }
@@ -107,7 +145,12 @@ fn srun_bad_values() -> Outcome {
 
 fn srun_not_supported_yet() -> Outcome {
     Gateway::load(PORT)?;
-    for text in ["10.0.0.1 80 hmux", "10.0.0.1 80 srun", "10.0.0.1 80 drain", "10.0.0.1 80 backup"] {
+    for text in [
+        "10.0.0.1 80 hmux",
+        "10.0.0.1 80 srun",
+        "10.0.0.1 80 drain",
+        "10.0.0.1 80 backup",
+    ] {
         let before = gateway::read("srun-0")?;
         match gateway::try_write("srun-0", text) {
             // Once it is supported, it has to be kept and shown.
@@ -138,7 +181,11 @@ fn srun_count_grows_and_shrinks() -> Outcome {
     gateway::write("srun-0", "10.7.7.7 77")?;
     for count in [3, 64, 1, 0, 2, 2] {
         gateway::write("srun-count", &count.to_string())?;
-        same!(gateway::read("srun-count")?, count.to_string(), "srun-count");
+        same!(
+            gateway::read("srun-count")?,
+            count.to_string(),
+            "srun-count"
+        );
         let right: BTreeSet<_> = (0..count).map(|n| format!("srun-{n}")).collect();
         same!(srun_files()?, right, "the files with srun-count {count}");
         for name in right {
@@ -146,7 +193,11 @@ fn srun_count_grows_and_shrinks() -> Outcome {
             ensure!(words >= 2, "{name} holds no address and port");
         }
         if count == 64 {
-            same!(gateway::read("srun-0")?, "10.7.7.7 77", "srun-0 after growing");
+            same!(
+                gateway::read("srun-0")?,
+                "10.7.7.7 77",
+                "srun-0 after growing"
+            );
             gateway::write("srun-63", "10.6.3.63 63")?;
             same!(gateway::read("srun-63")?, "10.6.3.63 63", "srun-63");
         }
@@ -156,9 +207,23 @@ fn srun_count_grows_and_shrinks() -> Outcome {
 
 fn srun_count_bad_values() -> Outcome {
     Gateway::load(PORT)?;
-    for bad in ["65", "-1", "abc", "", "1 2", "1.5", "0x2", "4294967297", "1\n2"] {
+    for bad in [
+        "65",
+        "-1",
+        "abc",
+        "",
+        "1 2",
+        "1.5",
+        "0x2",
+        "4294967297",
+        "1\n2",
+    ] {
         refused("srun-count", bad, &BAD)?;
-        same!(srun_files()?.len(), 1, "the number of srun files after {bad:?}");
+        same!(
+            srun_files()?.len(),
+            1,
+            "the number of srun files after {bad:?}"
+        );
     }
     Ok(())
 }
@@ -170,7 +235,11 @@ fn config_round_trip() -> Outcome {
         same!(line.split(' ').count(), 2, "the words of {line:?}");
     }
     gateway::write("config", &first).context("writing all of it back")?;
-    same!(gateway::read("config")?, first, "config after writing it back");
+    same!(
+        gateway::read("config")?,
+        first,
+        "config after writing it back"
+    );
     for line in first.lines() {
         gateway::write("config", line).context("writing one line back")?;
     }
@@ -195,7 +264,10 @@ fn config_round_trip() -> Outcome {
 fn setting(name: &str) -> Result<String, Failure> {
     let config = gateway::read("config")?;
     let value = |line: &str| Some(line.strip_prefix(name)?.strip_prefix(' ')?.to_owned());
-    config.lines().find_map(value).ok_or_else(|| Failure(format!("config has no {name}: {config}")))
+    config
+        .lines()
+        .find_map(value)
+        .ok_or_else(|| Failure(format!("config has no {name}: {config}")))
 }
 
 fn config_whole_or_nothing() -> Outcome {
@@ -212,17 +284,28 @@ fn config_whole_or_nothing() -> Outcome {
         refused("config", bad, &BAD)?;
     }
     let reason = gateway::read("last-error")?;
-    ensure!(reason.contains("head-size"), "last-error does not name the setting: {reason:?}");
+    ensure!(
+        reason.contains("head-size"),
+        "last-error does not name the setting: {reason:?}"
+    );
     Ok(())
 }
 
 fn config_bad_values() -> Outcome {
     Gateway::load(PORT)?;
     for bad in [
-        "header-timeout", "header-timeout 0s", "header-timeout -1s",
-        "header-timeout 10x", "header-timeout 99999999999999999999s", "head-size 1G",
-        "head-size 16KK", "header-fields 0", "Header-Timeout 10s", "header-timeout=10s",
-        "\u{0}", "header-timeout 10s\u{0}",
+        "header-timeout",
+        "header-timeout 0s",
+        "header-timeout -1s",
+        "header-timeout 10x",
+        "header-timeout 99999999999999999999s",
+        "head-size 1G",
+        "head-size 16KK",
+        "header-fields 0",
+        "Header-Timeout 10s",
+        "header-timeout=10s",
+        "\u{0}",
+        "header-timeout 10s\u{0}",
     ] {
         refused("config", bad, &BAD)?;
     }
@@ -252,7 +335,10 @@ fn every_file_reads_in_pieces() -> Outcome {
             ensure!(!whole.is_empty(), "{name} is empty");
             continue;
         }
-        ensure!(whole.is_empty() || whole.ends_with(b"\n"), "{name} does not end with a newline");
+        ensure!(
+            whole.is_empty() || whole.ends_with(b"\n"),
+            "{name} does not end with a newline"
+        );
         let mut file = File::open(gateway::path(&name))?;
         let mut pieces = Vec::new();
         let mut octet = [0];
@@ -283,7 +369,11 @@ fn oversized_and_odd_writes() -> Outcome {
         // What fits in a page is one write, white space and all.
         let page = format!("{before:<4096}");
         gateway::try_write_octets(name, &page.as_bytes()[..4096]).context("a page of text")?;
-        same!(gateway::read(name)?, before, "{name} after a page of itself");
+        same!(
+            gateway::read(name)?,
+            before,
+            "{name} after a page of itself"
+        );
         let mut file = OpenOptions::new().write(true).open(gateway::path(name))?;
         let _ = file.write(b"");
         same!(gateway::read(name)?, before, "{name} after an empty write");
@@ -302,42 +392,78 @@ fn read_only_files_refuse_writes() -> Outcome {
             continue;
         }
         let before = gateway::read(name)?;
-        ensure!(gateway::try_write(name, "x").is_err(), "{name} took a write");
+        ensure!(
+            gateway::try_write(name, "x").is_err(),
+            "{name} took a write"
+        );
         if name == "last-error" {
             same!(gateway::read(name)?, before, "last-error");
         }
     }
-    ensure!(gateway::path("last-error").exists(), "there is no last-error");
-    ensure!(File::create(gateway::path("new-file")).is_err(), "a new file could be made");
-    ensure!(fs::remove_file(gateway::path("srun-0")).is_err(), "srun-0 could be removed");
+    ensure!(
+        gateway::path("last-error").exists(),
+        "there is no last-error"
+    );
+    ensure!(
+        File::create(gateway::path("new-file")).is_err(),
+        "a new file could be made"
+    );
+    ensure!(
+        fs::remove_file(gateway::path("srun-0")).is_err(),
+        "srun-0 could be removed"
+    );
     Ok(())
 }
 
 fn last_error_and_log_say_why() -> Outcome {
     Gateway::load(PORT)?;
-    same!(gateway::read("last-error")?, "", "last-error before any error");
+    same!(
+        gateway::read("last-error")?,
+        "",
+        "last-error before any error"
+    );
     let mut log = Log::from_now();
     let mut reasons = BTreeSet::new();
-    for (file, text) in [("srun-0", "300.1.1.1 80"), ("srun-count", "65"), ("config", "nonsense 1")] {
-        ensure!(gateway::try_write(file, text).is_err(), "{text:?} to {file} was taken");
+    for (file, text) in [
+        ("srun-0", "300.1.1.1 80"),
+        ("srun-count", "65"),
+        ("config", "nonsense 1"),
+    ] {
+        ensure!(
+            gateway::try_write(file, text).is_err(),
+            "{text:?} to {file} was taken"
+        );
         let reason = gateway::read("last-error")?;
         let lines = log.lines();
-        let ours = lines.iter().any(|line| line.contains("resin") && line.contains(file));
+        let ours = lines
+            .iter()
+            .any(|line| line.contains("resin") && line.contains(file));
         ensure!(ours, "the kernel log does not name {file}: {lines:?}");
         let printable = |c: char| c == ' ' || c == '\n' || c.is_ascii_graphic();
-        ensure!(reason.chars().all(printable), "last-error is not plain text: {reason:?}");
+        ensure!(
+            reason.chars().all(printable),
+            "last-error is not plain text: {reason:?}"
+        );
         reasons.insert(reason);
     }
-    same!(reasons.len(), 3, "the number of different reasons ({reasons:?})");
+    same!(
+        reasons.len(),
+        3,
+        "the number of different reasons ({reasons:?})"
+    );
     Ok(())
 }
 
 fn concurrent_writers() -> Outcome {
     Gateway::load(PORT)?;
     let rounds = scale::count(200, 40);
-    let writers: Vec<_> = (0..6_u64).map(|number| thread::spawn(move || write_much(number, rounds))).collect();
+    let writers: Vec<_> = (0..6_u64)
+        .map(|number| thread::spawn(move || write_much(number, rounds)))
+        .collect();
     for writer in writers {
-        writer.join().map_err(|_| Failure("a writer panicked".into()))??;
+        writer
+            .join()
+            .map_err(|_| Failure("a writer panicked".into()))??;
     }
     Ok(())
 }
@@ -348,88 +474,28 @@ fn write_much(number: u64, rounds: u64) -> Outcome {
         match number % 3 {
             0 => gateway::write("srun-0", &format!("10.0.{number}.1 {}", 1000 + round))?,
             1 => gateway::write("srun-count", &format!("{}", 1 + round % 4))?,
-            _ => gateway::write("config", &format!("header-timeout {}s\nidle-per-cpu 7", 1 + round))?,
+            _ => gateway::write(
+                "config",
+                &format!("header-timeout {}s\nidle-per-cpu 7", 1 + round),
+            )?,
         }
         let seen = gateway::read("srun-0")?;
-        let valid = seen == "127.0.0.1 6802" || seen.starts_with("10.0.0.1 1") || seen.starts_with("10.0.3.1 1");
+        let valid = seen == "127.0.0.1 6802"
+            || seen.starts_with("10.0.0.1 1")
+            || seen.starts_with("10.0.3.1 1");
         ensure!(valid, "srun-0 holds {seen:?}");
         let count: u64 = gateway::read("srun-count")?.parse()?;
         ensure!((1..=4).contains(&count), "srun-count is {count}");
         // Both lines of a write come together.
         let config = gateway::read("config")?;
-        let first = config.lines().find_map(|line| line.strip_prefix("header-timeout "));
+        let first = config
+            .lines()
+            .find_map(|line| line.strip_prefix("header-timeout "));
         let second = config.contains("idle-per-cpu 7\n");
-        ensure!(first == Some("10s") || second, "half a write was applied: {config}");
+        ensure!(
+            first == Some("10s") || second,
+            "half a write was applied: {config}"
+        );
     }
     Ok(())
-}
-
-fn round_robin() -> Outcome {
-    let origins = [Origin::start()?, Origin::start()?, Origin::start()?];
-    let gateway = Gateway::load(PORT)?;
-    gateway.backends(&[origins[0].addr(), origins[1].addr(), origins[2].addr()])?;
-    let mut client = crate::conn::Conn::open(gateway.addr())?;
-    for _ in 0..30 {
-        same!(client.get("/len/5")?.status, 200, "the status");
-    }
-    let shares: Vec<_> = origins.iter().map(Origin::requests).collect();
-    let fair = shares.iter().all(|share| (8..=12).contains(share));
-    ensure!(fair, "30 requests went to the three backends as {shares:?}");
-    Ok(())
-}
-
-fn backend_down() -> Outcome {
-    let origins = [Origin::start()?, Origin::start()?];
-    let gateway = Gateway::load(PORT)?;
-    gateway.backends(&[origins[0].addr(), origins[1].addr()])?;
-    let mut client = crate::conn::Conn::open(gateway.addr())?;
-    client.get("/len/1")?;
-    client.get("/len/1")?;
-    ensure!(origins[0].requests() == 1, "the first backend was not used while it was up");
-    let addr = origins[0].addr();
-    gateway::write("srun-0", &format!("{} {} down", addr.ip(), addr.port()))?;
-    let before = origins[0].requests();
-    for _ in 0..10 {
-        same!(client.get("/len/1")?.status, 200, "the status with one backend down");
-    }
-    same!(origins[0].requests(), before, "the requests of the backend that is down");
-    gateway.backend(0, addr)?;
-    for _ in 0..4 {
-        client.get("/len/1")?;
-    }
-    ensure!(origins[0].requests() > before, "the backend is not used again after it came up");
-    Ok(())
-}
-
-/// A connection that was idle when something was written obeys it in its very next request.
-fn open_connections_follow_a_change() -> Outcome {
-    let bed = Bed::new()?;
-    let other = Origin::start()?;
-    let mut used = bed.client()?;
-    same!(used.get("/len/1")?.status, 200, "the status before");
-    let mut unused = bed.client()?;
-    bed.gateway.backend(0, other.addr())?;
-    bed.gateway.set("response-timeout", "300ms")?;
-    for client in [&mut used, &mut unused] {
-        same!(client.get("/len/1")?.status, 200, "the status after the backend was moved");
-    }
-    same!(bed.origin.requests(), 1, "the requests of the backend that was moved away from");
-    same!(other.requests(), 2, "the requests of the new backend");
-    same!(used.get("/hang")?.status, 504, "the status with the new response-timeout");
-    gateway::write("srun-count", "0")?;
-    same!(unused.get("/len/1")?.status, 503, "the status once there is no backend");
-    Ok(())
-}
-
-fn no_backend() -> Outcome {
-    let bed = Bed::new()?;
-    let addr = bed.origin.addr();
-    gateway::write("srun-0", &format!("{} {} down", addr.ip(), addr.port()))?;
-    same!(bed.client()?.get("/len/1")?.status, 503, "the status with all backends down");
-    gateway::write("srun-count", "0")?;
-    same!(bed.client()?.get("/len/1")?.status, 503, "the status without backends");
-    same!(bed.origin.requests(), 0, "the backend's requests");
-    gateway::write("srun-count", "1")?;
-    bed.gateway.backend(0, addr)?;
-    bed.works()
 }

@@ -34,9 +34,15 @@ fn status_of(bed: &Bed, octets: &[u8]) -> Result<u16, Fault> {
 
 fn other_methods_get_501() -> Outcome {
     let bed = Bed::new()?;
-    for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "PROPFIND", "get", "GETS"] {
+    for method in [
+        "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "PROPFIND", "get", "GETS",
+    ] {
         let text = format!("{method} /len/1 HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n");
-        same!(status_of(&bed, text.as_bytes()).context(method)?, 501, "the status of {method}");
+        same!(
+            status_of(&bed, text.as_bytes()).context(method)?,
+            501,
+            "the status of {method}"
+        );
     }
     let connect = b"CONNECT test:80 HTTP/1.1\r\nHost: test:80\r\n\r\n";
     let status = status_of(&bed, connect).context("CONNECT")?;
@@ -52,10 +58,18 @@ fn a_body_is_not_the_next_request() -> Outcome {
     let chunk = format!("{length:x}\r\n{smuggled}\r\n0\r\n\r\n");
     for (method, fields, body) in [
         ("POST", format!("Content-Length: {length}"), smuggled),
-        ("POST", "Transfer-Encoding: chunked".to_owned(), chunk.as_str()),
+        (
+            "POST",
+            "Transfer-Encoding: chunked".to_owned(),
+            chunk.as_str(),
+        ),
         ("GET", format!("Content-Length: {length}"), smuggled),
         ("HEAD", format!("Content-Length: {length}"), smuggled),
-        ("POST", format!("Expect: 100-continue\r\nContent-Length: {length}"), smuggled),
+        (
+            "POST",
+            format!("Expect: 100-continue\r\nContent-Length: {length}"),
+            smuggled,
+        ),
     ] {
         let what = format!("{method} with {fields:?}");
         let mut client = bed.client()?;
@@ -67,7 +81,9 @@ fn a_body_is_not_the_next_request() -> Outcome {
         ensure!(right, "{what}: the status is {}", response.status);
         // What follows is silence or the end, not a second answer.
         client.half_close()?;
-        client.expect_close().context(format!("{what}: after the answer"))?;
+        client
+            .expect_close()
+            .context(format!("{what}: after the answer"))?;
         let seen = bed.origin.heads();
         let smuggled = seen.iter().any(|head| head.first.contains("smuggled"));
         ensure!(!smuggled, "{what}: the body was taken for a request");
@@ -80,7 +96,10 @@ fn bad_heads_get_400() -> Outcome {
     // HTTP/0.9, which has no version.
     for old in ["GET\r\n\r\n", "GET /\r\n\r\n"] {
         let status = status_of(&bed, old.as_bytes()).context(format!("{old:?}"))?;
-        ensure!(status == 400 || status == 505, "{old:?}: the status is {status}");
+        ensure!(
+            status == 400 || status == 505,
+            "{old:?}: the status is {status}"
+        );
     }
     for bad in [
         "GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -104,7 +123,11 @@ fn bad_heads_get_400() -> Outcome {
         "GET / HTTP/1.1\nHost: a\n\n",
         "GET / HTTP/1.1\r\nHost: a\r\nB\u{e9}d: x\r\n\r\n",
     ] {
-        same!(status_of(&bed, bad.as_bytes()).context(format!("{bad:?}"))?, 400, "{bad:?}: the status");
+        same!(
+            status_of(&bed, bad.as_bytes()).context(format!("{bad:?}"))?,
+            400,
+            "{bad:?}: the status"
+        );
     }
     same!(bed.origin.requests(), 0, "the backend's requests");
     bed.works()
@@ -135,13 +158,22 @@ fn bad_framing_is_refused() -> Outcome {
             client.send(text.as_bytes())?;
             let what = format!("{method} with {fields:?}");
             let status = client.response("GET").context(&what)?.status;
-            ensure!(status == 400 || status == 501, "{what}: the status is {status}");
+            ensure!(
+                status == 400 || status == 501,
+                "{what}: the status is {status}"
+            );
             client.half_close()?;
-            client.expect_close().context(format!("{what}: after the answer"))?;
+            client
+                .expect_close()
+                .context(format!("{what}: after the answer"))?;
         }
     }
     let old = b"GET /len/1 HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
-    same!(status_of(&bed, old)?, 400, "Transfer-Encoding in HTTP/1.0: the status");
+    same!(
+        status_of(&bed, old)?,
+        400,
+        "Transfer-Encoding in HTTP/1.0: the status"
+    );
     same!(bed.origin.requests(), 0, "the backend's requests");
     bed.works()
 }
@@ -150,21 +182,45 @@ fn versions() -> Outcome {
     let bed = Bed::new()?;
     for version in ["HTTP/2.0", "HTTP/3.0", "HTTP/0.9"] {
         let text = format!("GET / {version}\r\nHost: a\r\n\r\n");
-        same!(status_of(&bed, text.as_bytes())?, 505, "the status of {version}");
+        same!(
+            status_of(&bed, text.as_bytes())?,
+            505,
+            "the status of {version}"
+        );
     }
-    for version in ["HTTP/1", "http/1.1", "HTTP/1.1.1", "HTTP/11", "HTTP/ 1.1", "FTP/1.1"] {
+    for version in [
+        "HTTP/1",
+        "http/1.1",
+        "HTTP/1.1.1",
+        "HTTP/11",
+        "HTTP/ 1.1",
+        "FTP/1.1",
+    ] {
         let text = format!("GET / {version}\r\nHost: a\r\n\r\n");
         let status = status_of(&bed, text.as_bytes())?;
-        ensure!(status == 400 || status == 505, "{version}: the status is {status}");
+        ensure!(
+            status == 400 || status == 505,
+            "{version}: the status is {status}"
+        );
     }
     // A minor version that does not exist yet is read as the highest one known (RFC 9110 2.5).
     let status = status_of(&bed, b"GET /len/1 HTTP/1.2\r\nHost: a\r\n\r\n")?;
-    ensure!(status == 200 || status == 505, "HTTP/1.2: the status is {status}");
+    ensure!(
+        status == 200 || status == 505,
+        "HTTP/1.2: the status is {status}"
+    );
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     let status = status_of(&bed, preface)?;
-    ensure!(matches!(status, 400 | 501 | 505), "the HTTP/2 preface got {status}");
+    ensure!(
+        matches!(status, 400 | 501 | 505),
+        "the HTTP/2 preface got {status}"
+    );
     // Without a Host, 1.0 is fine and 1.1 is not.
-    same!(status_of(&bed, b"GET /len/1 HTTP/1.0\r\n\r\n")?, 200, "1.0 without a Host");
+    same!(
+        status_of(&bed, b"GET /len/1 HTTP/1.0\r\n\r\n")?,
+        200,
+        "1.0 without a Host"
+    );
     bed.works()
 }
 
@@ -175,7 +231,11 @@ fn too_large_heads() -> Outcome {
     let many = |count| get(&"X: y\r\n".repeat(count));
     same!(status_of(&bed, &long(7000))?, 200, "7000 octets of 8K");
     same!(status_of(&bed, &long(9000))?, 431, "9000 octets of 8K");
-    same!(status_of(&bed, &long(100_000))?, 431, "100,000 octets of 8K");
+    same!(
+        status_of(&bed, &long(100_000))?,
+        431,
+        "100,000 octets of 8K"
+    );
     same!(status_of(&bed, &many(40))?, 200, "40 fields of 50");
     same!(status_of(&bed, &many(60))?, 431, "60 fields of 50");
     same!(bed.origin.requests(), 2, "the backend's requests");
@@ -184,9 +244,22 @@ fn too_large_heads() -> Outcome {
 
 fn too_long_target() -> Outcome {
     let bed = Bed::with(&[("head-size", "8K"), ("target-size", "1K")])?;
-    for (size, right) in [(900, 200), (2000, 414), (7000, 414), (20_000, 414), (100_000, 414)] {
-        let text = format!("GET /len/1?{} HTTP/1.1\r\nHost: a\r\n\r\n", "q".repeat(size));
-        same!(status_of(&bed, text.as_bytes())?, right, "a target of {size} octets of 1K");
+    for (size, right) in [
+        (900, 200),
+        (2000, 414),
+        (7000, 414),
+        (20_000, 414),
+        (100_000, 414),
+    ] {
+        let text = format!(
+            "GET /len/1?{} HTTP/1.1\r\nHost: a\r\n\r\n",
+            "q".repeat(size)
+        );
+        same!(
+            status_of(&bed, text.as_bytes())?,
+            right,
+            "a target of {size} octets of 1K"
+        );
     }
     bed.works()
 }
@@ -211,7 +284,11 @@ fn endless_head() -> Outcome {
     let bed = Bed::new()?;
     for unit in ["X: y\r\n", "x", "\r\n", "\u{0}"] {
         let mut client = bed.client()?;
-        let start = if unit == "\r\n" { "" } else { "GET / HTTP/1.1\r\nHost: a\r\n" };
+        let start = if unit == "\r\n" {
+            ""
+        } else {
+            "GET / HTTP/1.1\r\nHost: a\r\n"
+        };
         let mut text = start.to_owned();
         while text.len() < 1 << 20 {
             text += unit;
@@ -221,8 +298,13 @@ fn endless_head() -> Outcome {
             Err(fault) => return Err(fault.into()),
         }
         let outcome = client.response("GET");
-        let status = outcome.context(format!("an endless head of {unit:?}"))?.status;
-        ensure!(status == 400 || status == 431, "an endless head of {unit:?} got {status}");
+        let status = outcome
+            .context(format!("an endless head of {unit:?}"))?
+            .status;
+        ensure!(
+            status == 400 || status == 431,
+            "an endless head of {unit:?} got {status}"
+        );
     }
     same!(bed.origin.requests(), 0, "the backend's requests");
     bed.works()
@@ -235,7 +317,9 @@ fn noise() -> Outcome {
     for round in 0..60 {
         let mut octets = Vec::new();
         while octets.len() < 50 + round * 40 {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             octets.push((state >> 56) as u8);
         }
         if round % 3 == 0 {
@@ -263,9 +347,17 @@ fn error_pages_are_proper() -> Outcome {
     let response = client.response("POST")?;
     same!(response.status, 501, "the status");
     for name in ["Content-Length", "Content-Type", "Date"] {
-        same!(response.head.all(name).count(), 1, "the number of {name} fields");
+        same!(
+            response.head.all(name).count(),
+            1,
+            "the number of {name} fields"
+        );
     }
-    same!(response.head.get("Cache-Control"), Some("no-store"), "Cache-Control");
+    same!(
+        response.head.get("Cache-Control"),
+        Some("no-store"),
+        "Cache-Control"
+    );
     ensure!(response.length > 0, "the page is empty");
     // To a HEAD an error has no body either.
     crate::gateway::write("srun-count", "0")?;

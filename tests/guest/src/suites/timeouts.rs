@@ -20,13 +20,23 @@ tests![
 ];
 
 /// Runs `wait`, which must take at least `least` (the limit that was set) and not much longer.
-fn takes<T>(least: Duration, what: &str, wait: impl FnOnce() -> Result<T, Fault>) -> Result<T, crate::testing::Failure> {
+fn takes<T>(
+    least: Duration,
+    what: &str,
+    wait: impl FnOnce() -> Result<T, Fault>,
+) -> Result<T, crate::testing::Failure> {
     let started = Instant::now();
     let outcome = wait().context(what)?;
     let time = started.elapsed();
-    ensure!(time + Duration::from_millis(50) >= least, "{what}: it took only {time:?} of {least:?}");
+    ensure!(
+        time + Duration::from_millis(50) >= least,
+        "{what}: it took only {time:?} of {least:?}"
+    );
     let most = least + scale::secs(10);
-    ensure!(time < most, "{what}: it took {time:?} with a limit of {least:?}");
+    ensure!(
+        time < most,
+        "{what}: it took {time:?} with a limit of {least:?}"
+    );
     Ok(outcome)
 }
 
@@ -49,7 +59,10 @@ fn response_timeout() -> Outcome {
     let response = takes(LIMIT, "a backend that hangs", || client.get("/hang"))?;
     same!(response.status, 504, "the status");
     let gone = scale::wait_until(Duration::from_secs(5), || bed.origin.open() == 0);
-    ensure!(gone, "the backend's connection is still open after the timeout");
+    ensure!(
+        gone,
+        "the backend's connection is still open after the timeout"
+    );
     bed.works()
 }
 
@@ -59,14 +72,23 @@ fn read_timeout() -> Outcome {
     let outcome = takes(LIMIT, "a backend that hangs in the body", || {
         Ok(client.get("/hang-body/1000?after=10"))
     })?;
-    let truncated = matches!(outcome, Err(Fault::Truncated(Some(_), 10) | Fault::Reset(_)));
-    ensure!(truncated, "expected a truncated body of 10 octets, saw {outcome:?}");
+    let truncated = matches!(
+        outcome,
+        Err(Fault::Truncated(Some(_), 10) | Fault::Reset(_))
+    );
+    ensure!(
+        truncated,
+        "expected a truncated body of 10 octets, saw {outcome:?}"
+    );
     bed.works()
 }
 
 fn send_timeout() -> Outcome {
     let bed = Bed::with(&[("send-timeout", "700ms")])?;
-    let tiny = Options { receive_buffer: Some(1024), ..Options::default() };
+    let tiny = Options {
+        receive_buffer: Some(1024),
+        ..Options::default()
+    };
     let mut client = bed.client_with(tiny)?;
     client.request("GET", "/len/100000000")?;
     let dropped = || bed.origin.requests() == 1 && bed.origin.open() == 0;
@@ -74,7 +96,9 @@ fn send_timeout() -> Outcome {
         if scale::wait_until(Duration::from_secs(15), dropped) {
             Ok(())
         } else {
-            Err(Fault::Timeout("waiting for the backend's connection to be closed".into()))
+            Err(Fault::Timeout(
+                "waiting for the backend's connection to be closed".into(),
+            ))
         }
     })?;
     bed.works()
@@ -98,12 +122,20 @@ fn header_timeout() -> Outcome {
     // Octets now and then do not put the end off.
     let mut client = bed.client()?;
     let started = Instant::now();
-    for octet in "GET / HTTP/1.1\r\nHost: a\r\nX: ".bytes().chain(std::iter::repeat(b'x')) {
-        if client.send(&[octet]).is_err() || !client.silent(Duration::from_millis(100)).unwrap_or(false) {
+    for octet in "GET / HTTP/1.1\r\nHost: a\r\nX: "
+        .bytes()
+        .chain(std::iter::repeat(b'x'))
+    {
+        if client.send(&[octet]).is_err()
+            || !client.silent(Duration::from_millis(100)).unwrap_or(false)
+        {
             break;
         }
         let time = started.elapsed();
-        ensure!(time < LIMIT + scale::secs(10), "an octet now and then puts off the end: {time:?}");
+        ensure!(
+            time < LIMIT + scale::secs(10),
+            "an octet now and then puts off the end: {time:?}"
+        );
     }
     ensure!(started.elapsed() >= LIMIT, "it ended too early");
     bed.works()
@@ -124,7 +156,10 @@ fn idle_backend_connections_are_closed() -> Outcome {
     let started = Instant::now();
     let gone = scale::wait_until(Duration::from_secs(15), || bed.origin.open() == 0);
     ensure!(gone, "the backend's connection is still open");
-    ensure!(started.elapsed() + Duration::from_millis(50) >= LIMIT, "it was closed too early");
+    ensure!(
+        started.elapsed() + Duration::from_millis(50) >= LIMIT,
+        "it was closed too early"
+    );
     bed.works()?;
     bed.gateway.set("idle-per-cpu", "0")?;
     bed.works()?;
@@ -134,7 +169,11 @@ fn idle_backend_connections_are_closed() -> Outcome {
 }
 
 fn slow_but_steady_is_not_late() -> Outcome {
-    let limits = [("response-timeout", "1s"), ("read-timeout", "1s"), ("send-timeout", "1s")];
+    let limits = [
+        ("response-timeout", "1s"),
+        ("read-timeout", "1s"),
+        ("send-timeout", "1s"),
+    ];
     let bed = Bed::with(&limits)?;
     let mut client = bed.client()?;
     // Three seconds in all, never a second without an octet.

@@ -39,8 +39,15 @@ fn unload_and_see_them_end(bed: &Bed, clients: Vec<Conn>) -> Outcome {
         }
     }
     let gone = scale::wait_until(Duration::from_secs(5), || bed.origin.open() == 0);
-    ensure!(gone, "{} backend connections are open after rmmod", bed.origin.open());
-    ensure!(Conn::open(bed.addr()).is_err(), "the port is still listened on after rmmod");
+    ensure!(
+        gone,
+        "{} backend connections are open after rmmod",
+        bed.origin.open()
+    );
+    ensure!(
+        Conn::open(bed.addr()).is_err(),
+        "the port is still listened on after rmmod"
+    );
     Ok(())
 }
 
@@ -83,11 +90,19 @@ fn in_the_middle_of_heads() -> Outcome {
 fn in_the_middle_of_bodies() -> Outcome {
     let bed = Bed::new()?;
     let mut clients = Vec::new();
-    for target in ["/len/50000000", "/chunked/50000000", "/close/50000000", "/slow/1000?ms=20"] {
+    for target in [
+        "/len/50000000",
+        "/chunked/50000000",
+        "/close/50000000",
+        "/slow/1000?ms=20",
+    ] {
         for number in 0..6 {
             // Some of them read nothing, so that everything is full when the module goes.
             let receive_buffer = (number % 2 == 0).then_some(1024);
-            let mut client = bed.client_with(Options { receive_buffer, ..Options::default() })?;
+            let mut client = bed.client_with(Options {
+                receive_buffer,
+                ..Options::default()
+            })?;
             client.request("GET", target)?;
             ensure!(!client.nibble(100)?.is_empty(), "no answer to {target}");
             clients.push(client);
@@ -98,7 +113,10 @@ fn in_the_middle_of_bodies() -> Outcome {
 
 fn while_waiting_for_the_backend() -> Outcome {
     let bed = Bed::new()?;
-    bed.origin.script("half", vec![Step::Send(b"HTTP/1.1 200 OK\r\nX: ".to_vec()), Step::Hang]);
+    bed.origin.script(
+        "half",
+        vec![Step::Send(b"HTTP/1.1 200 OK\r\nX: ".to_vec()), Step::Hang],
+    );
     let mut clients = Vec::new();
     for target in ["/hang", "/script/half", "/hang-body/100?after=5"] {
         for _ in 0..10 {
@@ -108,7 +126,11 @@ fn while_waiting_for_the_backend() -> Outcome {
         }
     }
     let all = scale::wait_until(Duration::from_secs(10), || bed.origin.requests() == 30);
-    ensure!(all, "only {} of 30 requests reached the backend", bed.origin.requests());
+    ensure!(
+        all,
+        "only {} of 30 requests reached the backend",
+        bed.origin.requests()
+    );
     unload_and_see_them_end(&bed, clients)
 }
 
@@ -125,7 +147,10 @@ fn while_connecting() -> Outcome {
     }
     // Three sockets each: the client's, the accepted one, and the one that is connecting.
     let trying = || Sockets::now().alloc >= before.alloc + 30;
-    ensure!(scale::wait_until(Duration::from_secs(10), trying), "it does not try to connect");
+    ensure!(
+        scale::wait_until(Duration::from_secs(10), trying),
+        "it does not try to connect"
+    );
     unload_and_see_them_end(&bed, clients)
 }
 
@@ -163,13 +188,19 @@ impl Meddlers {
             })
         };
         let threads = works.into_iter().map(thread).collect();
-        Meddlers { stop, turns, threads }
+        Meddlers {
+            stop,
+            turns,
+            threads,
+        }
     }
 
     fn stop(self) -> Outcome {
         self.stop.store(true, SeqCst);
         for thread in self.threads {
-            thread.join().map_err(|_| Failure("a meddler panicked".into()))?;
+            thread
+                .join()
+                .map_err(|_| Failure("a meddler panicked".into()))?;
         }
         let turns = self.turns.load(SeqCst);
         ensure!(turns > 3, "the meddlers did nothing");
@@ -184,7 +215,9 @@ fn open_all() -> Vec<File> {
         return Vec::new();
     };
     let files = folder.flatten().filter(|entry| entry.file_name() != "log");
-    files.filter_map(|entry| File::open(entry.path()).ok()).collect()
+    files
+        .filter_map(|entry| File::open(entry.path()).ok())
+        .collect()
 }
 
 fn read_all() {
@@ -194,7 +227,12 @@ fn read_all() {
 }
 
 fn write_some() {
-    for (name, text) in [("srun-count", "3"), ("config", "header-timeout 9s"), ("srun-2", "bad"), ("srun-count", "1")] {
+    for (name, text) in [
+        ("srun-count", "3"),
+        ("config", "header-timeout 9s"),
+        ("srun-2", "bad"),
+        ("srun-count", "1"),
+    ] {
         if let Ok(mut file) = OpenOptions::new().write(true).open(gateway::path(name)) {
             let _ = file.write(text.as_bytes());
         }
@@ -222,7 +260,9 @@ fn with_open_proc_files() -> Outcome {
     for file in &mut open {
         let _ = file.read(&mut part);
     }
-    let writer = OpenOptions::new().write(true).open(gateway::path("config"))?;
+    let writer = OpenOptions::new()
+        .write(true)
+        .open(gateway::path("config"))?;
     gateway.unload()?;
     for file in &mut open {
         let outcome = file.read(&mut part);
@@ -231,7 +271,10 @@ fn with_open_proc_files() -> Outcome {
         ensure!(octets <= 1, "reading after rmmod: {outcome:?}");
         let _ = file.seek(SeekFrom::Start(0));
         let anew = file.read(&mut part);
-        ensure!(!matches!(anew, Ok(1..)), "reading anew after rmmod: {anew:?}");
+        ensure!(
+            !matches!(anew, Ok(1..)),
+            "reading anew after rmmod: {anew:?}"
+        );
     }
     let written = (&writer).write(b"header-timeout 9s\n");
     ensure!(written.is_err(), "writing after rmmod: {written:?}");
@@ -259,7 +302,10 @@ fn a_hundred_times() -> Outcome {
     }
     let before = Sockets::now();
     origin.set(Mode::Serve, 0);
-    let plan = Plan { connections: 3, ..Plan::mixed(([127, 0, 0, 1], PORT).into()) };
+    let plan = Plan {
+        connections: 3,
+        ..Plan::mixed(([127, 0, 0, 1], PORT).into())
+    };
     let traffic = Traffic::start(&plan);
     let meddlers = Meddlers::start();
     let mut outcome = Ok(());
@@ -273,7 +319,10 @@ fn a_hundred_times() -> Outcome {
     meddlers.stop()?;
     outcome?;
     ensure!(tally.wrong == 0, "{tally:?}");
-    ensure!(tally.right >= lives / 2, "there was hardly any traffic: {tally:?}");
+    ensure!(
+        tally.right >= lives / 2,
+        "there was hardly any traffic: {tally:?}"
+    );
     leftovers::sockets_gone(before)?;
     Ok(())
 }
