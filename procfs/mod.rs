@@ -55,6 +55,10 @@ use crate::{
         Refusal, //
     },
     rt::{
+        errno::{
+            EADDRINUSE,
+            EOPNOTSUPP, //
+        },
         net::Net,
         proc::{
             Dir,
@@ -129,7 +133,7 @@ impl Failure {
             Failure::Text(refusal) => match refusal.kind() {
                 Kind::Invalid => EINVAL,
                 Kind::Range => ERANGE,
-                Kind::Unsupported => EOPNOTSUPP,
+                Kind::Unsupported => EOPNOTSUPP.into(),
             },
             Failure::Server(error) => *error,
         }

@@ -28,6 +28,7 @@ mod sys;
 mod procfs;
 mod server;
 
+use core::borrow::Borrow;
 use kernel::prelude::*;
 use kernel::sync::Arc;
 use kernel::sync::Mutex;
@@ -102,7 +103,8 @@ impl Namespace for Site {
             GFP_KERNEL,
         )?;
         let port = if net.is_init() {
-            module_parameters::port.value()
+            // A value from Linux 7.3 on, a reference before.
+            *Borrow::<u16>::borrow(&module_parameters::port.value())
         } else {
             0
         };

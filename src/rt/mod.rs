@@ -12,6 +12,7 @@
 //! Nothing here knows HTTP. Of the pure core only [`crate::time`] is used.
 
 pub(crate) mod clock;
+pub(crate) mod errno;
 pub(crate) mod net;
 pub(crate) mod percpu;
 pub(crate) mod proc;

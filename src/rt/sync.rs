@@ -14,7 +14,11 @@ use kernel::{
     },
 };
 
-pub(crate) use kernel::sync::rcu::synchronize_rcu;
+/// Waits until every RCU reader that is at work now has ended. Process context; sleeps.
+pub(crate) fn synchronize_rcu() {
+    // SAFETY: It may be called wherever sleeping is allowed.
+    unsafe { bindings::synchronize_rcu() };
+}
 
 /// A spinlock held with bottom halves off: for data that process context and softirq share.
 ///

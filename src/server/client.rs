@@ -34,6 +34,7 @@ use crate::exchange::Event;
 use crate::exchange::Exchange;
 use crate::exchange::Refusal;
 use crate::rt::clock;
+use crate::rt::errno::ENOBUFS;
 use crate::rt::socket;
 use crate::rt::socket::Attached;
 use crate::rt::socket::Events;

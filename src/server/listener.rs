@@ -20,6 +20,7 @@ use kernel::workqueue::new_work;
 use kernel::workqueue::Work;
 use kernel::workqueue::WorkItem;
 
+use crate::rt::errno::ECONNABORTED;
 use crate::rt::socket::Attached;
 use crate::rt::socket::Event;
 use crate::rt::socket::Events;

@@ -7,7 +7,10 @@ use super::{
     Socket,
     State, //
 };
-use crate::sys::bindings;
+use crate::{
+    rt::errno::ENOBUFS,
+    sys::bindings, //
+};
 use core::marker::PhantomData;
 use kernel::{
     error::to_result,
@@ -90,7 +93,7 @@ impl<'a> Locked<'a> {
             // provided that there is something to be acknowledged.
             Err(EAGAIN) if !self.queues_empty() => Ok(Io::Wait),
             Err(EAGAIN | ENOMEM) => Ok(Io::Retry),
-            Err(error) if error.to_errno() == -(bindings::ENOBUFS as c_int) => Ok(Io::Retry),
+            Err(error) if error == ENOBUFS => Ok(Io::Retry),
             Err(error) => Err(error),
         }
     }

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Error numbers that `kernel::error::code` does not have in every kernel we build for.
+//!
+//! C header: [`include/uapi/asm-generic/errno.h`](srctree/include/uapi/asm-generic/errno.h)
+
+use crate::sys::bindings;
+use kernel::{
+    error::Error,
+    ffi::c_int, //
+};
+
+/// An error number; compare an [`Error`] with it, or turn it into one.
+#[derive(Clone, Copy)]
+pub(crate) struct Errno(u32);
+
+impl From<Errno> for Error {
+    fn from(errno: Errno) -> Error {
+        // CAST: Error numbers are below 4096.
+        Error::from_errno(-(errno.0 as c_int))
+    }
+}
+
+impl PartialEq<Errno> for Error {
+    fn eq(&self, errno: &Errno) -> bool {
+        *self == Error::from(*errno)
+    }
+}
+
+/// Operation not supported.
+pub(crate) const EOPNOTSUPP: Errno = Errno(bindings::EOPNOTSUPP);
+/// Address already in use.
+pub(crate) const EADDRINUSE: Errno = Errno(bindings::EADDRINUSE);
+/// Connection ended before it was accepted.
+pub(crate) const ECONNABORTED: Errno = Errno(bindings::ECONNABORTED);
+/// No buffer space available.
+pub(crate) const ENOBUFS: Errno = Errno(bindings::ENOBUFS);
