@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What `src/server/client.rs` and `src/server/client/step.rs` do, with simulated sockets: the two
+//! must not drift apart.
+
+use super::client::FALLBACK_HOST;
+use super::link::{Link, State};
+use super::world::World;
+use crate::exchange::{Action, Event, Io, Outcome, Phase, Refusal};
+use crate::time::UnixTime;
+
+/// The way to the backend.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Hop {
+    None,
+    Connecting(usize),
+    Up(usize),
+}
+
+impl Hop {
+    pub(super) fn index(self) -> Option<usize> {
+        match self {
+            Hop::None => None,
+            Hop::Connecting(index) | Hop::Up(index) => Some(index),
+        }
+    }
+}
+
+/// What a step leaves to the work item.
+enum Chore {
+    None,
+    Again,
+    Connect,
+    Close(usize),
+    CloseClient { abort: bool },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moves {
+    Some,
+    None,
+    Later,
+}
+
+/// What one attempt to move octets came to at a socket.
+enum Moved {
+    Done(usize),
+    Wait,
+    Retry,
+    Eof,
+    Lost,
+}
+
+const BUDGET: u32 = 16;
+
+impl World {
+    /// The work item. Returns whether anything moved.
+    pub(super) fn run(&mut self) -> bool {
+        let mut moved = false;
+        loop {
+            match self.step(&mut moved) {
+                Chore::None => return moved,
+                Chore::Again => {
+                    self.woken = true;
+                    return true;
+                }
+                Chore::Connect => self.connect(),
+                Chore::Close(index) => self.links[index].closed = true,
+                Chore::CloseClient { abort } => {
+                    self.close(abort);
+                    return true;
+                }
+            }
+            moved = true;
+        }
+    }
+
+    fn close(&mut self, abort: bool) {
+        self.note(format_args!("close, abort {abort}"));
+        assert_eq!(self.exchange.phase(), Phase::Closed);
+        assert_eq!(self.hop, Hop::None);
+        self.socket.closed = Some(abort);
+        self.buffers.release();
+    }
+
+    fn connect(&mut self) {
+        if self.mood.faults && self.choices.once_in(20) {
+            let kinds = [Refusal::Unreachable, Refusal::NoMemory];
+            let why = *self.choices.pick(&kinds);
+            self.handle(Event::UpstreamRefused(why));
+            return;
+        }
+        self.hop = Hop::Connecting(self.links.len());
+        self.links.push(Link::new());
+    }
+
+    fn step(&mut self, moved: &mut bool) -> Chore {
+        self.handle(Event::Tick);
+        for _ in 0..BUDGET {
+            if let Some(chore) = self.act() {
+                return chore;
+            }
+            let moves = [
+                self.connected(),
+                self.send_client(),
+                self.send_upstream(),
+                self.recv_upstream(),
+                self.recv_client(),
+            ];
+            if !moves.contains(&Moves::Some) && !self.exchange.is_pending() {
+                let later = self.shutdown || moves.contains(&Moves::Later);
+                self.due = if later {
+                    self.now
+                } else {
+                    self.exchange.deadline()
+                };
+                return Chore::None;
+            }
+            *moved = true;
+        }
+        Chore::Again
+    }
+
+    fn act(&mut self) -> Option<Chore> {
+        while let Some(action) = self.exchange.poll() {
+            self.note(format_args!("{action:?}"));
+            if let Action::Connect { fresh: true } = action {
+                let last = self.links.iter().find(|link| link.was_left);
+                assert!(last.is_some_and(Link::may_be_retried), "a retry too many");
+                self.seen.insert("retried".to_owned());
+            }
+            self.audit.note(action);
+            match action {
+                Action::Release { reuse } => {
+                    if let Some(chore) = self.release(reuse) {
+                        return Some(chore);
+                    }
+                }
+                Action::Finish(outcome) => self.remember(outcome),
+                Action::Connect { fresh } => {
+                    if self.route(fresh) {
+                        return Some(Chore::Connect);
+                    }
+                }
+                Action::ShutdownClient => self.shutdown = true,
+                Action::CloseClient { abort } => return Some(Chore::CloseClient { abort }),
+            }
+        }
+        self.handle(Event::Tick);
+        if self.shutdown && !self.busy() {
+            self.shutdown = false;
+            self.socket.shut = true;
+        }
+        None
+    }
+
+    /// Whether a connection has to be made.
+    fn route(&mut self, fresh: bool) -> bool {
+        if self.mood.faults && self.choices.once_in(40) {
+            self.handle(Event::UpstreamRefused(Refusal::NoBackend));
+            return false;
+        }
+        let links = &self.links;
+        let good = |index: &usize| links[*index].state == State::Up && !links[*index].readable();
+        let found = self.pool.iter().rposition(good).filter(|_| !fresh);
+        let Some(index) = found.map(|at| self.pool.remove(at)) else {
+            return true;
+        };
+        self.hop = Hop::Up(index);
+        self.seen.insert("reused".to_owned());
+        self.handle(Event::UpstreamReady { reused: true });
+        false
+    }
+
+    fn remember(&mut self, outcome: Outcome) {
+        let status = outcome.status.map_or(0, |status| status.code());
+        let page = if outcome.own_page { "page" } else { "answer" };
+        let end = if outcome.aborted { " cut" } else { "" };
+        self.seen.insert(format!("{page} {status}{end}"));
+    }
+
+    fn release(&mut self, reuse: bool) -> Option<Chore> {
+        let hop = std::mem::replace(&mut self.hop, Hop::None);
+        for link in &mut self.links {
+            link.was_left = false;
+        }
+        let index = hop.index()?;
+        let link = &mut self.links[index];
+        link.was_left = true;
+        if !reuse {
+            return Some(Chore::Close(index));
+        }
+        assert!(matches!(hop, Hop::Up(_)));
+        assert!(
+            self.mood.wild || link.is_reusable(),
+            "kept with something left on it"
+        );
+        link.rest();
+        if link.state != State::Up || link.readable() {
+            return Some(Chore::Close(index));
+        }
+        self.pool.push(index);
+        None
+    }
+
+    fn handle(&mut self, event: Event) {
+        let before = self.exchange.phase();
+        let mut io = Io {
+            buffers: &mut self.buffers,
+            settings: &self.mood.settings,
+            date: UnixTime::from_secs(784_111_777),
+            fallback_host: FALLBACK_HOST.as_bytes(),
+        };
+        self.exchange.handle(self.now, event, &mut io);
+        let after = self.exchange.phase();
+        if event != Event::Tick || before != after {
+            self.note(format_args!("{event:?}: {before:?} -> {after:?}"));
+        }
+    }
+
+    /// A process owns the socket for a moment.
+    fn busy(&mut self) -> bool {
+        self.mood.faults && self.choices.once_in(50)
+    }
+
+    fn connected(&mut self) -> Moves {
+        let Hop::Connecting(index) = self.hop else {
+            return Moves::None;
+        };
+        let event = match self.links[index].state {
+            State::Connecting => return Moves::None,
+            State::Up => Event::UpstreamReady { reused: false },
+            State::Gone => Event::UpstreamRefused(Refusal::Unreachable),
+        };
+        self.hop = Hop::Up(index);
+        self.handle(event);
+        Moves::Some
+    }
+
+    fn send_client(&mut self) -> Moves {
+        let parts = self.exchange.client_output(&self.buffers);
+        if parts.iter().all(|part| part.is_empty()) {
+            if self.socket.reset && !self.exchange.reads_client() {
+                self.handle(Event::ClientLost);
+                return Moves::Some;
+            }
+            return Moves::None;
+        }
+        assert!(!self.socket.shut, "octets after FIN");
+        let octets = parts.concat();
+        if self.busy() {
+            return Moves::Later;
+        }
+        if self.socket.reset {
+            self.handle(Event::ClientLost);
+            return Moves::Some;
+        }
+        let room = self.mood.window.saturating_sub(self.socket.down.len());
+        let taken = room.min(octets.len());
+        if taken == 0 {
+            return Moves::None;
+        }
+        self.socket.down.extend(&octets[..taken]);
+        self.note(format_args!("{taken} octets for the client"));
+        let mut io = Io {
+            buffers: &mut self.buffers,
+            settings: &self.mood.settings,
+            date: UnixTime::from_secs(784_111_777),
+            fallback_host: b"",
+        };
+        self.exchange.client_took(self.now, taken, &mut io);
+        Moves::Some
+    }
+
+    fn send_upstream(&mut self) -> Moves {
+        let Hop::Up(index) = self.hop else {
+            return Moves::None;
+        };
+        let request = self.buffers.to_upstream.filled();
+        if request.is_empty() {
+            return Moves::None;
+        }
+        let link = &mut self.links[index];
+        if link.state == State::Gone {
+            self.handle(Event::UpstreamLost);
+            return Moves::Some;
+        }
+        let room = self
+            .mood
+            .upstream_window
+            .saturating_sub(link.to_origin.len());
+        let taken = room.min(request.len());
+        link.to_origin.extend(&request[..taken]);
+        self.buffers.to_upstream.consume(taken);
+        if taken == 0 {
+            Moves::None
+        } else {
+            Moves::Some
+        }
+    }
+
+    fn recv_upstream(&mut self) -> Moves {
+        let Hop::Up(index) = self.hop else {
+            return Moves::None;
+        };
+        if !self.exchange.reads_upstream(&self.buffers) || !self.links[index].readable() {
+            return Moves::None;
+        }
+        let busy = self.busy();
+        let most = *self.choices.pick(&[100_000, 1, 100]);
+        let Some(room) = self.exchange.upstream_room(&mut self.buffers) else {
+            return Moves::Later;
+        };
+        assert!(!room.is_empty(), "a receive of nothing");
+        let link = &mut self.links[index];
+        let moved = match link.state {
+            _ if busy => Moved::Retry,
+            _ if !link.arrived.is_empty() => Moved::Done(link.read(room, most)),
+            State::Gone => Moved::Lost,
+            _ if link.fin => Moved::Eof,
+            _ => Moved::Wait,
+        };
+        let event = match moved {
+            Moved::Done(octets) => {
+                self.buffers.response.advance(octets);
+                Event::UpstreamData
+            }
+            Moved::Wait => return Moves::None,
+            Moved::Retry => return Moves::Later,
+            Moved::Eof => Event::UpstreamEof,
+            Moved::Lost => Event::UpstreamLost,
+        };
+        self.handle(event);
+        Moves::Some
+    }
+
+    fn recv_client(&mut self) -> Moves {
+        let socket = &self.socket;
+        let readable = !socket.up.is_empty() || socket.fin || socket.reset;
+        if !self.exchange.reads_client() || !readable {
+            return Moves::None;
+        }
+        let busy = self.busy();
+        let most = *self.choices.pick(&[100_000, 1, 100]);
+        let Some(room) = self.exchange.client_room(&mut self.buffers) else {
+            return Moves::Later;
+        };
+        if room.is_empty() {
+            return Moves::None;
+        }
+        let socket = &mut self.socket;
+        let octets = room.len().min(most).min(socket.up.len());
+        for (to, from) in room.iter_mut().zip(socket.up.drain(..octets)) {
+            *to = from;
+        }
+        let event = match octets {
+            _ if busy && octets == 0 => return Moves::Later,
+            0 if socket.reset => Event::ClientLost,
+            0 => Event::ClientEof,
+            _ => {
+                self.buffers.request.advance(octets);
+                Event::ClientData
+            }
+        };
+        self.handle(event);
+        Moves::Some
+    }
+}
