@@ -324,7 +324,10 @@ impl Exchange {
 
     /// Up to three runs of octets for the client, to be sent in this order.
     pub(crate) fn client_output<'b, S: Store>(&self, buffers: &'b Buffers<S>) -> [&'b [u8]; 3] {
-        self.outgoing.parts(buffers)
+        match self.phase {
+            Phase::Closed => [b"", b"", b""],
+            _ => self.outgoing.parts(buffers),
+        }
     }
 
     /// The client's socket took the first `taken` octets of [`Self::client_output`].

@@ -113,7 +113,11 @@ impl Exchange {
         self.persist = self.persist && self.request.as_ref().is_some_and(|head| !has_body(head));
         let (head_only, client) = match &self.request {
             Some(head) => (head.method == Method::Head, head.version),
-            None => (false, Version::Http11),
+            // No whole head, but its method may be there.
+            None => (
+                io.buffers.request.filled().starts_with(b"HEAD "),
+                Version::Http11,
+            ),
         };
         let persist = if self.persist {
             Persist::KeepAlive
