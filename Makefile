@@ -48,6 +48,10 @@ test-run:
 test-debug: ## the guest suites on the debug kernel (KASAN, lockdep, kmemleak, fault injection)
 	@tests/guest/run debug
 
+test-controls: ## show that each detector that the guest suites rely on fires, on both kernels
+	@tests/guest/controls/run stock
+	@tests/guest/controls/run debug
+
 fuzz: ## fuzz the parsers and whole exchanges, TIME seconds for each target (60)
 	@tests/host/fuzz/run $(or $(TIME),60)
 
@@ -56,4 +60,4 @@ clean: ## remove build/; downloads and kernels stay in the cache
 
 # One part of the tests after the other.
 .NOTPARALLEL:
-.PHONY: help all debug install check run test test-host test-guest test-run test-debug fuzz clean
+.PHONY: help all debug install check run test test-host test-guest test-run test-debug test-controls fuzz clean
