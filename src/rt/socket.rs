@@ -88,6 +88,10 @@ type Callbacks = bindings::resin_helper_callbacks;
 
 /// An owned kernel TCP socket. Dropped, it is closed (`sock_release()`): process context.
 ///
+/// It does not keep its namespace alive: it must be closed when
+/// [`Namespace::stop`](super::net::Namespace::stop) returns. Only what is left of it after the close,
+/// to send again what is unacknowledged, does; if the namespace is going, closing sends RST.
+///
 /// Closing sends what is queued, then FIN; but RST if something that was received has not been read,
 /// which may keep the peer from reading our last octets (RFC 9112, section 9.6). The kernel lets a
 /// closed socket live on until its peer has acknowledged everything.
@@ -118,8 +122,6 @@ impl Socket {
     /// segments (`TCP_NODELAY`). Sets `SO_REUSEADDR`; `EADDRINUSE` therefore means that somebody
     /// listens there. `[::]` also takes IPv4 unless the sysctl `bindv6only` says otherwise.
     ///
-    /// It does not keep its namespace alive: close it in
-    /// [`Namespace::stop`](super::net::Namespace::stop).
     pub(crate) fn bind(net: &Net, addr: SocketAddr) -> Result<Socket> {
         let held = net.hold()?;
         let socket = Self::new(held.as_ptr(), addr.is_ipv6())?;
@@ -133,13 +135,11 @@ impl Socket {
 
     /// A socket to connect with, of IPv6 or IPv4. Process context.
     ///
-    /// It has the settings of [`Self::bind`], and it keeps its namespace alive. Fails with
-    /// `ESHUTDOWN` if the end of the namespace has begun.
+    /// It has the settings of [`Self::bind`]. Fails with `ESHUTDOWN` if the end of the namespace has
+    /// begun.
     pub(crate) fn outgoing(net: &Net, ipv6: bool) -> Result<Socket> {
         let held = net.hold()?;
-        let socket = Self::new(held.as_ptr(), ipv6)?;
-        socket.hold_net()?;
-        Ok(socket)
+        Self::new(held.as_ptr(), ipv6)
     }
 
     /// The peer's address; an IPv4 peer of an IPv6 socket as IPv4. `None` before connecting.
@@ -203,19 +203,6 @@ impl Socket {
         })
     }
 
-    /// Makes the socket keep its namespace alive.
-    ///
-    /// Without that `tcp_close()` stops the timers, and what is unacknowledged then is never sent
-    /// again. To be called once, before anybody else knows the socket. Process context.
-    fn hold_net(&self) -> Result {
-        // SAFETY: The socket is valid by the type invariants; the caller says that it is new.
-        if unsafe { bindings::sk_hold_net(self.sk()) } {
-            Ok(())
-        } else {
-            Err(Error::from_errno(-(bindings::ESHUTDOWN as c_int)))
-        }
-    }
-
     /// One end's address.
     fn name(&self, peer: bool) -> Option<SocketAddr> {
         let mut name = bindings::resin_helper_name::default();
@@ -267,7 +254,11 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants the socket is ours. Process context, as the type says.
-        unsafe { bindings::sock_release(self.sock()) }
+        // SAFETY: By the type invariants the socket is ours, and this is its end. Process context,
+        // as the type says.
+        unsafe {
+            bindings::sk_settle(self.sk());
+            bindings::sock_release(self.sock());
+        }
     }
 }

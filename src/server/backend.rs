@@ -95,7 +95,7 @@ impl Backend {
         if self.retired.load(Acquire) || links.len() >= most || !is_good(&link) {
             return Err(link);
         }
-        if links.reserve(1, GFP_ATOMIC | __GFP_NOWARN).is_err() {
+        if links.reserve(1, GFP_NOWAIT).is_err() {
             return Err(link);
         }
         links

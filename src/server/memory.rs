@@ -1,15 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Buffer memory: atomic allocations that may fail.
+//! Buffer memory: allocations that may fail, and a bound on all of them together.
 
 use core::ops::Deref;
 use core::ops::DerefMut;
 use kernel::alloc::KVec;
 use kernel::prelude::*;
+use kernel::sync::atomic::Atomic;
+use kernel::sync::atomic::Relaxed;
 
 use crate::exchange::Store;
+use crate::rt::memory;
 
-/// Memory of one buffer. Allocated with `GFP_ATOMIC`: usable in softirq.
+/// Octets that all buffers of all namespaces hold.
+static HELD: Atomic<usize> = Atomic::new(0);
+
+/// Buffers may hold one part in so many of the machine's memory: clients that send or read slowly
+/// must not be able to take all of it.
+const SHARE: usize = 8;
+
+/// Memory of one buffer. It never sleeps and leaves the kernel's reserves alone: usable in softirq.
+///
+/// # Invariants
+///
+/// Its length is counted in [`HELD`].
 #[derive(Default)]
 pub(crate) struct Memory(KVec<u8>);
 
@@ -29,14 +43,26 @@ impl DerefMut for Memory {
 
 impl Store for Memory {
     fn reserve(&mut self, capacity: usize) -> bool {
-        capacity <= self.0.len()
-            || self
-                .0
-                .resize(capacity, 0, GFP_ATOMIC | __GFP_NOWARN)
-                .is_ok()
+        let Some(more) = capacity.checked_sub(self.0.len()) else {
+            return true;
+        };
+        let held = HELD.fetch_add(more, Relaxed);
+        let fits = held.saturating_add(more) <= memory::total() / SHARE;
+        if fits && self.0.resize(capacity, 0, GFP_NOWAIT).is_ok() {
+            return true;
+        }
+        HELD.fetch_sub(more, Relaxed);
+        false
     }
 
     fn release(&mut self) {
-        self.0 = KVec::new();
+        let memory = core::mem::take(&mut self.0);
+        HELD.fetch_sub(memory.len(), Relaxed);
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.release();
     }
 }

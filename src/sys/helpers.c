@@ -7,6 +7,7 @@
 #include <linux/cpumask.h>
 #include <linux/errno.h>
 #include <linux/fs.h>
+#include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/proc_fs.h>
 #include <linux/skbuff.h>
@@ -39,18 +40,22 @@ void resin_helper_sk_prepare(struct sock *sk)
 }
 
 /*
- * Makes a kernel socket hold its namespace, so that what it sent is retransmitted after its close too
- * (tcp_close). False if the namespace is going. Nobody else uses the socket yet.
+ * To be called once, just before a socket's close. A kernel socket holds no namespace, so that one can
+ * go while it has connections; but at its close such a socket forgets what is unacknowledged
+ * (tcp_close). So from here on it holds the namespace, or, if that is going, closes with RST.
  */
-bool resin_helper_sk_hold_net(struct sock *sk)
+void resin_helper_sk_settle(struct sock *sk)
 {
 	struct net *net = maybe_get_net(sock_net(sk));
 
-	if (!net)
-		return false;
+	if (!net) {
+		sock_no_linger(sk);
+		return;
+	}
+	lock_sock(sk);
 	sk_net_refcnt_upgrade(sk);
+	release_sock(sk);
 	put_net(net);
-	return true;
 }
 
 void resin_helper_sk_callbacks(struct sock *sk, struct resin_helper_callbacks *from)
@@ -220,6 +225,13 @@ bool resin_helper_sk_name(const struct sock *sk, bool peer, struct resin_helper_
 #endif
 	memcpy(name->addr, peer ? &inet->inet_daddr : &inet->inet_rcv_saddr, 4);
 	return name->port;
+}
+
+/* --- rt/memory.rs ------------------------------------------------------------------------------ */
+
+size_t resin_helper_memory_total(void)
+{
+	return totalram_pages() << PAGE_SHIFT;
 }
 
 /* --- rt/net.rs --------------------------------------------------------------------------------- */

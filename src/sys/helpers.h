@@ -34,7 +34,7 @@ struct resin_helper_name {
 };
 
 void resin_helper_sk_prepare(struct sock *sk);
-bool resin_helper_sk_hold_net(struct sock *sk);
+void resin_helper_sk_settle(struct sock *sk);
 
 void resin_helper_sk_callbacks(struct sock *sk, struct resin_helper_callbacks *from);
 void resin_helper_sk_set_callbacks(struct sock *sk, void *user_data,
@@ -57,6 +57,10 @@ bool resin_helper_sk_readable(const struct sock *sk);
 bool resin_helper_sk_accept_pending(const struct sock *sk);
 int resin_helper_sk_incoming_cpu(const struct sock *sk);
 bool resin_helper_sk_name(const struct sock *sk, bool peer, struct resin_helper_name *name);
+
+/* rt/memory.rs */
+
+size_t resin_helper_memory_total(void);
 
 /* rt/net.rs */
 

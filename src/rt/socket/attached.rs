@@ -96,10 +96,10 @@ impl<T: Events> Attached<T> {
 
     /// Takes a connection that waits to be accepted, if there is one. Process context.
     ///
-    /// The new socket has the settings of [`Socket::bind`] and the kernel's own callbacks, and keeps
-    /// its namespace alive. After [`Event::Readable`] call this until it gives `None`. After an
-    /// error (`ENFILE`, `ENOMEM`: call again a little later; `ESHUTDOWN`: the namespace is going;
-    /// `EINVAL`: the socket does not listen) no event comes for what still waits.
+    /// The new socket has the settings of [`Socket::bind`] and the kernel's own callbacks. After
+    /// [`Event::Readable`] call this until it gives `None`. After an error (`ENFILE`, `ENOMEM`: call
+    /// again a little later; `EINVAL`: the socket does not listen) no event comes for what still
+    /// waits.
     pub(crate) fn accept(&self) -> Result<Option<Socket>> {
         // SAFETY: The socket is valid by its invariants. This spares making a socket in vain.
         if !unsafe { bindings::sk_accept_pending(self.socket.sk()) } {
@@ -127,13 +127,13 @@ impl<T: Events> Attached<T> {
         };
         // `sk_clone()` copied the callbacks too. They must not outlive the module.
         child.restore_callbacks();
-        child.hold_net()?;
         Ok(Some(child))
     }
 
     /// Begins to connect to `addr`. Process context; does not wait.
     ///
-    /// [`Event::StateChanged`] comes when it has come to a result: see [`Self::state`]. To be called once.
+    /// [`Event::StateChanged`] comes when it has come to a result: see [`Self::state`]. To be called
+    /// once.
     pub(crate) fn connect(&self, addr: SocketAddr) -> Result {
         let mut raw = RawAddr::new(addr);
         // SAFETY: The socket is valid by its invariants, the address for its length.
