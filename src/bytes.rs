@@ -20,9 +20,9 @@ impl Span {
     /// The octets from `start` up to `end`; empty if that is no range of 32-bit numbers.
     pub(crate) fn between(start: usize, end: usize) -> Span {
         match (u32::try_from(start), u32::try_from(end)) {
-            (Ok(start), Ok(end)) => Span {
+            (Ok(start), Ok(end)) if start <= end => Span {
                 start,
-                len: end.saturating_sub(start),
+                len: end.wrapping_sub(start),
             },
             _ => Span::EMPTY,
         }
@@ -316,8 +316,7 @@ pub(crate) fn tokens(list: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 const TCHAR: u8 = 1;
-const TARGET: u8 = 2;
-const HOST: u8 = 4;
+const HOST: u8 = 2;
 
 /// The classes of each octet.
 static CLASSES: [u8; 256] = classes();
@@ -338,9 +337,6 @@ const fn classes() -> [u8; 256] {
             || matches!(octet, b'`' | b'|' | b'~')
         {
             class |= TCHAR;
-        }
-        if octet.is_ascii_graphic() && octet != b'#' {
-            class |= TARGET;
         }
         // RFC 3986 section 3.2.2: unreserved, sub-delims but the comma.
         if octet.is_ascii_alphanumeric()
@@ -375,8 +371,8 @@ pub(crate) fn is_token(text: &[u8]) -> bool {
 
 /// An octet of a request target: any visible one of ASCII but `#`. RFC 3986 would have some more
 /// of them percent-encoded, which browsers do not do.
-pub(crate) fn is_target_char(octet: u8) -> bool {
-    has(octet, TARGET)
+pub(crate) const fn is_target_char(octet: u8) -> bool {
+    matches!(octet, b'!'..=b'~') && octet != b'#'
 }
 
 /// An octet that may stand in the name of a host as it is: unreserved or one of sub-delims (RFC
@@ -402,13 +398,40 @@ pub(crate) fn find_byte(hay: &[u8], needle: u8) -> Option<usize> {
 }
 
 /// Index of the first control of ASCII (0x00..=0x1f, 0x7f), the tab among them.
+#[inline]
 pub(crate) fn find_control(hay: &[u8]) -> Option<usize> {
-    let below_space = |word: u64| word.wrapping_sub(LOW_BITS * 0x20) & !word & HIGH_BITS;
-    find(
-        hay,
-        |word| below_space(word) | zeros(word ^ (LOW_BITS * 0x7f)),
-        is_control,
-    )
+    let marks = |word| below(word, b' ') | zeros(word ^ (LOW_BITS * 0x7f));
+    find(hay, marks, is_control)
+}
+
+/// Index of the first octet that is no [`is_target_char`].
+#[inline]
+pub(crate) fn find_non_target(hay: &[u8]) -> Option<usize> {
+    let hashes = LOW_BITS * u64::from(b'#');
+    let marks = |word| {
+        let above = word & HIGH_BITS | zeros(word ^ (LOW_BITS * 0x7f));
+        below(word, b'!') | above | zeros(word ^ hashes)
+    };
+    find(hay, marks, |octet| !is_target_char(octet))
+}
+
+/// Index of the first octet that is no [`is_tchar`].
+#[inline]
+pub(crate) fn find_non_tchar(hay: &[u8]) -> Option<usize> {
+    let mut rest = hay;
+    loop {
+        // Most names are of letters and hyphens: those are skipped at once.
+        if let Some(chunk) = rest.first_chunk() {
+            let others = !letters_and_hyphens(u64::from_le_bytes(*chunk)) & HIGH_BITS;
+            let plain = (others.trailing_zeros() / 8) as usize;
+            rest = rest.get(plain..).unwrap_or(&[]);
+        }
+        match rest {
+            [octet, tail @ ..] if is_tchar(*octet) => rest = tail,
+            [] => return None,
+            _ => return Some(hay.len().wrapping_sub(rest.len())),
+        }
+    }
 }
 
 const LOW_BITS: u64 = 0x0101_0101_0101_0101;
@@ -417,7 +440,23 @@ const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 /// Marks the octets of a word that are zero in their highest bit. Octets above the lowest one
 /// that is marked may be marked falsely (by the borrow of the subtraction).
 const fn zeros(word: u64) -> u64 {
-    word.wrapping_sub(LOW_BITS) & !word & HIGH_BITS
+    below(word, 1)
+}
+
+/// Marks the octets of a word that are below `limit`, which is at most 0x80: see [`zeros`].
+const fn below(word: u64, limit: u8) -> u64 {
+    word.wrapping_sub(LOW_BITS.wrapping_mul(limit as u64)) & !word & HIGH_BITS
+}
+
+/// Marks the octets of a word that are letters of ASCII or hyphens in their highest bit, exactly.
+const fn letters_and_hyphens(word: u64) -> u64 {
+    // Without their highest bits no octet carries into the next one when less than 0x80 is added.
+    let low = word & !HIGH_BITS;
+    let lower_case = low | LOW_BITS.wrapping_mul(0x20);
+    let from_a = lower_case.wrapping_add(LOW_BITS.wrapping_mul((0x80 - b'a') as u64));
+    let after_z = lower_case.wrapping_add(LOW_BITS.wrapping_mul((0x7f - b'z') as u64));
+    let unlike_hyphen = (low ^ LOW_BITS.wrapping_mul(b'-' as u64)).wrapping_add(!HIGH_BITS);
+    ((from_a & !after_z) | !unlike_hyphen) & !word & HIGH_BITS
 }
 
 /// Searches eight octets at a time: `marks` marks hits in a little-endian word, the lowest mark

@@ -54,21 +54,21 @@ impl Facts {
         has_date: false,
     };
 
-    /// Takes a field line into account; `value` is a span of `buf`.
-    pub(super) fn note(&mut self, name: &[u8], value: Span, buf: &[u8]) -> Result<(), Violation> {
+    /// Takes a field line into account, the value of which begins at `at` in the buffer.
+    #[inline]
+    pub(super) fn note(&mut self, name: &[u8], value: &[u8], at: usize) -> Result<(), Violation> {
         self.fields = self.fields.saturating_add(1);
-        let text = value.of(buf);
         match Name::of(name) {
-            Name::Host => self.note_host(value, text),
-            Name::ContentLength => self.note_length(text),
-            Name::TransferEncoding => self.note_coding(text),
-            Name::Connection => self.note_connection(text),
+            Name::Host => self.note_host(value, at),
+            Name::ContentLength => self.note_length(value),
+            Name::TransferEncoding => self.note_coding(value),
+            Name::Connection => self.note_connection(value),
             Name::Upgrade => {
                 self.upgrade = true;
                 Ok(())
             }
             Name::Expect => {
-                self.expect_continue |= bytes::eq_ignore_case(text, b"100-continue");
+                self.expect_continue |= bytes::eq_ignore_case(value, b"100-continue");
                 Ok(())
             }
             Name::Date => {
@@ -81,14 +81,14 @@ impl Facts {
 
     /// RFC 9112 section 3.2: 400 for "more than one Host header field line or a Host header field
     /// with an invalid field value".
-    fn note_host(&mut self, value: Span, text: &[u8]) -> Result<(), Violation> {
+    fn note_host(&mut self, text: &[u8], at: usize) -> Result<(), Violation> {
         if self.host.is_some() {
             return Err(Violation::bad("more than one Host"));
         }
         if !target::is_host(text) {
             return Err(Violation::bad("bad Host"));
         }
-        self.host = Some(value);
+        self.host = Some(Span::between(at, at.saturating_add(text.len())));
         Ok(())
     }
 

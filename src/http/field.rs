@@ -3,7 +3,7 @@
 //! Field lines (RFC 9110 section 5, RFC 9112 section 5).
 
 use super::Violation;
-use crate::bytes::{self, Span};
+use crate::bytes;
 
 /// The fields whose names mean something to a gateway's framing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,24 +37,27 @@ pub(crate) enum Name {
 impl Name {
     /// The meaning of a field name, in any case.
     pub(crate) fn of(name: &[u8]) -> Name {
-        let candidates: &[(&[u8], Name)] = match name.len() {
-            2 => &[(b"te", Name::Te)],
-            4 => &[(b"host", Name::Host), (b"date", Name::Date)],
-            6 => &[(b"expect", Name::Expect)],
-            7 => &[(b"trailer", Name::Trailer), (b"upgrade", Name::Upgrade)],
-            10 => &[
-                (b"connection", Name::Connection),
-                (b"keep-alive", Name::KeepAlive),
-            ],
-            14 => &[(b"content-length", Name::ContentLength)],
-            16 => &[(b"proxy-connection", Name::ProxyConnection)],
-            17 => &[(b"transfer-encoding", Name::TransferEncoding)],
-            _ => &[],
+        // Most fields differ from all of these in their length or in their first letter.
+        let first = name.first().map_or(0, u8::to_ascii_lowercase);
+        let (known, meaning): (&[u8], Name) = match (name.len(), first) {
+            (2, b't') => (b"te", Name::Te),
+            (4, b'h') => (b"host", Name::Host),
+            (4, b'd') => (b"date", Name::Date),
+            (6, b'e') => (b"expect", Name::Expect),
+            (7, b't') => (b"trailer", Name::Trailer),
+            (7, b'u') => (b"upgrade", Name::Upgrade),
+            (10, b'c') => (b"connection", Name::Connection),
+            (10, b'k') => (b"keep-alive", Name::KeepAlive),
+            (14, b'c') => (b"content-length", Name::ContentLength),
+            (16, b'p') => (b"proxy-connection", Name::ProxyConnection),
+            (17, b't') => (b"transfer-encoding", Name::TransferEncoding),
+            _ => return Name::Other,
         };
-        let found = candidates
-            .iter()
-            .find(|(known, _)| bytes::eq_ignore_case(known, name));
-        found.map_or(Name::Other, |(_, name)| *name)
+        if bytes::eq_ignore_case(known, name) {
+            meaning
+        } else {
+            Name::Other
+        }
     }
 
     /// Whether the field is for the next hop only, even when Connection does not name it
@@ -75,16 +78,23 @@ impl Name {
 
 /// One line of the field section.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Line {
-    /// A field, its value without the white space around it; the next line begins at `end`.
-    Field { name: Span, value: Span, end: usize },
-    /// The empty line that ends the section; what follows it begins at `end`.
-    End { end: usize },
+pub(crate) enum Line<'a> {
+    /// A field, its value without the white space around it.
+    Field {
+        name: &'a [u8],
+        value: &'a [u8],
+        /// Index in the line of the value's first octet.
+        value_at: usize,
+        /// Octets of the line.
+        len: usize,
+    },
+    /// The empty line that ends the section, which has two octets.
+    End,
     /// The octets end within the line.
     Partial,
 }
 
-/// Reads the field line that begins at `at` (RFC 9112 section 5):
+/// Reads the field line at the front of `text` (RFC 9112 section 5):
 ///
 /// ```text
 /// field-line = 1*tchar ":" OWS *( VCHAR / obs-text / SP / HTAB ) OWS CRLF
@@ -92,38 +102,47 @@ pub(crate) enum Line {
 ///
 /// Nothing else passes: no white space before the name (obs-fold) or before the colon, no bare CR
 /// or LF, no other control.
-pub(crate) fn line(buf: &[u8], at: usize) -> Result<Line, Violation> {
-    let rest = buf.get(at..).unwrap_or(&[]);
-    let Some(len) = rest.iter().position(|octet| !bytes::is_tchar(*octet)) else {
+#[inline]
+pub(crate) fn line(text: &[u8]) -> Result<Line<'_>, Violation> {
+    let Some(name_len) = bytes::find_non_tchar(text) else {
         return Ok(Line::Partial);
     };
-    let colon = at.saturating_add(len);
-    match buf.get(colon) {
-        Some(b':') if len > 0 => {}
-        Some(b'\r') if len == 0 => {
-            return Ok(match line_end(buf, colon)? {
-                Some(end) => Line::End { end },
-                None => Line::Partial,
+    let (name, rest) = text.split_at_checked(name_len).unwrap_or((text, &[]));
+    let rest = match rest {
+        [b':', rest @ ..] if name_len > 0 => rest,
+        [b'\r', ..] if name_len == 0 => {
+            return Ok(if is_line_end(rest)? {
+                Line::End
+            } else {
+                Line::Partial
             });
         }
-        octet => return Err(Violation::bad(bad_name(octet.copied(), len))),
+        _ => return Err(Violation::bad(bad_name(rest.first().copied(), name_len))),
+    };
+    let Some(value_len) = value_end(rest) else {
+        return Ok(Line::Partial);
+    };
+    let (mut value, rest) = rest.split_at_checked(value_len).unwrap_or((rest, &[]));
+    if !is_line_end(rest)? {
+        return Ok(Line::Partial);
     }
-    let start = colon.saturating_add(1);
-    let Some(stop) = value_end(buf, start) else {
-        return Ok(Line::Partial);
-    };
-    let Some(end) = line_end(buf, stop)? else {
-        return Ok(Line::Partial);
-    };
-    let value = trim(buf, start, stop);
+    while let [b' ' | b'\t', trimmed @ ..] = value {
+        value = trimmed;
+    }
+    let colon_and_blanks = value_len.wrapping_sub(value.len()).wrapping_add(1);
+    while let [trimmed @ .., b' ' | b'\t'] = value {
+        value = trimmed;
+    }
     Ok(Line::Field {
-        name: Span::between(at, colon),
+        name,
         value,
-        end,
+        value_at: name_len.wrapping_add(colon_and_blanks),
+        len: name_len.wrapping_add(value_len).wrapping_add(":\r\n".len()),
     })
 }
 
 /// What is wrong with a field name of `len` good octets that ends with this one.
+#[cold]
 fn bad_name(octet: Option<u8>, len: usize) -> &'static str {
     match (octet, len) {
         (Some(b':'), _) => "empty field name",
@@ -135,38 +154,30 @@ fn bad_name(octet: Option<u8>, len: usize) -> &'static str {
     }
 }
 
-/// Index of the first octet from `at` on that cannot be part of a field value.
-pub(crate) fn value_end(buf: &[u8], mut at: usize) -> Option<usize> {
+/// Index of the first octet that cannot be part of a field value.
+#[inline]
+pub(crate) fn value_end(text: &[u8]) -> Option<usize> {
+    let mut rest = text;
     loop {
-        let control = at.saturating_add(bytes::find_control(buf.get(at..)?)?);
-        if buf.get(control) != Some(&b'\t') {
-            return Some(control);
+        let (_, from_control) = rest.split_at_checked(bytes::find_control(rest)?)?;
+        match from_control {
+            [b'\t', after @ ..] => rest = after,
+            _ => return Some(text.len().wrapping_sub(from_control.len())),
         }
-        at = control.saturating_add(1);
     }
 }
 
-/// Checks the end of a line: the octet at `at` ends its content and must begin a CRLF. Returns
-/// where the next line begins, or none if the LF is not there yet (RFC 9112 section 2.2).
-pub(crate) fn line_end(buf: &[u8], at: usize) -> Result<Option<usize>, Violation> {
-    match (buf.get(at), buf.get(at.saturating_add(1))) {
-        (Some(b'\r'), Some(b'\n')) => Ok(Some(at.saturating_add(2))),
-        (Some(b'\r'), Some(_)) => Err(Violation::bad("bare CR")),
-        (Some(b'\r'), None) => Ok(None),
-        (Some(b'\n'), _) => Err(Violation::bad("bare LF")),
+/// Whether the CRLF that must be at the front of `text` is there. False if the LF is missing yet
+/// (RFC 9112 section 2.2).
+#[inline]
+pub(crate) fn is_line_end(text: &[u8]) -> Result<bool, Violation> {
+    match text {
+        [b'\r', b'\n', ..] => Ok(true),
+        [b'\r'] => Ok(false),
+        [b'\r', ..] => Err(Violation::bad("bare CR")),
+        [b'\n', ..] => Err(Violation::bad("bare LF")),
         _ => Err(Violation::bad("control character")),
     }
-}
-
-/// The span `start..end` without the white space around its octets.
-fn trim(buf: &[u8], mut start: usize, mut end: usize) -> Span {
-    while start < end && matches!(buf.get(start), Some(b' ' | b'\t')) {
-        start = start.saturating_add(1);
-    }
-    while start < end && matches!(buf.get(end.saturating_sub(1)), Some(b' ' | b'\t')) {
-        end = end.saturating_sub(1);
-    }
-    Span::between(start, end)
 }
 
 /// The fields of a validated head: names as they were sent, values without the white space

@@ -186,15 +186,20 @@ impl Scan {
             self.fields = end;
         }
         loop {
-            match field::line(window, self.line)? {
-                Line::Field { name, value, end } => {
+            match field::line(window.get(self.line..).unwrap_or(&[]))? {
+                Line::Field {
+                    name,
+                    value,
+                    value_at,
+                    len,
+                } => {
                     if self.facts.fields >= limits.fields {
                         return Err(TOO_MANY_FIELDS);
                     }
-                    self.facts.note(name.of(window), value, window)?;
-                    self.line = end;
+                    self.facts.note(name, value, self.line.wrapping_add(value_at))?;
+                    self.line = self.line.wrapping_add(len);
                 }
-                Line::End { end } => return Ok(Some(end)),
+                Line::End => return Ok(Some(self.line.wrapping_add(2))),
                 Line::Partial => return self.wait(window, full, HEAD_TOO_LARGE),
             }
         }

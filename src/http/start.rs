@@ -43,14 +43,14 @@ pub(super) fn request_line(
     let Some(at) = skip_empty_lines(buf) else {
         return Ok(None);
     };
-    let Some((method_span, at)) = word(buf, at, bytes::is_tchar, METHOD)? else {
+    let Some((method_span, at)) = word(buf, at, bytes::find_non_tchar, METHOD)? else {
         return Ok(None);
     };
     let shape = Word {
         max: max_target,
         ..TARGET
     };
-    let Some((target, at)) = word(buf, at, bytes::is_target_char, shape)? else {
+    let Some((target, at)) = word(buf, at, bytes::find_non_target, shape)? else {
         return Ok(None);
     };
     let Some((version, end)) = last_word(buf, at)? else {
@@ -116,11 +116,11 @@ const TARGET: Word = Word {
 fn word(
     buf: &[u8],
     at: usize,
-    class: impl Fn(u8) -> bool,
+    find_end: impl Fn(&[u8]) -> Option<usize>,
     shape: Word,
 ) -> Result<Option<(Span, usize)>, Violation> {
     let rest = buf.get(at..).unwrap_or(&[]);
-    let stop = rest.iter().position(|octet| !class(*octet));
+    let stop = find_end(rest);
     if stop.unwrap_or(rest.len()) > shape.max {
         return Err(shape.too_long);
     }
@@ -145,9 +145,10 @@ fn last_word(buf: &[u8], at: usize) -> Result<Option<(Version, usize)>, Violatio
             _ => Err(BAD_VERSION),
         };
     };
-    let version = version(rest.get(..len).unwrap_or(&[]))?;
-    let end = field::line_end(buf, at.saturating_add(len))?;
-    Ok(end.map(|end| (version, end)))
+    let (text, after) = rest.split_at_checked(len).unwrap_or((rest, &[]));
+    let version = version(text)?;
+    let end = at.saturating_add(len).saturating_add(2);
+    Ok(field::is_line_end(after)?.then_some((version, end)))
 }
 
 const BAD_VERSION: Violation = Violation::bad("bad HTTP version");
@@ -176,10 +177,10 @@ fn version(text: &[u8]) -> Result<Version, Violation> {
 /// The space after the code may be missing when there is no reason phrase: many servers leave it
 /// out, and nothing depends on it.
 pub(super) fn status_line(buf: &[u8]) -> Result<Option<(StatusLine, usize)>, Violation> {
-    let Some(stop) = field::value_end(buf, 0) else {
+    let Some(stop) = field::value_end(buf) else {
         return Ok(None);
     };
-    let text = buf.get(..stop).unwrap_or(&[]);
+    let (text, after) = buf.split_at_checked(stop).unwrap_or((buf, &[]));
     let (start, rest) = text.split_at_checked(8).ok_or(BAD_VERSION)?;
     let version = version(start)?;
     let status = match rest {
@@ -187,17 +188,15 @@ pub(super) fn status_line(buf: &[u8]) -> Result<Option<(StatusLine, usize)>, Vio
         _ => None,
     };
     let status = status.ok_or(Violation::bad("bad status code"))?;
-    let end = field::line_end(buf, stop)?;
-    Ok(end.map(|end| {
-        (
-            StatusLine {
-                version,
-                status,
-                reason: Span::between(REASON, stop),
-            },
-            end,
-        )
-    }))
+    if !field::is_line_end(after)? {
+        return Ok(None);
+    }
+    let line = StatusLine {
+        version,
+        status,
+        reason: Span::between(REASON, stop),
+    };
+    Ok(Some((line, stop.saturating_add(2))))
 }
 
 /// Index of the reason phrase, after `HTTP/1.1 200 `.

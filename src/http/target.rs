@@ -82,12 +82,8 @@ pub(crate) fn is_host(text: &[u8]) -> bool {
             is_ipv6(address) && is_port_suffix(after)
         }
         _ => {
-            let end = text
-                .iter()
-                .position(|octet| *octet == b':')
-                .unwrap_or(text.len());
-            let (name, after) = text.split_at_checked(end).unwrap_or((text, &[]));
-            is_name(name) && is_port_suffix(after)
+            let (name, after) = text.split_at_checked(name_len(text)).unwrap_or((text, &[]));
+            !name.is_empty() && is_port_suffix(after)
         }
     }
 }
@@ -105,18 +101,16 @@ fn is_port_suffix(text: &[u8]) -> bool {
     }
 }
 
-/// A registered name that is not empty (RFC 3986 section 3.2.2), without commas.
-fn is_name(mut text: &[u8]) -> bool {
-    let mut empty = true;
+/// Octets of the registered name at the front of `text` (RFC 3986 section 3.2.2), without commas.
+fn name_len(text: &[u8]) -> usize {
+    let mut rest = text;
     loop {
-        text = match text {
-            [] => return !empty,
+        rest = match rest {
+            [octet, rest @ ..] if bytes::is_host_char(*octet) => rest,
             [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
                 rest
             }
-            [octet, rest @ ..] if bytes::is_host_char(*octet) => rest,
-            _ => return false,
+            _ => return text.len().wrapping_sub(rest.len()),
         };
-        empty = false;
     }
 }
