@@ -56,7 +56,32 @@ pub fn sockets_gone(before: Sockets) -> Result<(), String> {
     let now = Sockets::now();
     Err(format!(
         "sockets are left: before {before:?}, now {now:?}\n{}",
-        said("ss -tanp")
+        said(SOCKETS)
+    ))
+}
+
+/// Waits until the module holds no client connection: the test's process has ended, and so have both
+/// ends of every connection.
+fn connections_gone() -> Result<(), String> {
+    let open = || {
+        let status = gateway::read("status").unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with("clients"));
+        let count = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+        count.map_or(Err(status), |count| {
+            if count == 0 {
+                Ok(())
+            } else {
+                Err(count.to_string())
+            }
+        })
+    };
+    if scale::wait_until(Duration::from_secs(15), || open().is_ok()) {
+        return Ok(());
+    }
+    let count = open().err().unwrap_or_default();
+    Err(format!(
+        "the module still has client connections: {count}\n{}",
+        said(SOCKETS)
     ))
 }
 
@@ -66,6 +91,7 @@ pub fn clean_up(before: Sockets) -> Result<(), String> {
         return Ok(());
     }
     if gateway::loaded() {
+        connections_gone()?;
         let count = fs::read_to_string("/sys/module/resin/refcnt").unwrap_or_default();
         if count.trim() != "0" {
             return Err(format!(
@@ -162,6 +188,9 @@ pub fn mark(text: &str) {
         let _ = file.write_all(format!("<6>{text}\n").as_bytes());
     }
 }
+
+/// Shows the TCP sockets that are alive.
+const SOCKETS: &str = "ss -tanpoi state connected exclude time-wait; ss -tlnp";
 
 /// What hangs: for a test that ran out of time.
 pub fn diagnosis(pid: u32) -> String {

@@ -1,9 +1,13 @@
 //! Several backends, and what is written about them.
 
+use std::time::Duration;
+
 use crate::conn::Conn;
 use crate::gateway::{self, Gateway};
 use crate::origin::Origin;
-use crate::testing::{Bed, Outcome, PORT};
+use crate::pattern;
+use crate::scale;
+use crate::testing::{Bed, Context, Outcome, PORT};
 use crate::{ensure, same, tests};
 
 tests![
@@ -11,6 +15,8 @@ tests![
     backend_down,
     open_connections_follow_a_change,
     no_backend,
+    exchanges_under_way_survive_a_change,
+    ipv6_backend,
 ];
 
 fn round_robin() -> Outcome {
@@ -119,4 +125,65 @@ fn no_backend() -> Outcome {
     gateway::write("srun-count", "1")?;
     bed.gateway.backend(0, addr)?;
     bed.works()
+}
+
+fn exchanges_under_way_survive_a_change() -> Outcome {
+    let bed = Bed::new()?;
+    let other = Origin::start()?;
+    let mut slow = Vec::new();
+    for seed in 0..5 {
+        let mut client = bed.client()?;
+        client.request("GET", &format!("/slow/30?chunk=3&ms=100&seed={seed}"))?;
+        slow.push(client);
+    }
+    let all = || bed.origin.requests() == 5;
+    ensure!(
+        scale::wait_until(Duration::from_secs(10), all),
+        "the requests do not arrive"
+    );
+    bed.gateway.backend(0, other.addr())?;
+    gateway::write("srun-count", "0")?;
+    gateway::write("srun-count", "1")?;
+    for (seed, client) in slow.iter_mut().enumerate() {
+        let response = client
+            .response("GET")
+            .context("an answer that was under way")?;
+        same!(
+            response.body,
+            pattern::body(seed as u64, 30),
+            "the body of answer {seed}"
+        );
+    }
+    // Their connections lead to a backend that is no more: they are not kept.
+    let gone = scale::wait_until(Duration::from_secs(10), || bed.origin.open() == 0);
+    ensure!(
+        gone,
+        "{} connections to the old backend stay open",
+        bed.origin.open()
+    );
+    Ok(())
+}
+
+fn ipv6_backend() -> Outcome {
+    let origin = Origin::at("[::1]:0".parse()?)?;
+    let gateway = Gateway::load(PORT)?;
+    gateway.backend(0, origin.addr())?;
+    let mut client = Conn::open(gateway.addr())?;
+    for seed in 0..3 {
+        let response = client.get(&format!("/len/5000?seed={seed}"))?;
+        same!(
+            response.body,
+            pattern::body(seed, 5000),
+            "the body from [::1]"
+        );
+    }
+    // A request of HTTP/1.0 without a Host gets the backend's name, brackets and all.
+    client.send(b"GET /echo-head HTTP/1.0\r\n\r\n")?;
+    let text = client.response("GET")?.text();
+    let host = format!("\r\nHost: [::1]:{}\r\n", origin.addr().port());
+    ensure!(
+        text.contains(&host),
+        "the Host for an IPv6 backend: {text:?}"
+    );
+    Ok(())
 }
