@@ -40,6 +40,7 @@ use pure::{bytes, config, exchange, http, slab, time};
 pub mod chunked_grammar;
 pub mod head_grammar;
 pub mod proc_grammar;
+pub mod simulation;
 
 #[cfg(test)]
 #[path = "../tests/mod.rs"]

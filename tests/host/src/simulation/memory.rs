@@ -9,24 +9,43 @@ use std::rc::Rc;
 use crate::bytes::Buffer;
 use crate::exchange::{Buffers, Store};
 
-/// When allocations fail: `0` never, `1` always, `n` all but every `n`th.
+/// When allocations fail.
 #[derive(Clone, Default)]
-pub(crate) struct Shortage(Rc<Cell<(u32, u32)>>);
+pub(crate) struct Shortage(Rc<Cell<Kind>>);
+
+#[derive(Clone, Copy, Default)]
+enum Kind {
+    #[default]
+    None,
+    /// All but every so many fail; the count goes up.
+    Most(u32, u32),
+    /// So many do not.
+    After(u32),
+}
 
 impl Shortage {
+    /// `0`: none fails, `1`: all do, `n`: all but every `n`th.
     pub(crate) fn set(&self, kind: u32) {
-        self.0.set((kind, 0));
+        self.0.set(match kind {
+            0 => Kind::None,
+            1 => Kind::After(0),
+            _ => Kind::Most(kind, 0),
+        });
+    }
+
+    /// So many succeed, and then none.
+    pub(crate) fn spare(&self, count: u32) {
+        self.0.set(Kind::After(count));
     }
 
     fn fails(&self) -> bool {
-        let (kind, count) = self.0.get();
-        let count = count.wrapping_add(1);
-        self.0.set((kind, count));
-        match kind {
-            0 => false,
-            1 => true,
-            kind => count % kind != 0,
-        }
+        let (next, fails) = match self.0.get() {
+            Kind::None => (Kind::None, false),
+            Kind::Most(every, count) => (Kind::Most(every, count + 1), (count + 1) % every != 0),
+            Kind::After(left) => (Kind::After(left.saturating_sub(1)), left == 0),
+        };
+        self.0.set(next);
+        fails
     }
 }
 

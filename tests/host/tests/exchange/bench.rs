@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An exchange on a bench: its buffers, its clock, and hands that push octets in and pull them out.
+
+use crate::config::Settings;
+use crate::exchange::{Action, Buffers, Event, Exchange, Io, Phase};
+use crate::http::Status;
+use crate::simulation::audit::Audit;
+use crate::simulation::memory::{self, Memory, Shortage};
+pub(super) use crate::simulation::reference::End;
+use crate::simulation::reference::{self, After, Response};
+use crate::time::{Duration, Instant, UnixTime};
+
+pub(super) const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+
+pub(super) struct Bench {
+    exchange: Exchange,
+    buffers: Buffers<Memory>,
+    shortage: Shortage,
+    pub(super) settings: Settings,
+    pub(super) now: Instant,
+    audit: Audit,
+    requested: Vec<u8>,
+    answered: Vec<u8>,
+}
+
+impl Bench {
+    pub(super) fn new() -> Self {
+        Self::with(Settings::default())
+    }
+
+    pub(super) fn with(settings: Settings) -> Self {
+        let now = Instant::from_nanos(1 << 40);
+        let shortage = Shortage::default();
+        Self {
+            exchange: Exchange::new(now, &settings),
+            buffers: memory::buffers(&shortage),
+            shortage,
+            settings,
+            now,
+            audit: Audit::default(),
+            requested: Vec::new(),
+            answered: Vec::new(),
+        }
+    }
+
+    /// A request that has gone out to a new backend connection.
+    pub(super) fn connected(request: &[u8]) -> Self {
+        let mut bench = Self::new();
+        bench.client(request);
+        bench.connect(false);
+        bench
+    }
+
+    /// So many allocations succeed, then none.
+    pub(super) fn spare(&mut self, count: u32) {
+        self.shortage.spare(count);
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.exchange.phase()
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        self.exchange.deadline()
+    }
+
+    pub(super) fn reads_client(&self) -> bool {
+        self.exchange.reads_client()
+    }
+
+    pub(super) fn reads_upstream(&self) -> bool {
+        self.exchange.reads_upstream(&self.buffers)
+    }
+
+    /// Memory of all buffers.
+    pub(super) fn buffered(&self) -> usize {
+        let buffers = &self.buffers;
+        buffers.request.capacity()
+            + buffers.to_upstream.capacity()
+            + buffers.response.capacity()
+            + buffers.to_client.capacity()
+    }
+
+    pub(super) fn handle(&mut self, event: Event) {
+        let mut io = Io {
+            buffers: &mut self.buffers,
+            settings: &self.settings,
+            date: UnixTime::from_secs(784_111_777),
+            fallback_host: b"backend:1",
+        };
+        self.exchange.handle(self.now, event, &mut io);
+    }
+
+    /// Time passes, and the clock is looked at.
+    pub(super) fn pass(&mut self, span: Duration) {
+        self.now = self.now + span;
+        self.handle(Event::Tick);
+    }
+
+    /// All that is to be done now.
+    pub(super) fn actions(&mut self) -> Vec<Action> {
+        let mut actions = Vec::new();
+        while let Some(action) = self.exchange.poll() {
+            self.audit.note(action);
+            actions.push(action);
+        }
+        self.handle(Event::Tick);
+        actions
+    }
+
+    /// The only action is that an exchange is reported: its answer was whole.
+    pub(super) fn assert_finished(&mut self, status: u16, own_page: bool) {
+        let finished = self.exchange.poll();
+        let Some(Action::Finish(outcome)) = finished else {
+            panic!("{finished:?}");
+        };
+        self.audit.note(Action::Finish(outcome));
+        let seen = outcome.status.map(Status::code);
+        assert_eq!(
+            (seen, outcome.own_page, outcome.aborted),
+            (Some(status), own_page, false)
+        );
+        self.handle(Event::Tick);
+    }
+
+    /// The connection that is asked for is there, and takes the request.
+    pub(super) fn connect(&mut self, reused: bool) {
+        assert!(matches!(self.actions()[..], [Action::Connect { .. }]));
+        self.handle(Event::UpstreamReady { reused });
+        self.send();
+    }
+
+    /// The backend connection takes all that there is for it.
+    pub(super) fn send(&mut self) {
+        let to_upstream = &mut self.buffers.to_upstream;
+        self.requested.extend(to_upstream.filled());
+        to_upstream.clear();
+    }
+
+    /// Octets come from the client, as far as they are wanted.
+    pub(super) fn client(&mut self, mut octets: &[u8]) {
+        while self.exchange.reads_client() && !octets.is_empty() {
+            let Some(room) = self.exchange.client_room(&mut self.buffers) else {
+                return;
+            };
+            let some = room.len().min(octets.len());
+            assert!(some > 0, "no room in {:?}", self.exchange.phase());
+            room[..some].copy_from_slice(&octets[..some]);
+            self.buffers.request.advance(some);
+            octets = &octets[some..];
+            self.handle(Event::ClientData);
+        }
+    }
+
+    /// Octets come from the backend. The client takes at once what holds them up.
+    pub(super) fn backend(&mut self, mut octets: &[u8]) {
+        while !octets.is_empty() {
+            if !self.reads_upstream() {
+                self.take();
+            }
+            if !self.reads_upstream() {
+                return;
+            }
+            let Some(room) = self.exchange.upstream_room(&mut self.buffers) else {
+                return;
+            };
+            let some = room.len().min(octets.len());
+            assert!(some > 0, "no room in {:?}", self.exchange.phase());
+            room[..some].copy_from_slice(&octets[..some]);
+            self.buffers.response.advance(some);
+            octets = &octets[some..];
+            self.handle(Event::UpstreamData);
+        }
+    }
+
+    /// The client takes up to `most` octets.
+    pub(super) fn take_some(&mut self, most: usize) -> usize {
+        let parts = self.exchange.client_output(&self.buffers).concat();
+        let taken = most.min(parts.len());
+        self.answered.extend(&parts[..taken]);
+        let mut io = Io {
+            buffers: &mut self.buffers,
+            settings: &self.settings,
+            date: UnixTime::from_secs(784_111_777),
+            fallback_host: b"backend:1",
+        };
+        self.exchange.client_took(self.now, taken, &mut io);
+        taken
+    }
+
+    /// The client takes all that there is for it.
+    pub(super) fn take(&mut self) {
+        while self.take_some(usize::MAX) > 0 {}
+    }
+
+    /// All that the backend was sent since this was last asked.
+    pub(super) fn requested(&mut self) -> Vec<u8> {
+        self.send();
+        std::mem::take(&mut self.requested)
+    }
+
+    /// All that the client was sent since this was last asked.
+    pub(super) fn answered(&mut self) -> Vec<u8> {
+        self.take();
+        std::mem::take(&mut self.answered)
+    }
+
+    /// The one response that the client was sent.
+    pub(super) fn answer(&mut self, to_head: bool) -> Response {
+        let octets = self.answered();
+        let answer = reference::response(&octets, to_head, After::Reset).expect("an answer");
+        assert_eq!(answer.len, octets.len(), "{}", octets.escape_ascii());
+        answer
+    }
+
+    /// The page of ours that the client was sent.
+    pub(super) fn page(&mut self) -> Response {
+        let page = self.answer(false);
+        assert_eq!(page.field("Cache-Control"), Some("no-store"));
+        assert_eq!(page.end, End::Framed);
+        page
+    }
+}
