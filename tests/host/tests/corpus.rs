@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::{chunked_grammar, head_grammar, proc_grammar};
+use crate::{chunked_grammar, head_grammar, proc_grammar, simulation};
 
 /// Runs every file of a corpus through `check`.
 fn replay(target: &str, check: fn(&[u8])) {
@@ -31,12 +31,25 @@ fn every_target_has_a_replay() {
         .map(|entry| entry.unwrap().path().file_stem().unwrap().to_os_string())
         .collect();
     names.sort();
-    assert_eq!(names, ["chunked_grammar", "head_grammar", "proc_grammar"]);
+    assert_eq!(
+        names,
+        [
+            "chunked_grammar",
+            "exchange",
+            "head_grammar",
+            "proc_grammar"
+        ]
+    );
 }
 
 #[test]
 fn chunked_grammar() {
     replay("chunked_grammar", chunked_grammar::check);
+}
+
+#[test]
+fn exchange() {
+    replay("exchange", |tape| simulation::check(tape));
 }
 
 #[test]
