@@ -113,6 +113,11 @@ pump() {
     cat "$work/$1.out" || kill -PIPE $$
 }
 
+# If QEMU never opened its pipes, the pumps still wait for it.
+release_pumps() {
+    if [ -p "$work/err.out" ]; then : <>"$work/out.out" <>"$work/err.out"; fi
+}
+
 run_qemu() {
     local name pumps=() append="console=ttyS0 panic=-1 loglevel=4 rcupdate.rcu_cpu_stall_timeout=60"
     # Calibrating clocks and testing ciphers is a third of what a boot executes.
@@ -141,11 +146,12 @@ run_qemu() {
         pump err >&2 &
         pumps+=($!)
         # QEMU makes its stdin non-blocking, which must not befall ours.
-        "${supervised[@]}" < <(exec cat <&"$stdin") >/dev/null 2>"$work/qemu.err" &
+        exec {feed}< <(exec cat <&"$stdin")
+        children+=($!)
+        "${supervised[@]}" <&"$feed" >/dev/null 2>"$work/qemu.err" &
         children+=($!)
         wait "${children[-1]}" || qemu_status=$?
-        # If QEMU never opened its pipes, the pumps still wait for it.
-        : <>"$work/out.out" <>"$work/err.out"
+        release_pumps
         wait "${pumps[@]}" || true
     fi
     if [ -s "$work/qemu.err" ]; then
