@@ -274,6 +274,7 @@ impl Scan {
 }
 
 /// Parses the head of a request at the front of `buf`.
+#[inline(never)] // Keeps its frame out of its caller's.
 pub(crate) fn parse_request(
     buf: &[u8],
     scan: &mut Scan,
@@ -287,6 +288,7 @@ pub(crate) fn parse_request(
 }
 
 /// Parses the head of a response at the front of `buf`. Every violation carries status 502.
+#[inline(never)] // Keeps its frame out of its caller's.
 pub(crate) fn parse_response(
     buf: &[u8],
     scan: &mut Scan,
