@@ -32,11 +32,11 @@ start_virtiofsd() {
     done
 }
 
-# Is KVM there, and does it really run this kernel? A /dev/kvm that opens proves nothing. The answer
+# Is KVM there, and does it really run a kernel? A /dev/kvm that opens proves nothing. The answer
 # holds until the host boots again.
 kvm_works() {
     local verdict
-    verdict=$CACHE/guest/kvm-$(cat /proc/sys/kernel/random/boot_id)-${boot##*/}
+    verdict=$CACHE/guest/kvm-$(cat /proc/sys/kernel/random/boot_id)
     [ -r /dev/kvm ] && [ -w /dev/kvm ] || return
     if [ ! -e "$verdict" ]; then
         say "trying whether KVM works here"
