@@ -4,7 +4,7 @@
 
 use super::date;
 use super::field::{self, Name};
-use super::head::{BodyLength, Options, RequestHead, ResponseHead};
+use super::head::{BodyLength, Options, RequestHead, ResponseHead, MAX_OPTIONS};
 use super::{Method, Status, Version};
 use crate::bytes::{self, Full, Writer};
 use crate::time::UnixTime;
@@ -170,34 +170,47 @@ fn put_persistence(persist: Persist, client: Version, out: &mut Writer<'_>) -> R
 /// Writes the fields that are for the recipient at the other end (RFC 9110 section 7.6.1), in
 /// their order and without those that are written anew: Host and the framing.
 fn end_to_end_fields(lines: &[u8], options: &Options, out: &mut Writer<'_>) -> Result<(), Full> {
+    if options.named == 0 {
+        return put_fields(lines, &[], out);
+    }
+    // Gathered once: each field is compared with a few names, not with all the lines.
+    let mut named: [&[u8]; MAX_OPTIONS] = [&[]; MAX_OPTIONS];
+    let connections = field::fields(lines).filter(|(name, _)| Name::of(name) == Name::Connection);
+    let removable = connections
+        .flat_map(|(_, options)| bytes::tokens(options))
+        .filter(|option| !is_protected(option));
+    named
+        .iter_mut()
+        .zip(removable)
+        .for_each(|(slot, option)| *slot = option);
+    put_fields(lines, &named, out)
+}
+
+fn put_fields(lines: &[u8], named: &[&[u8]], out: &mut Writer<'_>) -> Result<(), Full> {
     for (name, value) in field::fields(lines) {
-        let kept = match Name::of(name) {
+        let is_kept = match Name::of(name) {
             Name::Host | Name::ContentLength => false,
             known if known.is_hop_by_hop() => false,
-            _ => options.named == 0 || !is_named_by_connection(name, lines),
+            _ => !named
+                .iter()
+                .any(|option| bytes::eq_ignore_case(option, name)),
         };
-        if kept {
+        if is_kept {
             put_field(name, value, out)?;
         }
     }
     Ok(())
 }
 
-/// Whether a Connection field among these lines makes `name` a hop-by-hop field. The parser sees
-/// to it that there are few options to compare with.
-fn is_named_by_connection(name: &[u8], lines: &[u8]) -> bool {
-    let mut connections =
-        field::fields(lines).filter(|(name, _)| Name::of(name) == Name::Connection);
-    connections.any(|(_, options)| {
-        bytes::tokens(options).any(|option| bytes::eq_ignore_case(option, name))
-    }) && !PROTECTED
+/// Whether Connection cannot take this field away from its recipient, who would decide otherwise
+/// without it (RFC 9110 section 7.6.1: not "a field that is intended for all recipients").
+fn is_protected(name: &[u8]) -> bool {
+    PROTECTED
         .iter()
         .any(|protected| bytes::eq_ignore_case(protected, name))
 }
 
-/// Fields that Connection cannot take away from the recipient, who would decide otherwise without
-/// them (RFC 9110 section 7.6.1: not "a field that is intended for all recipients").
-const PROTECTED: [&[u8]; 14] = [
+const PROTECTED: [&[u8]; 19] = [
     b"age",
     b"authorization",
     b"cache-control",
@@ -208,10 +221,15 @@ const PROTECTED: [&[u8]; 14] = [
     b"date",
     b"expect",
     b"forwarded",
+    b"origin",
     b"range",
     b"set-cookie",
     b"vary",
+    b"via",
     b"x-forwarded-for",
+    b"x-forwarded-host",
+    b"x-forwarded-proto",
+    b"x-real-ip",
 ];
 
 /// Writes a whole response with a small HTML page.

@@ -5,7 +5,7 @@
 //! Where two readers could understand a head differently it is refused (RFC 9112 section 11.2).
 
 use super::field::Name;
-use super::head::{BodyLength, Options};
+use super::head::{BodyLength, Options, MAX_OPTIONS};
 use super::{target, Status, Version, Violation};
 use crate::bytes::{self, Span};
 
@@ -23,7 +23,7 @@ pub(super) struct Facts {
     /// Connection.
     pub(super) options: Options,
     /// All options of Connection.
-    option_count: u8,
+    option_count: usize,
     /// Upgrade.
     pub(super) upgrade: bool,
     /// Expect: 100-continue.
@@ -31,9 +31,6 @@ pub(super) struct Facts {
     /// Date.
     pub(super) has_date: bool,
 }
-
-/// How many options Connection may have: the fields of a message are compared with each of them.
-const MAX_OPTIONS: u8 = 16;
 
 impl Facts {
     /// Nothing is known yet.

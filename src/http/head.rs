@@ -44,6 +44,9 @@ pub(crate) enum BodyLength {
     Chunked,
 }
 
+/// How many options Connection may have: the fields of a message are compared with each of them.
+pub(crate) const MAX_OPTIONS: usize = 16;
+
 /// What the Connection field says (RFC 9110 section 7.6.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Options {
@@ -196,7 +199,8 @@ impl Scan {
                     if self.facts.fields >= limits.fields {
                         return Err(TOO_MANY_FIELDS);
                     }
-                    self.facts.note(name, value, self.line.wrapping_add(value_at))?;
+                    self.facts
+                        .note(name, value, self.line.wrapping_add(value_at))?;
                     self.line = self.line.wrapping_add(len);
                 }
                 Line::End => return Ok(Some(self.line.wrapping_add(2))),

@@ -49,7 +49,7 @@ fn chunked_grammar() {
 
 #[test]
 fn exchange() {
-    replay("exchange", |tape| simulation::check(tape));
+    replay("exchange", simulation::check);
 }
 
 #[test]

@@ -101,6 +101,24 @@ fn hop_by_hop_fields_stay_behind() {
 }
 
 #[test]
+fn all_named_fields_stay_behind() {
+    let names: Vec<_> = (0..16).map(|number| format!("x-{number}")).collect();
+    let (some, others) = names.split_at(5);
+    let mut text = format!(
+        "GET / HTTP/1.1\r\nHost: h\r\nConnection: {}\r\n",
+        some.join(",")
+    );
+    for name in &names {
+        text += &format!("{}: 1\r\n", name.to_uppercase());
+    }
+    text += &format!("Connection: {}\r\nX-16: 1\r\n\r\n", others.join(" , "));
+    assert_eq!(
+        forwarded_request(&text),
+        "GET / HTTP/1.1\r\nHost: h\r\nX-16: 1\r\n\r\n"
+    );
+}
+
+#[test]
 fn framing_is_written_anew() {
     assert_eq!(
         forwarded_request("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 0007\r\nA: b\r\n\r\n"),
