@@ -20,6 +20,7 @@ pub(crate) mod memory;
 mod mood;
 pub(crate) mod reference;
 mod reply;
+mod trace;
 mod verdict;
 mod world;
 
@@ -27,11 +28,17 @@ use std::collections::BTreeSet;
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 
 use choices::Choices;
+use trace::Trace;
 use world::World;
 
 /// One run whose decisions are the octets of `tape`, and then zeros.
+///
+/// If it fails, what happened in it is printed.
 pub fn check(tape: &[u8]) {
-    World::new(Choices::of(tape)).live();
+    if let Err(panic) = run(tape) {
+        explain(tape);
+        resume_unwind(panic);
+    }
 }
 
 /// What a run was like.
@@ -50,19 +57,30 @@ pub fn check_seed(seed: u64) -> Run {
     let result = catch_unwind(AssertUnwindSafe(|| world.live()));
     let tape = world.choices.tape().to_vec();
     if let Err(panic) = result {
-        let small = shrunk(tape);
-        let mut world = World::new(Choices::of(&small));
-        let _ = catch_unwind(AssertUnwindSafe(|| world.live()));
-        eprintln!("seed {seed}, tape {small:?}\n{}", world.trace.join("\n"));
+        eprintln!("seed {seed}");
+        explain(&shrunk(tape));
         resume_unwind(panic);
     }
     let seen = world.seen;
     Run { tape, seen }
 }
 
+fn run(tape: &[u8]) -> std::thread::Result<()> {
+    let mut world = World::new(Choices::of(tape));
+    catch_unwind(AssertUnwindSafe(|| world.live()))
+}
+
+/// Runs again, and prints what happens.
+fn explain(tape: &[u8]) {
+    let mut world = World::new(Choices::of(tape));
+    world.trace = Trace::written();
+    let _ = catch_unwind(AssertUnwindSafe(|| world.live()));
+    eprintln!("tape {tape:?}\n{}", world.trace.text());
+}
+
 /// A smaller tape on which the run fails too.
 fn shrunk(mut tape: Vec<u8>) -> Vec<u8> {
-    let fails = |tape: &[u8]| catch_unwind(|| check(tape)).is_err();
+    let fails = |tape: &[u8]| run(tape).is_err();
     let mut size = tape.len() / 2;
     while size > 0 {
         let mut start = 0;

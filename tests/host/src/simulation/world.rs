@@ -13,6 +13,7 @@ use super::memory::{self, Memory, Shortage};
 use super::mood::{longest_limit, Mood};
 use super::reference::{After, Request};
 use super::reply::Reply;
+use super::trace::Trace;
 use super::verdict::Evidence;
 use crate::exchange::{Buffers, Exchange};
 use crate::time::{Duration, Instant};
@@ -54,7 +55,7 @@ pub(super) struct World {
     client: Client,
     replies: Vec<(Request, Reply)>,
     pub(super) audit: Audit,
-    pub(super) trace: Vec<String>,
+    pub(super) trace: Trace,
     /// What kinds of things happened.
     pub(super) seen: BTreeSet<String>,
 }
@@ -91,7 +92,7 @@ impl World {
             client,
             replies: Vec::new(),
             audit: Audit::default(),
-            trace: Vec::new(),
+            trace: Trace::default(),
             seen: BTreeSet::new(),
             choices,
             mood,
@@ -99,10 +100,7 @@ impl World {
     }
 
     pub(super) fn note(&mut self, what: std::fmt::Arguments<'_>) {
-        if self.trace.len() < 2000 {
-            let at = self.now.as_nanos() / 1_000_000;
-            self.trace.push(format!("{at:>8} ms {what}"));
-        }
+        self.trace.note(self.now, what);
     }
 
     /// Lets everybody act until the connection is closed, then looks at what came of it.
@@ -154,40 +152,47 @@ impl World {
     }
 
     fn client_acts(&mut self) -> bool {
-        let socket = &mut self.socket;
-        if socket.reset {
+        if self.socket.reset {
             return false;
         }
         let most = *self.choices.pick(&[100_000, 1, 30, 700]);
-        let sent = self.client.send(most.min(65_536 - socket.up.len()));
+        let sent = self.client.send(most.min(65_536 - self.socket.up.len()));
         let mut moved = !sent.is_empty();
         if moved {
+            let what = sent.escape_ascii();
             self.trace
-                .push(format!("client sends {}", sent.escape_ascii()));
+                .note(self.now, format_args!("client sends {what}"));
         }
-        socket.up.extend(sent);
-        match self.client.ends() {
-            Some(After::Fin) => {
-                socket.fin = true;
-                moved = true;
-            }
-            Some(After::Reset) => {
-                moved = true;
-                socket.reset = true;
-                self.client.after = After::Reset;
-                if self.choices.once_in(2) {
-                    socket.up.clear();
-                }
-            }
-            _ => {}
+        self.socket.up.extend(sent);
+        if let Some(end) = self.client.ends() {
+            moved = true;
+            self.client_ends(end);
         }
         let most = *self.choices.pick(&[100_000, 1, 30, 700]);
-        let octets = socket.down.len().min(most).min(self.client.appetite);
-        self.client.appetite -= octets;
-        self.client.received.extend(socket.down.drain(..octets));
-        moved |= octets > 0;
+        moved |= self.client_reads(most) > 0;
         self.woken |= moved;
         moved
+    }
+
+    fn client_ends(&mut self, end: After) {
+        self.note(format_args!("client ends with {end:?}"));
+        if end == After::Fin {
+            self.socket.fin = true;
+            return;
+        }
+        self.socket.reset = true;
+        self.client.after = After::Reset;
+        if self.choices.once_in(2) {
+            self.socket.up.clear();
+        }
+    }
+
+    fn client_reads(&mut self, most: usize) -> usize {
+        let client = &mut self.client;
+        let octets = self.socket.down.len().min(most).min(client.appetite);
+        client.appetite -= octets;
+        client.received.extend(self.socket.down.drain(..octets));
+        octets
     }
 
     fn origin_acts(&mut self) -> bool {
@@ -199,10 +204,9 @@ impl World {
                 self.woken |= self.hop.index() == Some(index);
             }
             if let Some((request, reply)) = self.replies.get(before) {
-                let octets = reply.octets.escape_ascii();
-                let end = reply.finale;
-                self.trace
-                    .push(format!("link {index}: {request:?} -> {octets} {end:?}"));
+                let (octets, end) = (reply.octets.escape_ascii(), reply.finale);
+                let what = format_args!("link {index}: {request:?} -> {octets} {end:?}");
+                self.trace.note(self.now, what);
             }
         }
         moved
@@ -265,24 +269,12 @@ impl World {
             &self.buffers.to_client,
         ];
         assert!(buffers.iter().all(|buffer| buffer.capacity() == 0));
-        let abort = self.socket.closed == Some(true);
-        let client = &mut self.client;
-        if client.after == After::More {
-            let left = self.socket.down.len();
-            let lost = if abort {
-                self.choices.below(left + 1)
-            } else {
-                0
-            };
-            let read = (left - lost).min(client.appetite);
-            client.received.extend(self.socket.down.drain(..read));
-            // What it does not read may be lost when unread octets make a RST of the close.
-            let reset = abort || read < left || !self.socket.up.is_empty();
-            client.after = if reset { After::Reset } else { After::Fin };
+        if self.client.after == After::More {
+            self.read_on(self.socket.closed == Some(true));
         }
-        let text = client.received.escape_ascii().to_string();
-        self.trace
-            .push(format!("received {text} {:?}", client.after));
+        let received = self.client.received.escape_ascii();
+        let what = format_args!("received {received} {:?}", self.client.after);
+        self.trace.note(self.now, what);
         if !self.mood.wild {
             let evidence = Evidence {
                 client: &self.client,
@@ -292,5 +284,19 @@ impl World {
             };
             evidence.judge();
         }
+    }
+
+    /// What is on its way reaches the client, unless RST overtakes it.
+    fn read_on(&mut self, abort: bool) {
+        let left = self.socket.down.len();
+        let lost = if abort {
+            self.choices.below(left + 1)
+        } else {
+            0
+        };
+        let read = self.client_reads(left - lost);
+        // Octets that the gateway has not read make a RST of its close.
+        let reset = abort || read < left || !self.socket.up.is_empty();
+        self.client.after = if reset { After::Reset } else { After::Fin };
     }
 }
