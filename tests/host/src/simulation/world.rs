@@ -205,8 +205,10 @@ impl World {
             }
             if let Some((request, reply)) = self.replies.get(before) {
                 let (octets, end) = (reply.octets.escape_ascii(), reply.finale);
-                let what = format_args!("link {index}: {request:?} -> {octets} {end:?}");
-                self.trace.note(self.now, what);
+                self.trace.note(
+                    self.now,
+                    format_args!("link {index}: {request:?} -> {octets} {end:?}"),
+                );
             }
         }
         moved
@@ -273,8 +275,9 @@ impl World {
             self.read_on(self.socket.closed == Some(true));
         }
         let received = self.client.received.escape_ascii();
-        let what = format_args!("received {received} {:?}", self.client.after);
-        self.trace.note(self.now, what);
+        let after = self.client.after;
+        self.trace
+            .note(self.now, format_args!("received {received} {after:?}"));
         if !self.mood.wild {
             let evidence = Evidence {
                 client: &self.client,
