@@ -28,6 +28,12 @@ impl Span {
         }
     }
 
+    /// Where in `buf` the octets `part` are, which are a part of it.
+    pub(crate) fn within(buf: &[u8], part: &[u8]) -> Span {
+        let start = part.as_ptr().addr().wrapping_sub(buf.as_ptr().addr());
+        Span::between(start, start.saturating_add(part.len()))
+    }
+
     /// The same span in a buffer in which its own begins at `offset`.
     pub(crate) fn shifted(self, offset: usize) -> Span {
         Span::between(
@@ -247,7 +253,9 @@ impl<'a> Writer<'a> {
     }
 }
 
+#[allow(clippy::unwrap_used)] // The compiler does it.
 const DECIMAL: NonZero<u64> = NonZero::new(10).unwrap();
+#[allow(clippy::unwrap_used)]
 const HEXADECIMAL: NonZero<u64> = NonZero::new(16).unwrap();
 
 impl fmt::Write for Writer<'_> {
@@ -276,7 +284,7 @@ pub(crate) fn parse_hex(text: &[u8]) -> Option<u64> {
         return None;
     }
     text.iter().try_fold(0u64, |number, octet| {
-        Some(number << 4 | u64::from(hex_digit(*octet)?))
+        Some((number << 4) | u64::from(hex_digit(*octet)?))
     })
 }
 
@@ -393,23 +401,23 @@ const fn is_control(octet: u8) -> bool {
 
 /// Index of the first `needle`.
 pub(crate) fn find_byte(hay: &[u8], needle: u8) -> Option<usize> {
-    let needles = LOW_BITS * u64::from(needle);
+    let needles = repeat(needle);
     find(hay, |word| zeros(word ^ needles), |octet| octet == needle)
 }
 
 /// Index of the first control of ASCII (0x00..=0x1f, 0x7f), the tab among them.
 #[inline]
 pub(crate) fn find_control(hay: &[u8]) -> Option<usize> {
-    let marks = |word| below(word, b' ') | zeros(word ^ (LOW_BITS * 0x7f));
+    let marks = |word| below(word, b' ') | zeros(word ^ repeat(0x7f));
     find(hay, marks, is_control)
 }
 
 /// Index of the first octet that is no [`is_target_char`].
 #[inline]
 pub(crate) fn find_non_target(hay: &[u8]) -> Option<usize> {
-    let hashes = LOW_BITS * u64::from(b'#');
+    let hashes = repeat(b'#');
     let marks = |word| {
-        let above = word & HIGH_BITS | zeros(word ^ (LOW_BITS * 0x7f));
+        let above = word & HIGH_BITS | zeros(word ^ repeat(0x7f));
         below(word, b'!') | above | zeros(word ^ hashes)
     };
     find(hay, marks, |octet| !is_target_char(octet))
@@ -434,8 +442,12 @@ pub(crate) fn find_non_tchar(hay: &[u8]) -> Option<usize> {
     }
 }
 
-const LOW_BITS: u64 = 0x0101_0101_0101_0101;
-const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+const HIGH_BITS: u64 = repeat(0x80);
+
+/// A word of eight times the same octet.
+const fn repeat(octet: u8) -> u64 {
+    u64::from_ne_bytes([octet; 8])
+}
 
 /// Marks the octets of a word that are zero in their highest bit. Octets above the lowest one
 /// that is marked may be marked falsely (by the borrow of the subtraction).
@@ -445,17 +457,17 @@ const fn zeros(word: u64) -> u64 {
 
 /// Marks the octets of a word that are below `limit`, which is at most 0x80: see [`zeros`].
 const fn below(word: u64, limit: u8) -> u64 {
-    word.wrapping_sub(LOW_BITS.wrapping_mul(limit as u64)) & !word & HIGH_BITS
+    word.wrapping_sub(repeat(limit)) & !word & HIGH_BITS
 }
 
 /// Marks the octets of a word that are letters of ASCII or hyphens in their highest bit, exactly.
 const fn letters_and_hyphens(word: u64) -> u64 {
     // Without their highest bits no octet carries into the next one when less than 0x80 is added.
     let low = word & !HIGH_BITS;
-    let lower_case = low | LOW_BITS.wrapping_mul(0x20);
-    let from_a = lower_case.wrapping_add(LOW_BITS.wrapping_mul((0x80 - b'a') as u64));
-    let after_z = lower_case.wrapping_add(LOW_BITS.wrapping_mul((0x7f - b'z') as u64));
-    let unlike_hyphen = (low ^ LOW_BITS.wrapping_mul(b'-' as u64)).wrapping_add(!HIGH_BITS);
+    let lower_case = low | repeat(0x20);
+    let from_a = lower_case.wrapping_add(repeat(0x80 - b'a'));
+    let after_z = lower_case.wrapping_add(repeat(0x7f - b'z'));
+    let unlike_hyphen = (low ^ repeat(b'-')).wrapping_add(!HIGH_BITS);
     ((from_a & !after_z) | !unlike_hyphen) & !word & HIGH_BITS
 }
 

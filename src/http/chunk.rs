@@ -143,7 +143,7 @@ impl Chunked {
     fn read_size(&mut self, octet: u8) -> Result<State, Violation> {
         if let Some(digit) = bytes::hex_digit(octet) {
             self.digits = self.digits.saturating_add(1);
-            self.left = self.left << 4 | u64::from(digit);
+            self.left = (self.left << 4) | u64::from(digit);
             if self.digits > MAX_DIGITS || self.left > i64::MAX as u64 {
                 return Err(Violation::bad("chunk size too large"));
             }

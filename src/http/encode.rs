@@ -6,7 +6,7 @@ use super::date;
 use super::field::{self, Name};
 use super::head::{BodyLength, Options, RequestHead, ResponseHead, MAX_OPTIONS};
 use super::{Method, Status, Version};
-use crate::bytes::{self, Full, Writer};
+use crate::bytes::{self, Full, Span, Writer};
 use crate::time::UnixTime;
 
 /// How the body of a response is framed on its way to the client.
@@ -170,30 +170,41 @@ fn put_persistence(persist: Persist, client: Version, out: &mut Writer<'_>) -> R
 /// Writes the fields that are for the recipient at the other end (RFC 9110 section 7.6.1), in
 /// their order and without those that are written anew: Host and the framing.
 fn end_to_end_fields(lines: &[u8], options: &Options, out: &mut Writer<'_>) -> Result<(), Full> {
-    if options.named == 0 {
-        return put_fields(lines, &[], out);
-    }
     // Gathered once: each field is compared with a few names, not with all the lines.
-    let mut named: [&[u8]; MAX_OPTIONS] = [&[]; MAX_OPTIONS];
-    let connections = field::fields(lines).filter(|(name, _)| Name::of(name) == Name::Connection);
-    let removable = connections
-        .flat_map(|(_, options)| bytes::tokens(options))
-        .filter(|option| !is_protected(option));
-    named
-        .iter_mut()
-        .zip(removable)
-        .for_each(|(slot, option)| *slot = option);
-    put_fields(lines, &named, out)
+    let mut room = [Span::EMPTY; MAX_OPTIONS];
+    let named: &[Span] = if options.named == 0 {
+        &[]
+    } else {
+        gather_named(lines, &mut room);
+        &room
+    };
+    put_fields(lines, named, out)
 }
 
-fn put_fields(lines: &[u8], named: &[&[u8]], out: &mut Writer<'_>) -> Result<(), Full> {
+/// Gathers the names of fields that Connection makes hop-by-hop fields, as spans of `lines`.
+#[inline(never)] // Keeps its iterators out of the frame of the one who holds the names.
+fn gather_named(lines: &[u8], named: &mut [Span; MAX_OPTIONS]) {
+    let mut slots = named.iter_mut();
+    for (name, options) in field::fields(lines) {
+        if Name::of(name) != Name::Connection {
+            continue;
+        }
+        for option in bytes::tokens(options).filter(|option| !is_protected(option)) {
+            if let Some(slot) = slots.next() {
+                *slot = Span::within(lines, option);
+            }
+        }
+    }
+}
+
+#[inline(never)]
+fn put_fields(lines: &[u8], named: &[Span], out: &mut Writer<'_>) -> Result<(), Full> {
     for (name, value) in field::fields(lines) {
+        let is_named = |option: &Span| bytes::eq_ignore_case(option.of(lines), name);
         let is_kept = match Name::of(name) {
             Name::Host | Name::ContentLength => false,
             known if known.is_hop_by_hop() => false,
-            _ => !named
-                .iter()
-                .any(|option| bytes::eq_ignore_case(option, name)),
+            _ => !named.iter().any(is_named),
         };
         if is_kept {
             put_field(name, value, out)?;

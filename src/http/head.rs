@@ -3,7 +3,7 @@
 //! Message heads: one strict validating pass that extracts what a gateway needs to know.
 //!
 //! No field is stored: whoever writes the head anew goes over its lines again with
-//! [`field::fields`](super::field::fields). All spans count from the first octet of the buffer
+//! [`field::fields`]. All spans count from the first octet of the buffer
 //! that was given to the parser, and keep their meaning as long as that octet is its first one.
 
 use super::facts::Facts;

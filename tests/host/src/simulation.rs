@@ -3,7 +3,7 @@
 //! A client, the gateway's exchange and a backend in a world with a clock of its own, where
 //! everything may fail: the body of the fuzz target `exchange`, and of the tests of `simulation`.
 //!
-//! A run follows from its tape of [`choices`] alone. In each:
+//! A run follows from its tape of `choices` alone. In each:
 //! * what the client gets is, read by somebody else's parser, the backend's answer to each of its
 //!   requests in their order, or a page of ours, or visibly cut short;
 //! * what the backend gets is one well-formed request at a time, as the client meant it;

@@ -25,6 +25,8 @@ fn spans_never_leave_their_buffer() {
     assert!(Span::between(1, u32::MAX as usize)
         .shifted(usize::MAX)
         .is_empty());
+    assert_eq!(Span::within(buf, &buf[3..5]), Span::between(3, 5));
+    assert!(Span::within(&buf[3..], &buf[..5]).of(&buf[3..]).is_empty());
     assert!(Span::EMPTY.of(buf).is_empty() && Span::default() == Span::EMPTY);
     let span = Span::between(3, 7);
     assert_eq!((span.start(), span.end(), span.len()), (3, 7, 4));

@@ -516,12 +516,12 @@ impl Random {
     }
 
     fn backend(&mut self) -> Backend {
-        let bits = u128::from(self.next()) << 64 | u128::from(self.next());
+        let bits = (u128::from(self.next()) << 64) | u128::from(self.next());
         let ip = match self.below(2) {
             0 => IpAddr::V4(Ipv4Addr::from_bits((bits as u32 & 0x7fff_ffff) | 1)),
             // 2000::/4, with runs of zeros to shorten.
             _ => IpAddr::V6(Ipv6Addr::from_bits(
-                (bits & (u128::MAX << self.below(100))) >> 4 | 2 << 124,
+                ((bits & (u128::MAX << self.below(100))) >> 4) | (2 << 124),
             )),
         };
         let port = self.within(1, 65_535) as u16;

@@ -6,13 +6,17 @@ use std::collections::BTreeSet;
 
 use crate::simulation::check_seed;
 
-const RUNS: u64 = 4000;
+/// `RUNS=1000000 cargo test simulation` looks at more worlds.
+fn runs() -> u64 {
+    let runs = std::env::var("RUNS").ok();
+    runs.map_or(4000, |runs| runs.parse().expect("RUNS is a number"))
+}
 
 /// Each seed is a world of its own. To look at one that fails, read what it prints.
 #[test]
 fn every_answer_is_right_or_visibly_cut() {
     let mut seen = BTreeSet::new();
-    for seed in 0..RUNS {
+    for seed in 0..runs() {
         seen.extend(check_seed(seed).seen);
     }
     // A world in which these do not happen says little.

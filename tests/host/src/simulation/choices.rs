@@ -54,7 +54,7 @@ impl Choices {
         match most {
             0 | 1 => 0,
             2..=256 => usize::from(self.octet()) % most,
-            _ => (usize::from(self.octet()) << 8 | usize::from(self.octet())) % most,
+            _ => ((usize::from(self.octet()) << 8) | usize::from(self.octet())) % most,
         }
     }
 
