@@ -3,7 +3,6 @@
  * Damage done on purpose: insmod control.ko control=NAME does what NAME says, so that each detector
  * that the guest suites rely on can be shown to fire. Never load it into a machine you like.
  */
-#include <linux/delay.h>
 #include <linux/gfp.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -68,13 +67,16 @@ static int out_of_bounds(void)
 	return 0;
 }
 
+/* An allocation that may sleep: the classic. It does not, so that the rest still works. */
 static int sleep(void)
 {
 	static DEFINE_SPINLOCK(lock);
+	void *object;
 
 	spin_lock(&lock);
-	msleep(20);
+	object = kmalloc(200, GFP_KERNEL);
 	spin_unlock(&lock);
+	kfree(object);
 	return 0;
 }
 

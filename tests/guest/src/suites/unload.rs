@@ -184,6 +184,8 @@ impl Meddlers {
                 while !stop.load(SeqCst) {
                     work();
                     turns.fetch_add(1, SeqCst);
+                    // They shall meet the unloads, not keep the processors from them.
+                    thread::sleep(Duration::from_millis(5));
                 }
             })
         };
@@ -303,6 +305,7 @@ fn a_hundred_times() -> Outcome {
     origin.set(Mode::Serve, 0);
     let plan = Plan {
         connections: 3,
+        sizes: vec![100, 20_000, 0, 100_000, 1460],
         ..Plan::mixed(([127, 0, 0, 1], PORT).into())
     };
     let traffic = Traffic::start(&plan);
