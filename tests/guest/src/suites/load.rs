@@ -103,7 +103,7 @@ fn two_thousand_idle_connections() -> Outcome {
 
 /// More requests at once than there are idle connections, all in flight before one is answered.
 fn a_burst_of_requests() -> Outcome {
-    let bed = Bed::with(&[("keepalive-timeout", "1h")])?;
+    let bed = Bed::with(&[("header-timeout", "1h"), ("keepalive-timeout", "1h")])?;
     let count = scale::count(300, 100);
     let mut clients = Vec::new();
     for _ in 0..count {
