@@ -9,6 +9,7 @@ mod corpus;
 mod date;
 mod encode;
 mod exchange;
+mod framing;
 mod head;
 mod simulation;
 mod slab;

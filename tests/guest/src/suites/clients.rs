@@ -31,9 +31,11 @@ fn client_disappears_before_the_answer() -> Outcome {
     // backend's connection goes with it.
     for _ in 0..5 {
         let mut client = bed.client()?;
-        client.request("GET", "/hang")?;
         let before = bed.origin.requests();
-        scale::wait_until(Duration::from_secs(5), || bed.origin.requests() > before);
+        client.request("GET", "/hang")?;
+        let arrived = || bed.origin.requests() > before;
+        let arrived = scale::wait_until(Duration::from_secs(5), arrived);
+        ensure!(arrived, "the request does not reach the backend");
         client.reset()?;
     }
     bed.works()

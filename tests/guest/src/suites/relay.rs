@@ -355,9 +355,9 @@ fn pipelining() -> Outcome {
 
     // Cut anywhere, it is the same requests.
     let mut client = bed.client()?;
-    let three = targets[..3]
-        .iter()
-        .fold(String::new(), |three, t| three + &format!("GET {t} HTTP/1.1\r\nHost: t\r\n\r\n"));
+    let three = targets[..3].iter().fold(String::new(), |three, t| {
+        three + &format!("GET {t} HTTP/1.1\r\nHost: t\r\n\r\n")
+    });
     for cut in [1, 17, 40, three.len() - 1] {
         let (front, back) = three.split_at(cut);
         client.send(front.as_bytes())?;
