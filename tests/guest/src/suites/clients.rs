@@ -29,6 +29,12 @@ fn client_disappears_before_the_answer() -> Outcome {
     bed.works()?;
     // A half-closed connection may still want its answer; one that is reset does not, and the
     // backend's connection goes with it.
+    let all = || bed.origin.requests() == 16;
+    ensure!(
+        scale::wait_until(Duration::from_secs(10), all),
+        "requests were lost"
+    );
+    let open = bed.origin.open();
     for _ in 0..5 {
         let mut client = bed.client()?;
         let before = bed.origin.requests();
@@ -38,6 +44,11 @@ fn client_disappears_before_the_answer() -> Outcome {
         ensure!(arrived, "the request does not reach the backend");
         client.reset()?;
     }
+    let gone = scale::wait_until(Duration::from_secs(10), || bed.origin.open() <= open);
+    ensure!(
+        gone,
+        "backend connections stay open though their clients were reset"
+    );
     bed.works()
 }
 
