@@ -16,12 +16,15 @@ debug() {
     version=${source##*/source-}
     hash=$({
         echo "$DEBUG_RECIPE"
-        cat "$DEBUG_CONFIG"
+        debug_config_lines
     } | sha256sum | cut -c1-10)
     dir=$CACHE/kernel/debug-${version%%-*}-$hash
     [ -e "$dir/ready" ] || with_lock "kernel-${dir##*/}" debug_locked "$source" "$dir"
     printf '%s\n' "$dir"
 }
+
+# The fragment without its comments, which are free to change without a build.
+debug_config_lines() { grep -E '^(# )?CONFIG_' "$DEBUG_CONFIG"; }
 
 # A build that was stopped half-way goes on where it was: make knows what is done.
 debug_locked() {
@@ -41,14 +44,14 @@ debug_locked() {
 debug_configure() {
     local dir=$1 line lost=0
     kernel_make "$dir" tinyconfig
-    grep -E '^(# )?CONFIG_' "$DEBUG_CONFIG" >>"$dir/build/.config"
+    debug_config_lines >>"$dir/build/.config"
     kernel_make "$dir" olddefconfig
     while read -r line; do
         debug_config_holds "$line" "$dir/build/.config" || {
             echo "scripts/debug.config: not taken: $line"
             lost=$((lost + 1))
         }
-    done < <(grep -E '^(# )?CONFIG_' "$DEBUG_CONFIG")
+    done < <(debug_config_lines)
     [ $lost = 0 ] || die "the kernel does not take $lost lines of scripts/debug.config"
     cp "$dir/build/.config" "$dir/config"
 }
