@@ -43,6 +43,8 @@ void resin_helper_sk_prepare(struct sock *sk)
  * To be called once, just before a socket's close. A kernel socket holds no namespace, so that one can
  * go while it has connections; but at its close such a socket forgets what is unacknowledged
  * (tcp_close). So from here on it holds the namespace, or, if that is going, closes with RST.
+ *
+ * FIN is sent here, where a failure can be seen; see resin_helper_tcp_shutdown_send().
  */
 void resin_helper_sk_settle(struct sock *sk)
 {
@@ -54,6 +56,9 @@ void resin_helper_sk_settle(struct sock *sk)
 	}
 	lock_sock(sk);
 	sk_net_refcnt_upgrade(sk);
+	/* tcp_close() sends RST instead of FIN in these two cases. */
+	if (!sock_flag(sk, SOCK_LINGER) && skb_queue_empty(&sk->sk_receive_queue))
+		resin_helper_tcp_shutdown_send(sk);
 	release_sock(sk);
 	put_net(net);
 }
@@ -178,13 +183,24 @@ bool resin_helper_tcp_queues_empty(struct sock *sk)
 	return tcp_rtx_and_write_queues_empty(sk);
 }
 
-/* The part of inet_shutdown(SHUT_WR) for connected sockets. Under the socket's lock. */
+/*
+ * The part of inet_shutdown(SHUT_WR) for connected sockets. Under the socket's lock.
+ *
+ * Without memory tcp_send_fin() gives up, and nothing would ever end the connection: no octet is left
+ * to be sent again. So such a socket closes like an aborted one.
+ */
 void resin_helper_tcp_shutdown_send(struct sock *sk)
 {
+	u32 end = tcp_sk(sk)->write_seq;
+
 	if (!((1 << sk->sk_state) & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT)))
 		return;
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | SEND_SHUTDOWN);
 	READ_ONCE(sk->sk_prot)->shutdown(sk, SEND_SHUTDOWN);
+	if (tcp_sk(sk)->write_seq == end) {
+		sk->sk_lingertime = 0;
+		sock_set_flag(sk, SOCK_LINGER);
+	}
 }
 
 /* The rest needs no lock: snapshots, and what does not change while the socket lives. */

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::http::{self, Framing, Head};
 use crate::scale;
@@ -99,6 +99,13 @@ pub struct Options {
     pub patience: Option<Duration>,
 }
 
+/// For every socket of the tests: where allocations fail on purpose, the kernel loses FINs
+/// (`tcp_send_fin()`), and then only a probe ends what is left of a closed socket.
+pub fn keepalive() -> TcpKeepalive {
+    let pause = Duration::from_secs(5);
+    TcpKeepalive::new().with_time(pause).with_interval(pause)
+}
+
 /// A connection to a server.
 #[derive(Debug)]
 pub struct Conn {
@@ -128,6 +135,7 @@ impl Conn {
         socket.set_read_timeout(Some(patience))?;
         socket.set_write_timeout(Some(patience))?;
         socket.set_tcp_nodelay(true)?;
+        socket.set_tcp_keepalive(&keepalive())?;
         Ok(Conn {
             stream: socket.into(),
             inbox: Vec::new(),

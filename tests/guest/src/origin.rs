@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
+use crate::conn;
 use crate::http::{self, Head};
 pub use reply::Step;
 pub use routes::PATHS;
@@ -109,6 +110,7 @@ impl Origin {
     pub fn listen(&mut self) -> io::Result<()> {
         let listener = TcpListener::bind(self.addr)?;
         SockRef::from(&listener).listen(4096)?;
+        SockRef::from(&listener).set_tcp_keepalive(&conn::keepalive())?;
         self.addr = listener.local_addr()?;
         self.listener = Some(listener.try_clone()?);
         let shared = Arc::clone(&self.shared);
