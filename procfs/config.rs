@@ -4,6 +4,8 @@
 //!
 //! What is applied whole or not at all is what one `write()` carries, as of `cat FILE > config`. A
 //! shell's own `echo` and `printf` write each line by itself, so there each is judged by itself.
+//! One write takes 4096 octets, which hold the longest text that this file can print; a file with
+//! long comments is written in parts, a line being the least.
 
 use kernel::{
     new_mutex,
@@ -15,12 +17,9 @@ use super::{
     Context,
     Failure, //
 };
-use crate::{
-    config::{
-        Refusal,
-        Settings, //
-    },
-    rt::proc::{
+use crate::rt::{
+    memory,
+    proc::{
         File,
         SeqFile, //
     },
@@ -43,20 +42,17 @@ impl Config {
     #[inline(never)]
     fn set(&self, text: &[u8]) -> Result<(), Failure> {
         let _writing = self.writing.lock();
-        let mut settings = self.context.instance.settings();
-        change(&mut settings, text)?;
-        Ok(self.put(&settings)?)
-    }
-
-    #[inline(never)]
-    fn put(&self, settings: &Settings) -> Result {
-        self.context.instance.set_settings(*settings)
+        let present = self.context.instance.settings();
+        // Dropped on a refusal, when it is half changed.
+        let mut settings = memory::duplicate(&*present)?;
+        settings.apply(text)?;
+        Ok(self.context.instance.set_settings(settings.into())?)
     }
 }
 
 impl File for Config {
     fn show(&self, out: &SeqFile) -> Result {
-        write!(out, "{}", self.context.instance.settings());
+        write!(out, "{}", &*self.context.instance.settings());
         Ok(())
     }
 
@@ -67,10 +63,4 @@ impl File for Config {
     fn refuse(&self, why: &str) {
         self.context.errors.record(format_args!("config: {why}"));
     }
-}
-
-#[inline(never)]
-fn change(settings: &mut Settings, text: &[u8]) -> Result<(), Refusal> {
-    *settings = settings.apply(text)?;
-    Ok(())
 }

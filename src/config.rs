@@ -12,14 +12,20 @@
 
 mod amount;
 mod backend;
+mod choice;
+mod networks;
 mod refusal;
 mod settings;
+mod text;
 
 #[allow(unused_imports)] // Named for the tests and the glue, not all of them in every build.
 pub(crate) use self::{
     backend::{Admin, Backend, Protocol},
+    choice::{Forwarding, Log},
+    networks::Networks,
     refusal::{Kind, Refusal},
-    settings::Settings, //
+    settings::{Settings, DEFAULTS},
+    text::Text, //
 };
 
 use self::amount::{Limits, Unit};

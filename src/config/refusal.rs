@@ -16,7 +16,7 @@ use super::amount::Limits;
 pub(crate) enum Kind {
     /// The text does not follow the grammar (`EINVAL`).
     Invalid,
-    /// A well-formed value that is too small or too large (`ERANGE`).
+    /// A well-formed value that is too small, too large or too long (`ERANGE`).
     Range,
     /// Correct, but this version cannot do it (`EOPNOTSUPP`).
     Unsupported,
@@ -59,6 +59,11 @@ impl Refusal {
             limits: Some(limits),
             ..Self::new(Kind::Range, "{} is out of range", word)
         }
+    }
+
+    /// The text is well-formed and longer than what holds it. A `{}` in `reason` stands for `word`.
+    pub(super) fn too_large(reason: &'static str, word: &[u8]) -> Self {
+        Self::new(Kind::Range, reason, word)
     }
 
     /// The same refusal, saying what was being set, unless it says so already.

@@ -44,7 +44,7 @@ use crate::server::sweep::Sweep;
 
 /// One state of the configuration.
 pub(crate) struct Config {
-    pub(crate) settings: Settings,
+    pub(crate) settings: Arc<Settings>,
     pub(crate) backends: KVec<Arc<Backend>>,
 }
 

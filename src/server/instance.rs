@@ -16,6 +16,7 @@ use kernel::sync::Mutex;
 
 use crate::config;
 use crate::config::Settings;
+use crate::rt::memory;
 use crate::rt::net::Net;
 use crate::server::backend::Backend;
 use crate::server::engine::Config;
@@ -38,7 +39,7 @@ impl Instance {
         let mut backends = KVec::new();
         backends.push(Backend::new(config::Backend::default())?, GFP_KERNEL)?;
         let config = Config {
-            settings: Settings::default(),
+            settings: memory::duplicate(&config::DEFAULTS)?.into(),
             backends,
         };
         let engine = Engine::new(net, Arc::new(config, GFP_KERNEL)?)?;
@@ -88,12 +89,12 @@ impl Instance {
         Ok(())
     }
 
-    pub(crate) fn settings(&self) -> Settings {
-        self.engine.config().settings
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        self.engine.config().settings.clone()
     }
 
     /// Puts other settings in force, for requests that begin from now on.
-    pub(crate) fn set_settings(&self, settings: Settings) -> Result {
+    pub(crate) fn set_settings(&self, settings: Arc<Settings>) -> Result {
         let _port = self.port.lock();
         let backends = copy(&self.engine.config().backends)?;
         self.engine
@@ -127,7 +128,7 @@ impl Instance {
         }
         let mut backends = copy(&old.backends)?;
         *backends.get_mut(index).ok_or(ENOENT)? = Backend::new(wanted)?;
-        let settings = old.settings;
+        let settings = old.settings.clone();
         self.engine
             .set_config(Arc::new(Config { settings, backends }, GFP_KERNEL)?);
         replaced.retire();
@@ -143,7 +144,7 @@ impl Instance {
         while backends.len() < count {
             backends.push(Backend::new(config::Backend::default())?, GFP_KERNEL)?;
         }
-        let settings = old.settings;
+        let settings = old.settings.clone();
         self.engine
             .set_config(Arc::new(Config { settings, backends }, GFP_KERNEL)?);
         for dropped in old.backends.iter().skip(count) {

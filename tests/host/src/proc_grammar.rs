@@ -3,7 +3,10 @@
 //! What has to hold for every text that may be written to a proc file: the body of the fuzz target
 //! `proc_grammar`, also run over damaged and random texts by the tests of `config`.
 
-use crate::config::{parse_count, parse_port, Backend, Refusal, Settings, MAX_BACKENDS};
+use crate::config::{parse_count, parse_port, Backend, Networks, Refusal, Settings, MAX_BACKENDS};
+
+/// The most octets that one `write()` to a proc file may have.
+const PAGE_SIZE: usize = 4096;
 
 /// Feeds `text` to every grammar of the proc files: nothing panics, what is taken is within its
 /// limits and reads back as printed, and what is refused says so in one short printable line.
@@ -26,14 +29,41 @@ pub fn check(text: &[u8]) {
         }
         Err(refusal) => assert_presentable(&refusal),
     }
-    match Settings::default().apply(text) {
-        Ok(settings) => {
-            let printed = settings.to_string();
-            assert_eq!(Settings::default().apply(printed.as_bytes()), Ok(settings));
-            assert_eq!(settings.apply(printed.as_bytes()), Ok(settings));
-        }
-        Err(refusal) => assert_presentable(&refusal),
+    check_settings(text);
+}
+
+fn check_settings(text: &[u8]) {
+    let mut settings = Settings::default();
+    if let Err(refusal) = settings.apply(text) {
+        return assert_presentable(&refusal);
     }
+    let printed = settings.to_string();
+    assert!(printed.len() <= PAGE_SIZE, "{printed}");
+    for mut again in [Settings::default(), settings] {
+        assert_eq!(again.apply(printed.as_bytes()), Ok(()));
+        assert_eq!(again, settings);
+    }
+    for list in [&settings.trusted_proxies, &settings.status_allow] {
+        check_networks(list);
+    }
+}
+
+/// What the list says of addresses is what it prints of itself.
+fn check_networks(list: &Networks) {
+    let settings = Settings {
+        status_allow: *list,
+        ..Settings::default()
+    };
+    let text = settings.to_string();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("status-allow "));
+    let line = line.expect("a line for each setting");
+    for word in line.split(' ').filter(|word| *word != "none") {
+        let address = word.split('/').next().expect("an address");
+        assert!(list.contains(address.parse().expect(address)), "{line}");
+    }
+    assert_eq!(line == "none", *list == Networks::NONE);
 }
 
 fn assert_presentable(refusal: &Refusal) {

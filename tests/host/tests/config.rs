@@ -3,14 +3,14 @@
 //! The grammar of the proc files: what is taken, what is refused and with which words, and that
 //! printing and parsing are each other's inverse.
 
+mod networks;
+mod settings;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::config::Kind::{self, Invalid, Range, Unsupported};
-use crate::config::{
-    parse_count, parse_port, Admin, Backend, Protocol, Refusal, Settings, MAX_BACKENDS,
-};
+use crate::config::{parse_count, parse_port, Admin, Backend, Protocol, Refusal, MAX_BACKENDS};
 use crate::proc_grammar;
-use crate::time::Duration;
 
 /// What a refused text should say, with the kind that becomes the error number.
 type Refused<'a> = (&'a str, Kind, &'a str);
@@ -261,197 +261,17 @@ fn every_backend_reads_back_as_printed() {
     }
 }
 
-const DEFAULTS: &str = "\
-header-timeout 10s
-keepalive-timeout 1m
-connect-timeout 5s
-response-timeout 1m
-read-timeout 1m
-send-timeout 1m
-linger-timeout 2s
-head-size 16K
-header-fields 100
-target-size 8K
-idle-per-cpu 32
-idle-timeout 55s
-max-connections 100000
-";
-
-#[test]
-fn settings_print_their_defaults() {
-    let settings = Settings::default();
-    assert_eq!(settings.to_string(), DEFAULTS);
-    assert_eq!(settings.header_timeout, Duration::from_secs(10));
-    assert_eq!(settings.head_size, 16 << 10);
-    assert_eq!(settings.max_connections, 100_000);
-}
-
-#[test]
-fn settings_take_lines_comments_and_blanks() {
-    let text = "\n# a comment\n  head-size   32k \r\n\t#head-size 1K\nread-timeout\t500ms";
-    let settings = Settings::default().apply(text.as_bytes()).expect(text);
-    let expected = Settings {
-        head_size: 32 << 10,
-        read_timeout: Duration::from_millis(500),
-        ..Settings::default()
-    };
-    assert_eq!(settings, expected);
-}
-
-#[test]
-fn settings_without_a_line_change_nothing() {
-    let settings = Settings {
-        header_fields: 7,
-        ..Settings::default()
-    };
-    for text in ["", "\n", "# nothing\n", " \r\n\n"] {
-        assert_eq!(settings.apply(text.as_bytes()), Ok(settings));
-    }
-}
-
-#[test]
-fn settings_refusals_name_the_line_and_say_why() {
-    let apply = |text: &[u8]| Settings::default().apply(text);
-    assert_refused(
-        apply,
-        &[
-            (
-                "head-size 2K\nfoo 1",
-                Invalid,
-                r#"line 2: unknown setting "foo""#,
-            ),
-            (
-                "#\n\nhead_size 2K",
-                Invalid,
-                r#"line 3: unknown setting "head_size""#,
-            ),
-            (
-                "head-size",
-                Invalid,
-                "line 1: head-size: a value is missing",
-            ),
-            (
-                "head-size 2K 3K",
-                Invalid,
-                r#"line 1: head-size: "3K" is one word too many"#,
-            ),
-            (
-                "head-size 2K\nhead-size 2K",
-                Invalid,
-                "line 2: head-size: set twice in one text",
-            ),
-            (
-                "head-size 16KB",
-                Invalid,
-                "line 1: head-size: \"16KB\" is not a size: \
-                 write one such as 16K, 64M or a plain number",
-            ),
-            (
-                "head-size 512",
-                Range,
-                r#"line 1: head-size: "512" is out of range: write 1K to 64K"#,
-            ),
-            (
-                "head-size 99999999999999999999G",
-                Range,
-                "line 1: head-size: \"99999999999999999999G\" is out of range: write 1K to 64K",
-            ),
-            (
-                "read-timeout 10sec",
-                Invalid,
-                "line 1: read-timeout: \"10sec\" is not a time: \
-                 write one such as 60s, 500ms, 5m or 1h",
-            ),
-            (
-                "header-timeout 2h",
-                Range,
-                r#"line 1: header-timeout: "2h" is out of range: write 100ms to 1h"#,
-            ),
-            (
-                "max-connections 1k",
-                Invalid,
-                r#"line 1: max-connections: "1k" is not a number"#,
-            ),
-        ],
-    );
-    let refusal = apply(b"\n\nfoo").expect_err("an unknown name");
-    assert_eq!(refusal.line(), 3);
-}
-
-/// Every limit of every setting, as the refusal itself prints it: the bounds are taken, and what
-/// lies one step outside is not.
-#[test]
-fn settings_bounds_are_exact() {
-    for line in DEFAULTS.lines() {
-        let (name, _) = line.split_once(' ').expect("name value");
-        let apply = |value: &str| Settings::default().apply(format!("{name} {value}").as_bytes());
-        let unit = if name.ends_with("timeout") { "s" } else { "" };
-        let message = apply(&format!("9999999{unit}"))
-            .expect_err(name)
-            .to_string();
-        let (_, bounds) = message.split_once("write ").expect("bounds");
-        let (min, max) = bounds.split_once(" to ").expect("two bounds");
-        for bound in [min, max] {
-            let printed = apply(bound).expect(name).to_string();
-            assert!(printed.contains(&format!("{name} {bound}\n")), "{printed}");
-        }
-        for outside in [below(min), above(max)] {
-            let refusal = outside.map(|value| apply(&value).expect_err(&value));
-            assert!(
-                refusal.is_none_or(|refusal| refusal.kind() == Range),
-                "{name}"
-            );
-        }
-    }
-}
-
-/// A value one step under a printed one; nothing is under zero.
-fn below(value: &str) -> Option<String> {
-    let digits = value.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let number: u64 = digits.parse().expect("a number");
-    match value.get(digits.len()..) {
-        Some("K") => Some((number * 1024 - 1).to_string()),
-        suffix => Some(format!(
-            "{}{}",
-            number.checked_sub(1)?,
-            suffix.unwrap_or("")
-        )),
-    }
-}
-
-/// A value one step over a printed one.
-fn above(value: &str) -> Option<String> {
-    let digits = value.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let number: u64 = digits.parse().expect("a number");
-    match value.get(digits.len()..) {
-        Some("K") => Some((number * 1024 + 1).to_string()),
-        Some("d") => Some(format!("{}ms", number * 86_400_000 + 1)),
-        Some("h") => Some(format!("{}ms", number * 3_600_000 + 1)),
-        Some("m") => Some(format!("{}ms", number * 60_000 + 1)),
-        suffix => Some(format!("{}{}", number + 1, suffix.unwrap_or(""))),
-    }
-}
-
-#[test]
-fn every_setting_reads_back_as_printed() {
-    let mut random = Random(2);
-    for _ in 0..5_000 {
-        let settings = random.settings();
-        let printed = settings.to_string();
-        let again = Settings::default().apply(printed.as_bytes());
-        assert_eq!(again, Ok(settings), "{printed}");
-    }
-}
-
 /// Texts that are taken, as material for the tests that damage them.
-const GOOD: [&str; 7] = [
+const GOOD: [&str; 9] = [
     "8080\n",
     "64\n",
     "192.168.0.3 6810 srun weight=3 max=100 backup drain\n",
     "[2001:db8::7]:6802 http up\n",
     "# saved\nhead-size 32K\nread-timeout 1500ms\n\nidle-per-cpu 0\n",
     "::ffff:10.0.0.1 80 down\r\n",
-    DEFAULTS,
+    "trusted-proxies 10.0.0.0/8, ::1 fd00::/8\nforwarded replace\nlog json\ncdn-loop on\n",
+    "via a-name\npage-503 Wir sind gleich zur\u{fc}ck\nbody-size 5G\npage-400\n",
+    settings::DEFAULTS,
 ];
 
 #[test]
@@ -480,7 +300,7 @@ fn garbage_is_judged_without_panic() {
         let octets: Vec<u8> = (0..len)
             .map(|_| match round % 2 {
                 0 => random.below(256) as u8,
-                _ => b"0123456789.:[]%=KMsmh \n#weightmaxupdrain-"[random.below(41) as usize],
+                _ => b"0123456789.:[]%=KMsmh \n#weightmaxupdrain-/,"[random.below(43) as usize],
             })
             .collect();
         proc_grammar::check(&octets);
@@ -532,25 +352,6 @@ impl Random {
             max: self.within(0, 1_000_000) as u32,
             backup: self.below(2) == 0,
             admin: [Admin::Up, Admin::Drain, Admin::Down][self.below(3) as usize],
-        }
-    }
-
-    fn settings(&mut self) -> Settings {
-        let mut time = |min, max| Duration::from_millis(self.within(min, max));
-        Settings {
-            header_timeout: time(100, 3_600_000),
-            keepalive_timeout: time(100, 3_600_000),
-            connect_timeout: time(100, 3_600_000),
-            response_timeout: time(100, 86_400_000),
-            read_timeout: time(100, 86_400_000),
-            send_timeout: time(100, 86_400_000),
-            linger_timeout: time(0, 60_000),
-            idle_timeout: time(100, 3_600_000),
-            head_size: self.within(1 << 10, 64 << 10) as usize,
-            header_fields: self.within(1, 1000) as usize,
-            target_size: self.within(64, 64 << 10) as usize,
-            idle_per_cpu: self.within(0, 1024) as usize,
-            max_connections: self.within(1, 1_000_000) as usize,
         }
     }
 }

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Settings that are one of a few words.
+
+use core::fmt::{
+    self,
+    Formatter, //
+};
+
+use super::{
+    refusal::Refusal,
+    settings::{
+        only_value,
+        Value, //
+    },
+};
+
+/// What is done with a request field that tells a backend about the client, such as
+/// `X-Forwarded-For`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Forwarding {
+    /// Passed through as it came, or not.
+    Off,
+    /// Kept if it came from a trusted peer, and our part added; replaced if it did not.
+    Append,
+    /// Only what we know of ourselves is sent.
+    Replace,
+}
+
+/// How a line of the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Log {
+    /// Not at all.
+    Off,
+    /// The "combined" format that Apache's httpd made common.
+    Combined,
+    /// An object in JSON.
+    Json,
+}
+
+/// A value with a name for each of its cases.
+pub(super) trait Choice: Copy + PartialEq + 'static {
+    const NAMES: &'static [(&'static str, Self)];
+    /// What to say to any other word, which `{}` stands for.
+    const MALFORMED: &'static str;
+}
+
+impl Choice for bool {
+    const NAMES: &'static [(&'static str, Self)] = &[("off", false), ("on", true)];
+    const MALFORMED: &'static str = "{} is neither off nor on";
+}
+
+impl Choice for Forwarding {
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("off", Self::Off),
+        ("append", Self::Append),
+        ("replace", Self::Replace),
+    ];
+    const MALFORMED: &'static str = "{} is not one of off, append and replace";
+}
+
+impl Choice for Log {
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("off", Self::Off),
+        ("combined", Self::Combined),
+        ("json", Self::Json),
+    ];
+    const MALFORMED: &'static str = "{} is not one of off, combined and json";
+}
+
+impl<T: Choice> Value for T {
+    type Rule = ();
+
+    fn set(&mut self, text: &[u8], (): &'static ()) -> Result<(), Refusal> {
+        let word = only_value(text)?;
+        let mut names = T::NAMES.iter();
+        match names.find(|(name, _)| name.as_bytes() == word) {
+            Some(&(_, value)) => {
+                *self = value;
+                Ok(())
+            }
+            None => Err(Refusal::invalid(T::MALFORMED, word)),
+        }
+    }
+
+    fn print(&self, (): &'static (), f: &mut Formatter<'_>) -> fmt::Result {
+        let mut names = T::NAMES.iter();
+        match names.find(|(_, value)| value == self) {
+            Some((name, _)) => write!(f, " {name}"),
+            None => Ok(()),
+        }
+    }
+}

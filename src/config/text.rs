@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Settings that are a text, kept in place.
+
+use core::fmt::{
+    self,
+    Debug,
+    Formatter, //
+};
+
+use super::{
+    refusal::Refusal,
+    settings::Value, //
+};
+use crate::bytes;
+
+/// A text of at most `N` octets, where `N` is at most 255. It is UTF-8, with no control character
+/// in it and no blank at its ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Text<const N: usize> {
+    /// How many of `octets` are used. The others are zero, so that equal texts are equal values.
+    len: u8,
+    octets: [u8; N],
+}
+
+impl<const N: usize> Text<N> {
+    pub(crate) const EMPTY: Self = Self {
+        len: 0,
+        octets: [0; N],
+    };
+
+    /// The text; empty if it is not set.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.octets.get(..usize::from(self.len)).unwrap_or(&[])
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        // Only UTF-8 is ever stored.
+        core::str::from_utf8(self.as_bytes()).unwrap_or("")
+    }
+
+    /// Takes `text`; false, and nothing is changed, if it is too long.
+    fn store(&mut self, text: &[u8]) -> bool {
+        let Ok(len) = u8::try_from(text.len()) else {
+            return false;
+        };
+        let Some((used, rest)) = self.octets.split_at_mut_checked(text.len()) else {
+            return false;
+        };
+        used.copy_from_slice(text);
+        rest.fill(0);
+        self.len = len;
+        true
+    }
+}
+
+impl<const N: usize> Debug for Text<N> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        Debug::fmt(self.as_str(), f)
+    }
+}
+
+/// What a text may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Alphabet {
+    /// A `token` of RFC 9110 section 5.6.2.
+    Token,
+    /// Anything that can be read, in UTF-8.
+    Readable,
+}
+
+impl Alphabet {
+    fn allows(self, text: &[u8]) -> bool {
+        match self {
+            Self::Token => text.is_empty() || bytes::is_token(text),
+            Self::Readable => {
+                core::str::from_utf8(text).is_ok_and(|text| !text.contains(char::is_control))
+            }
+        }
+    }
+
+    fn malformed(self) -> &'static str {
+        match self {
+            Self::Token => "{} is not a token: write letters, digits and marks such as - . _",
+            Self::Readable => "{} has a control character, or is not UTF-8",
+        }
+    }
+
+    /// What to say of a text that is too long. Lengths are part of what a user reads, so they are
+    /// written out; the host tests compare them with the truth.
+    fn too_long(self) -> &'static str {
+        match self {
+            Self::Token => "{} is too long: write up to 32 octets",
+            Self::Readable => "{} is too long: write up to 160 octets",
+        }
+    }
+}
+
+impl<const N: usize> Value for Text<N> {
+    type Rule = Alphabet;
+
+    fn set(&mut self, text: &[u8], alphabet: &'static Alphabet) -> Result<(), Refusal> {
+        if !alphabet.allows(text) {
+            Err(Refusal::invalid(alphabet.malformed(), text))
+        } else if !self.store(text) {
+            Err(Refusal::too_large(alphabet.too_long(), text))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Nothing for an empty text: the name alone on a line is what sets it to that.
+    fn print(&self, _: &'static Alphabet, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.as_str() {
+            "" => Ok(()),
+            text => write!(f, " {text}"),
+        }
+    }
+}
