@@ -215,6 +215,35 @@ impl Conn {
         }
     }
 
+    /// Waits for the next head; whether it is a 100, which is taken then. Anything else is left.
+    pub fn continued(&mut self) -> Result<bool, Fault> {
+        let (status, head) = self.status_and_head()?;
+        if status != 100 {
+            self.at -= head.raw.len();
+        }
+        Ok(status == 100)
+    }
+
+    /// The head of an answer to a request for a tunnel, whose octets then come from `exactly`.
+    pub fn upgrade(&mut self, target: &str, protocol: &str) -> Result<(u16, Head), Fault> {
+        let fields = format!("Host: test\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n");
+        self.send(format!("GET {target} HTTP/1.1\r\n{fields}\r\n").as_bytes())?;
+        self.status_and_head()
+    }
+
+    /// The next `len` octets, whatever they are.
+    pub fn exactly(&mut self, len: usize) -> Result<Vec<u8>, Fault> {
+        while self.inbox.len() - self.at < len {
+            let doing = format!("after {} of {len} octets", self.inbox.len() - self.at);
+            if self.fill().map_err(|error| Fault::of(error, &doing))? == 0 {
+                return Err(Fault::Truncated(None, (self.inbox.len() - self.at) as u64));
+            }
+        }
+        let bytes = self.inbox[self.at..self.at + len].to_vec();
+        self.at += len;
+        Ok(bytes)
+    }
+
     fn status_and_head(&mut self) -> Result<(u16, Head), Fault> {
         let raw = self.head_octets()?;
         let head = Head::parse(&raw).map_err(Fault::Malformed)?;

@@ -120,6 +120,24 @@ pub enum Framing {
     Close,
 }
 
+/// The framing of a request, or what is contradictory about it (RFC 9112 6.1 to 6.3).
+pub fn request_framing(head: &Head) -> Result<Framing, String> {
+    let lengths: Vec<_> = head.all("Content-Length").collect();
+    let codings: Vec<_> = head.all("Transfer-Encoding").collect();
+    match (&lengths[..], &codings[..]) {
+        ([], []) => Ok(Framing::None),
+        ([], [coding]) if coding.eq_ignore_ascii_case("chunked") => Ok(Framing::Chunked),
+        ([length], []) if !length.is_empty() && length.bytes().all(|b| b.is_ascii_digit()) => {
+            let number = length.parse().map(Framing::Length);
+            number.map_err(|_| format!("Content-Length: {length:?} is too large"))
+        }
+        _ => Err(format!(
+            "framing of {:?}: lengths {lengths:?}, codings {codings:?}",
+            head.first
+        )),
+    }
+}
+
 /// The framing of a response to `method`, or what is contradictory about it.
 pub fn framing(method: &str, status: u16, head: &Head) -> Result<Framing, String> {
     let lengths: Vec<_> = head.all("Content-Length").collect();

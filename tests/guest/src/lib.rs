@@ -14,6 +14,8 @@ pub mod origin;
 pub mod pattern;
 /// Time limits and sizes.
 pub mod scale;
+/// A client's requests with a body.
+pub mod upload;
 
 /// The module under test and its proc files.
 pub mod gateway;

@@ -3,8 +3,10 @@
 //! A thread per connection, because it is the simplest thing that cannot be the culprit. `routes`
 //! has the paths.
 
+mod body;
 mod reply;
 mod routes;
+mod tunnel;
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Read};
@@ -18,8 +20,11 @@ use socket2::SockRef;
 
 use crate::conn;
 use crate::http::{self, Head};
+use body::Incoming;
+pub use body::Received;
 pub use reply::Step;
 pub use routes::PATHS;
+pub use tunnel::Tunnel;
 
 /// What happens to connections, whatever is asked on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +54,7 @@ const MODES: [Mode; 6] = [
     Mode::Unasked,
 ];
 
-/// How many of the last request heads are remembered.
+/// How many of the last request heads, bodies and complaints are remembered.
 const REMEMBERED: usize = 64;
 
 /// What all connections of an origin share.
@@ -63,12 +68,22 @@ struct Shared {
     bodies: AtomicU64,
     open: Mutex<HashMap<u64, TcpStream>>,
     heads: Mutex<VecDeque<Head>>,
+    received: Mutex<VecDeque<Received>>,
+    complaints: Mutex<VecDeque<String>>,
     scripts: Mutex<HashMap<String, Vec<Step>>>,
 }
 
 impl Shared {
     fn mode(&self) -> Mode {
         MODES[usize::from(self.mode.load(SeqCst)) % MODES.len()]
+    }
+
+    fn remember<T>(list: &Mutex<VecDeque<T>>, item: T) {
+        let mut list = lock(list);
+        if list.len() == REMEMBERED {
+            list.pop_front();
+        }
+        list.push_back(item);
     }
 }
 
@@ -176,6 +191,21 @@ impl Origin {
         lock(&self.shared.heads).iter().cloned().collect()
     }
 
+    /// What came of the last bodies that were announced, whole or cut short, oldest first.
+    pub fn received(&self) -> Vec<Received> {
+        lock(&self.shared.received).iter().cloned().collect()
+    }
+
+    /// What came of the last body, if any was announced.
+    pub fn last_received(&self) -> Option<Received> {
+        lock(&self.shared.received).back().cloned()
+    }
+
+    /// What came that is not HTTP as a gateway should write it, oldest first.
+    pub fn complaints(&self) -> Vec<String> {
+        lock(&self.shared.complaints).iter().cloned().collect()
+    }
+
     /// The last request head, if there was any.
     pub fn last_head(&self) -> Option<Head> {
         lock(&self.shared.heads).back().cloned()
@@ -222,12 +252,21 @@ fn connection(id: u64, stream: TcpStream, shared: &Shared) {
         lock(&shared.open).insert(id, twin);
     }
     let mut peer = Peer {
+        shared,
         stream,
         inbox: Vec::new(),
+        body: None,
     };
-    // An error here is the gateway going away: what it makes of that is seen at the other end.
-    let reset = matches!(peer.serve(shared), Ok(End::Reset));
-    if reset {
+    let end = peer.serve();
+    peer.end_body();
+    match &end {
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Shared::remember(&shared.complaints, error.to_string());
+        }
+        // The gateway going away: what it makes of that is seen at the other end.
+        _ => {}
+    }
+    if matches!(end, Ok(End::Reset)) {
         let _ = SockRef::from(&peer.stream).set_linger(Some(Duration::ZERO));
     }
     lock(&shared.open).remove(&id);
@@ -241,27 +280,30 @@ enum End {
 }
 
 /// The gateway, seen from here.
-struct Peer {
+struct Peer<'a> {
+    shared: &'a Shared,
     stream: TcpStream,
     inbox: Vec<u8>,
+    body: Option<Incoming>,
 }
 
-impl Peer {
-    fn serve(&mut self, shared: &Shared) -> io::Result<End> {
+impl Peer<'_> {
+    fn serve(&mut self) -> io::Result<End> {
+        let shared = self.shared;
         if shared.mode() == Mode::Unasked {
             let unasked = vec![Step::Send(reply::text("unasked").to_vec())];
-            let _ = self.perform(&unasked)?;
+            let _ = self.perform(&Head::default(), &unasked)?;
         }
         let mut served = 0;
         while let Some(head) = self.head()? {
             shared.requests.fetch_add(1, SeqCst);
-            self.remember(&head, shared);
+            Shared::remember(&shared.heads, head.clone());
             let limit = shared.limit.load(SeqCst);
             if shared.mode() == Mode::DropAfter && served >= limit {
                 return Ok(End::Close);
             }
-            self.skip_body(&head, shared)?;
-            let persistent = self.answer(&head, shared)?;
+            self.begin_body(&head)?;
+            let persistent = self.answer(&head)?;
             shared.finished.fetch_add(1, SeqCst);
             served += 1;
             let end = match persistent {
@@ -278,7 +320,8 @@ impl Peer {
     }
 
     /// Does what the path says; an error is how the connection has to end.
-    fn answer(&mut self, head: &Head, shared: &Shared) -> io::Result<Result<(), End>> {
+    fn answer(&mut self, head: &Head) -> io::Result<Result<(), End>> {
+        let shared = self.shared;
         if let (_, "/stats", _) = head.words() {
             let text = format!(
                 "connections {}\nrequests {}\nbodies {}\n",
@@ -286,22 +329,48 @@ impl Peer {
                 shared.requests.load(SeqCst),
                 shared.bodies.load(SeqCst)
             );
-            return self.perform(&[Step::Send(reply::text(&text).for_method(head))]);
+            self.read_body(u64::MAX)?;
+            self.end_body();
+            return self.perform(head, &[Step::Send(reply::text(&text).for_method(head))]);
         }
         let script = head.words().1.strip_prefix("/script/").map(str::to_owned);
         let steps = match script.and_then(|name| lock(&shared.scripts).get(&name).cloned()) {
             Some(steps) => steps,
             None => routes::steps(head),
         };
-        self.perform(&steps)
+        if !steps.iter().any(Step::reads) {
+            self.read_body(u64::MAX)?;
+        }
+        let outcome = self.perform(head, &steps)?;
+        // What the steps left of the body is not the next request.
+        if outcome.is_ok() {
+            self.read_body(u64::MAX)?;
+            self.end_body();
+        }
+        Ok(outcome)
     }
 
-    fn remember(&self, head: &Head, shared: &Shared) {
-        let mut heads = lock(&shared.heads);
-        if heads.len() == REMEMBERED {
-            heads.pop_front();
+    fn begin_body(&mut self, head: &Head) -> io::Result<()> {
+        let body = Incoming::of(head, routes::seed(head))
+            .map_err(|what| io::Error::new(io::ErrorKind::InvalidData, what))?;
+        if body.announced() {
+            self.shared.bodies.fetch_add(1, SeqCst);
         }
-        heads.push_back(head.clone());
+        self.body = Some(body);
+        Ok(())
+    }
+
+    /// The present body is over, whole or not.
+    fn end_body(&mut self) {
+        self.note_body();
+        self.body = None;
+    }
+
+    /// Remembers what came of the present body, once, if any was announced.
+    fn note_body(&mut self) {
+        if let Some(seen) = self.body.as_mut().and_then(Incoming::note) {
+            Shared::remember(&self.shared.received, seen);
+        }
     }
 
     /// The next request's head; nothing at the end of the connection.
@@ -310,38 +379,21 @@ impl Peer {
         loop {
             if let Some(end) = http::head_end(&self.inbox, seen) {
                 let raw: Vec<u8> = self.inbox.drain(..end).collect();
-                let head = Head::parse(&raw).map_err(io::Error::other)?;
+                let head = Head::parse(&raw)
+                    .map_err(|what| io::Error::new(io::ErrorKind::InvalidData, what))?;
                 return Ok(Some(head));
             }
             seen = self.inbox.len();
-            if seen > http::HEAD_LIMIT || self.fill()? == 0 {
+            if seen > http::HEAD_LIMIT || self.fill(4096)? == 0 {
                 return Ok(None);
             }
         }
     }
 
-    fn skip_body(&mut self, head: &Head, shared: &Shared) -> io::Result<()> {
-        let length = head
-            .get("Content-Length")
-            .and_then(|text| text.parse().ok());
-        let mut left: usize = length.unwrap_or(0);
-        if left > 0 || head.get("Transfer-Encoding").is_some() {
-            shared.bodies.fetch_add(1, SeqCst);
-        }
-        while left > 0 {
-            if self.inbox.is_empty() && self.fill()? == 0 {
-                return Ok(());
-            }
-            let take = left.min(self.inbox.len());
-            self.inbox.drain(..take);
-            left -= take;
-        }
-        Ok(())
-    }
-
-    fn fill(&mut self) -> io::Result<usize> {
+    /// Reads once, at most `most` octets; 0 is the end.
+    fn fill(&mut self, most: usize) -> io::Result<usize> {
         let old = self.inbox.len();
-        self.inbox.resize(old + 4096, 0);
+        self.inbox.resize(old + most, 0);
         let got = self.stream.read(&mut self.inbox[old..]);
         self.inbox
             .truncate(old + got.as_ref().copied().unwrap_or(0));

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use guest::conn::{Conn, Fault, Options};
 use guest::load::{run, Plan};
 use guest::pattern::Checker;
+use guest::upload::Upload;
 
 const USAGE: &str = "\
 usage: client MODE ADDRESS:PORT [ARG]...
@@ -20,7 +21,10 @@ usage: client MODE ADDRESS:PORT [ARG]...
                         mixed requests to the test origin, every octet of the answers checked
   idle CONNECTIONS      opens so many connections and holds them until it is killed
   download OCTETS [KIND]
-                        one body of the test origin (len, chunked or close), checked as it comes";
+                        one body of the test origin (len, chunked or close), checked as it comes
+  upload OCTETS [chunk=K] [target=T] [pace=K] [ms=M] [expect]
+                        sends one body to the test origin (T is /upload), checks its report; chunk: in
+                        chunks; pace, ms: K octets, a pause of M ms, and so on";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -35,6 +39,7 @@ fn main() -> ExitCode {
         "load" => load(addr, rest),
         "idle" => idle(addr, rest),
         "download" => download(addr, rest),
+        "upload" => upload(addr, rest),
         _ => return usage(),
     };
     match outcome {
@@ -152,4 +157,51 @@ fn download(addr: SocketAddr, args: &[String]) -> Result<ExitCode, Fault> {
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+fn upload(addr: SocketAddr, args: &[String]) -> Result<ExitCode, Fault> {
+    let size = number(args, 0, 1 << 30);
+    let target = args.iter().find_map(|arg| arg.strip_prefix("target="));
+    let target = target.unwrap_or("/upload");
+    let joint = if target.contains('?') { '&' } else { '?' };
+    let target = format!("{target}{joint}seed=1");
+    let mut plan = Upload::new(&target, 1, size);
+    if let Some(chunk) = option(args, "chunk") {
+        plan = plan.chunked(chunk);
+    }
+    if let Some(pause) = option(args, "ms") {
+        let piece = option(args, "pace").unwrap_or(65_536);
+        plan.pace = Some((piece, Duration::from_millis(pause)));
+    }
+    plan.expect = args.iter().any(|arg| arg == "expect");
+    // The origin's answer comes when it has read everything, which may take its time.
+    let mut conn = Conn::with(
+        addr,
+        Options {
+            patience: Some(Duration::from_secs(3600)),
+            ..Options::default()
+        },
+    )?;
+    let started = Instant::now();
+    let uploaded = conn.upload(&plan)?;
+    let time = started.elapsed().as_secs_f64();
+    print!(
+        "status {}\nseconds {time:.3}\nsent {}\n{}",
+        uploaded.response.status,
+        uploaded.sent,
+        uploaded.response.text()
+    );
+    let report = uploaded.response.text();
+    let right = [
+        format!("octets {size}"),
+        format!("crc32 {:08x}", plan.crc()),
+        "wrong none".to_owned(),
+        "complete true".to_owned(),
+    ];
+    let all = right.iter().all(|line| report.lines().any(|l| l == line));
+    if uploaded.response.status == 200 && all {
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("expected a 200 with {right:?}");
+    Ok(ExitCode::FAILURE)
 }

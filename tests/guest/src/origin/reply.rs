@@ -1,11 +1,15 @@
 //! What is sent for a request, as a list of steps, so that right and wrong answers are data.
 
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
 
+use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
+
+use super::tunnel::Tunnel;
 use super::{End, Peer};
-use crate::http::Head;
+use crate::http::{Framing, Head};
 use crate::pattern;
 
 /// One thing an origin does on a connection.
@@ -35,22 +39,63 @@ pub enum Step {
     Pause(Duration),
     /// Sends nothing more and waits until the peer closes.
     Hang,
+    /// Neither sends nor reads, and waits until the peer is gone.
+    Stall,
+    /// Reads at most so many octets of the request's body. A list without a reading step begins
+    /// with the whole body; what no step has read is skipped at the end.
+    Read(u64),
+    /// Reads the body to its end, `piece` octets at a time, with a pause before each.
+    ReadSlowly {
+        /// How long a piece is.
+        piece: u64,
+        /// How long to wait.
+        pause: Duration,
+    },
+    /// Sends a response with what came of the body so far ([`super::Received::report`]).
+    Report {
+        /// Code and reason.
+        status: &'static str,
+        /// More fields, each with its CRLF.
+        fields: String,
+    },
+    /// Sends a response with the request's body, framed the same way, while it comes in.
+    Echo,
+    /// The connection is a tunnel from now on; its end is the end of the connection.
+    Tunnel(Tunnel),
     /// Closes; so does the end of the steps of a response that is until-close.
     Close,
     /// Resets.
     Reset,
 }
 
-impl Peer {
+impl Step {
+    /// Whether it has to do with the request's body.
+    pub(super) fn reads(&self) -> bool {
+        use Step::{Echo, Read, ReadSlowly, Tunnel};
+        matches!(self, Read(_) | ReadSlowly { .. } | Echo | Tunnel(_))
+    }
+}
+
+impl Peer<'_> {
     /// Does the steps. The inner error says that and how the connection has to end.
-    pub(super) fn perform(&mut self, steps: &[Step]) -> io::Result<Result<(), End>> {
+    pub(super) fn perform(&mut self, head: &Head, steps: &[Step]) -> io::Result<Result<(), End>> {
         for step in steps {
             match step {
                 Step::Send(octets) => self.stream.write_all(octets)?,
                 Step::Body { seed, at, len } => self.send_body(*seed, *at, *len)?,
                 Step::Chunks { seed, len, chunk } => self.send_chunks(*seed, *len, *chunk)?,
                 Step::Pause(time) => thread::sleep(*time),
-                Step::Hang => while self.fill()? != 0 {},
+                Step::Hang => {
+                    while self.fill(65_536)? != 0 {
+                        self.inbox.clear();
+                    }
+                }
+                Step::Stall => self.stall()?,
+                Step::Read(limit) => self.read_body(*limit)?,
+                Step::ReadSlowly { piece, pause } => self.read_slowly(*piece, *pause)?,
+                Step::Report { status, fields } => self.send_report(head, status, fields)?,
+                Step::Echo => self.echo()?,
+                Step::Tunnel(tunnel) => return self.tunnel(head, tunnel).map(Err),
                 Step::Close => return Ok(Err(End::Close)),
                 Step::Reset => return Ok(Err(End::Reset)),
             }
@@ -58,7 +103,62 @@ impl Peer {
         Ok(Ok(()))
     }
 
-    fn send_body(&mut self, seed: u64, at: u64, len: u64) -> io::Result<()> {
+    /// Waits until the connection is reset, or both its directions are closed.
+    pub(super) fn stall(&self) -> io::Result<()> {
+        let fd = self.stream.as_fd();
+        // No events asked for: errors and the end are reported all the same.
+        let mut fds = [PollFd::new(fd, PollFlags::empty())];
+        poll(&mut fds, PollTimeout::NONE)?;
+        Ok(())
+    }
+
+    fn read_slowly(&mut self, piece: u64, pause: Duration) -> io::Result<()> {
+        while self.body.as_ref().is_some_and(|body| body.unfinished()) {
+            thread::sleep(pause);
+            self.read_body(piece)?;
+        }
+        Ok(())
+    }
+
+    fn send_report(&mut self, head: &Head, line: &str, fields: &str) -> io::Result<()> {
+        let seen = self.body.as_ref().map(|body| body.seen().report());
+        let answer = status(line, fields, &seen.unwrap_or_default());
+        self.stream.write_all(&answer.for_method(head))
+    }
+
+    fn echo(&mut self) -> io::Result<()> {
+        let framing = self.body.as_ref().map(|body| body.seen().framing);
+        let field = match framing {
+            Some(Framing::Chunked) => "Transfer-Encoding: chunked".to_owned(),
+            Some(Framing::Length(length)) => format!("Content-Length: {length}"),
+            _ => "Content-Length: 0".to_owned(),
+        };
+        let head = format!("HTTP/1.1 200 OK\r\nServer: test-origin\r\n{field}\r\n\r\n");
+        self.stream.write_all(head.as_bytes())?;
+        let chunked = framing == Some(Framing::Chunked);
+        loop {
+            let piece = self.body_octets(u64::MAX)?;
+            match (chunked, piece.len()) {
+                (true, 0) => return self.last_chunk(),
+                (true, size) => {
+                    let framed = [format!("{size:x}\r\n").as_bytes(), &piece, b"\r\n"].concat();
+                    self.stream.write_all(&framed)?;
+                }
+                (false, 0) => return Ok(()),
+                (false, _) => self.stream.write_all(&piece)?,
+            }
+        }
+    }
+
+    fn last_chunk(&mut self) -> io::Result<()> {
+        let seen = self.body.as_ref().map(|body| body.seen().trailers);
+        let fields = seen.unwrap_or_default().into_iter();
+        let trailers: String = fields.map(|(n, v)| format!("{n}: {v}\r\n")).collect();
+        self.stream
+            .write_all(format!("0\r\n{trailers}\r\n").as_bytes())
+    }
+
+    pub(super) fn send_body(&mut self, seed: u64, at: u64, len: u64) -> io::Result<()> {
         let mut done = 0;
         while done < len {
             let piece = pattern::octets(seed, at + done, len - done);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::reply::{self, Step};
+use super::tunnel::Tunnel;
 use crate::http::Head;
 
 /// The paths, for people.
@@ -25,6 +26,16 @@ pub const PATHS: &str = "\
 /hang             never answers
 /hang-body/N      declares N octets, sends after=K, then nothing
 /reset            resets instead of an answer
+/upload           reads the body, then reports what came of it, a line for each thing; slow=M reads
+                  chunk=K octets (65536) each M ms, stall=M begins after M ms
+/echo             the request's body, framed as it came, trailers and all, while it comes in
+/early/S          a response with status S once after=K octets of the body came, then
+                  then=read (the rest; the default), then=close, then=reset or then=stall
+/expect           100 after ms=M, then as /upload; times=N sends N of them; code=C another 1xx first;
+                  answer=S sends status S instead, without reading; quiet=1 sends no 100
+/upgrade          101 for whatever Upgrade asks, then kind=echo (the default; ends at after=K, reset=1),
+                  kind=sink, kind=source (len=N), kind=silent; first=N sends N octets along with the 101;
+                  ms=M waits before the 101; refuse=S answers with status S, 426 if nothing was asked
 /stats            counts of connections, requests and request bodies
 Everywhere: seed=S chooses the body's octets; X-Target in the response is the request's target.";
 
@@ -91,6 +102,11 @@ impl<'a> Target<'a> {
     }
 }
 
+/// The body that the request's target names.
+pub(super) fn seed(head: &Head) -> u64 {
+    Target::of(head).seed()
+}
+
 /// What the origin does for that request.
 pub(super) fn steps(head: &Head) -> Vec<Step> {
     let target = Target::of(head);
@@ -138,6 +154,11 @@ pub(super) fn steps(head: &Head) -> Vec<Step> {
             )
         }
         "reset" => vec![Step::Reset],
+        "upload" => upload(&target),
+        "echo" => vec![Step::Echo],
+        "early" => early(&target),
+        "expect" => expect(&target),
+        "upgrade" => upgrade(&target),
         _ => {
             let missing = reply::status("404 Not Found", &target.common(), "no such path\n");
             vec![Step::Send(missing.for_method(head))]
@@ -275,4 +296,105 @@ fn die(target: &Target<'_>) -> Vec<Step> {
     );
     steps.push(end);
     steps
+}
+
+fn milliseconds(target: &Target<'_>, name: &str) -> Step {
+    Step::Pause(Duration::from_millis(target.number(name, 0)))
+}
+
+fn report(target: &Target<'_>) -> Step {
+    Step::Report {
+        status: "200 OK",
+        fields: target.common(),
+    }
+}
+
+fn upload(target: &Target<'_>) -> Vec<Step> {
+    let read = match target.number("slow", 0) {
+        0 => Step::Read(u64::MAX),
+        pause => Step::ReadSlowly {
+            piece: target.number("chunk", 65_536).max(1),
+            pause: Duration::from_millis(pause),
+        },
+    };
+    vec![milliseconds(target, "stall"), read, report(target)]
+}
+
+fn early(target: &Target<'_>) -> Vec<Step> {
+    let line = format!("{} Early", target.argument);
+    let then = target.query.get("then").copied().unwrap_or("read");
+    let mut fields = target.common();
+    if then == "close" || then == "reset" {
+        fields += "Connection: close\r\n";
+    }
+    let answer = reply::status(&line, &fields, "early\n").for_method(target.head);
+    let mut steps = vec![Step::Read(target.number("after", 0)), Step::Send(answer)];
+    match then {
+        "close" => steps.push(Step::Close),
+        "reset" => steps.push(Step::Reset),
+        "stall" => steps.push(Step::Stall),
+        _ => {}
+    }
+    steps
+}
+
+fn expect(target: &Target<'_>) -> Vec<Step> {
+    let mut steps = vec![Step::Read(0), milliseconds(target, "ms")];
+    let code = target.number("code", 0);
+    if code != 0 {
+        let interim = format!("HTTP/1.1 {code} Interim\r\nX-Interim: first\r\n\r\n");
+        steps.push(Step::Send(interim.into_bytes()));
+    }
+    let answer = target.number("answer", 0);
+    if answer != 0 {
+        let line = format!("{answer} As Asked");
+        // Whether the body comes all the same cannot be known: the connection ends with this.
+        let fields = target.common() + "Connection: close\r\n";
+        let answer = reply::status(&line, &fields, "refused\n").for_method(target.head);
+        steps.extend([Step::Send(answer), Step::Close]);
+        return steps;
+    }
+    if target.number("quiet", 0) == 0 {
+        for _ in 0..target.number("times", 1) {
+            steps.push(Step::Send(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec()));
+        }
+    }
+    steps.extend([Step::Read(u64::MAX), report(target)]);
+    steps
+}
+
+fn upgrade(target: &Target<'_>) -> Vec<Step> {
+    let asked = target.head.get("Upgrade");
+    let refuse = target.number("refuse", 0);
+    let Some(asked) = asked.filter(|_| refuse == 0) else {
+        let line = match refuse {
+            0 => "426 Upgrade Required".to_owned(),
+            code => format!("{code} Refused"),
+        };
+        let fields = target.common() + "Connection: Upgrade\r\nUpgrade: test\r\n";
+        let answer = reply::status(&line, &fields, "no tunnel\n").for_method(target.head);
+        return vec![Step::Send(answer)];
+    };
+    let common = target.common();
+    let head = format!(
+        "HTTP/1.1 101 Switching Protocols\r\n{common}Connection: Upgrade\r\nUpgrade: {asked}\r\n\r\n"
+    );
+    let (seed, len) = (target.seed(), target.number("len", 0));
+    let kind = match target.query.get("kind").copied() {
+        Some("sink") => Tunnel::Sink,
+        Some("source") => Tunnel::Source { seed, len },
+        Some("silent") => Tunnel::Silent,
+        _ => Tunnel::Echo {
+            after: target.number("after", u64::MAX),
+            reset: target.number("reset", 0) != 0,
+        },
+    };
+    // In one segment with the head.
+    let first = crate::pattern::body(seed, target.number("first", 0) as usize);
+    let along = [head.as_bytes(), &first].concat();
+    vec![
+        milliseconds(target, "ms"),
+        Step::Send(along),
+        Step::Tunnel(kind),
+    ]
 }
