@@ -152,10 +152,11 @@ impl Peer<'_> {
 
     fn last_chunk(&mut self) -> io::Result<()> {
         let seen = self.body.as_ref().map(|body| body.seen().trailers);
-        let fields = seen.unwrap_or_default().into_iter();
-        let trailers: String = fields.map(|(n, v)| format!("{n}: {v}\r\n")).collect();
-        self.stream
-            .write_all(format!("0\r\n{trailers}\r\n").as_bytes())
+        let mut end = "0\r\n".to_owned();
+        for (name, value) in seen.unwrap_or_default() {
+            end += &format!("{name}: {value}\r\n");
+        }
+        self.stream.write_all((end + "\r\n").as_bytes())
     }
 
     pub(super) fn send_body(&mut self, seed: u64, at: u64, len: u64) -> io::Result<()> {
