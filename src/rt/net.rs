@@ -21,14 +21,15 @@ use kernel::{
 
 /// A network namespace.
 ///
-/// It holds no reference: the namespace could not end while something of ours held one. Instead a
-/// `Net` is given to [`Namespace::start`] and is good until [`Namespace::stop`] returns. Whoever
-/// keeps one (the object, a work item, a file in /proc) must be gone by then, which `stop` sees to.
+/// It holds no reference: the namespace could not end while something of ours held one for good.
+/// Instead a `Net` is given to [`Namespace::start`] and is good until [`Namespace::stop`] returns.
+/// Copies may be kept for longer than that, in objects that go a little later, but are not used
+/// then, which `stop` sees to: works have ended, files in /proc are removed.
 ///
 /// # Invariants
 ///
-/// The pointer is to a `struct net` on which our pernet `init` was called and `exit` was not yet, or
-/// has not returned.
+/// While it is used the pointer is to a `struct net` on which our pernet `init` was called and
+/// `exit` was not yet, or has not returned.
 #[derive(Clone, Copy)]
 pub(crate) struct Net(NonNull<bindings::net>);
 
@@ -49,7 +50,7 @@ impl Net {
         self.0.as_ptr()
     }
 
-    /// Keeps the namespace from ending while something is made in it.
+    /// Keeps the namespace from ending: while something is made in it, or a file is open.
     ///
     /// Fails with `ESHUTDOWN` if its end has begun: then nothing new may be made. Process context.
     pub(super) fn hold(&self) -> Result<HeldNet> {
@@ -63,7 +64,8 @@ impl Net {
     }
 }
 
-/// A counted reference to a namespace, to be held for the length of a call.
+/// A counted reference to a namespace, to be held for the length of a call or while somebody outside
+/// holds something of ours open.
 ///
 /// # Invariants
 ///
@@ -74,6 +76,21 @@ impl HeldNet {
     /// The kernel's name of the namespace.
     pub(super) fn as_ptr(&self) -> *mut bindings::net {
         self.0.as_ptr()
+    }
+
+    /// Leaves the reference to whoever calls [`Self::kept`] later.
+    pub(super) fn keep(self) {
+        core::mem::forget(self);
+    }
+
+    /// Takes over a reference that was left by [`Self::keep`].
+    ///
+    /// # Safety
+    ///
+    /// There is such a reference to `net`, and nobody else takes it over.
+    pub(super) unsafe fn kept(net: Net) -> Self {
+        // INVARIANT: By the requirement of this function.
+        Self(net)
     }
 }
 

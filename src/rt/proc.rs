@@ -7,10 +7,18 @@
 //! that owns the network namespace, and had by whoever *opened* the file, so that a privileged
 //! program cannot be tricked into writing to it by its standard output.
 //!
+//! An open file holds its namespace, as the kernel's own files in `/proc/net` do: so when a
+//! namespace goes nobody can be inside a `read()` or `write()` of its files, which last as long as
+//! the caller's memory makes them last (a page fault may wait for a FUSE server or a userfaultfd).
+//! The end of a namespace would wait for that, and the ends of all others behind it.
+//!
 //! C headers: [`include/linux/proc_fs.h`](srctree/include/linux/proc_fs.h),
 //! [`include/linux/seq_file.h`](srctree/include/linux/seq_file.h)
 
-use super::net::Net;
+use super::net::{
+    HeldNet,
+    Net, //
+};
 use crate::sys::bindings;
 use core::{
     fmt,
@@ -19,7 +27,10 @@ use core::{
     ptr::NonNull, //
 };
 use kernel::{
-    error::from_result,
+    error::{
+        from_result,
+        to_result, //
+    },
     page::PAGE_SIZE,
     prelude::*,
     sync::Arc,
@@ -125,7 +136,7 @@ pub(crate) struct Dir(Arc<DirInner>);
 /// `entry` is a folder in /proc that this value owns; `net` is valid as long as it is there.
 struct DirInner {
     entry: NonNull<bindings::proc_dir_entry>,
-    net: NonNull<bindings::net>,
+    net: Net,
 }
 
 // SAFETY: Entries in /proc may be used and removed by any thread.
@@ -137,13 +148,12 @@ impl Dir {
     /// Makes the folder `name`, which must not be there yet. It belongs to the root user of the
     /// user namespace that owns `net`, as all that is made below `/proc/net`.
     pub(crate) fn new(net: &Net, name: &CStr) -> Result<Dir> {
-        let net = NonNull::new(net.as_ptr()).ok_or(EINVAL)?;
         // SAFETY: `net` is a valid namespace, as `Net` says; `name` is copied.
         let entry = unsafe { bindings::proc_net_folder(net.as_ptr(), name.as_char_ptr()) };
         let entry = NonNull::new(entry).ok_or(ENOMEM)?;
         // INVARIANT: The entry was just made for us; by this type's contract it is gone before
         // the namespace.
-        let inner = DirInner { entry, net };
+        let inner = DirInner { entry, net: *net };
         // On failure `inner` is dropped, which removes the folder.
         Ok(Dir(Arc::new(inner, GFP_KERNEL)?))
     }
@@ -198,7 +208,8 @@ impl Drop for DirInner {
 ///
 /// Dropping waits for calls of the [`File`] that are running, and closes what is open: later reads
 /// and writes give `EIO`. So it is done in process context, not in the file's own `show` or
-/// `store`, and with no lock held that they take.
+/// `store`, and with no lock held that they take. Unless the namespace is going it may wait for
+/// long: until whoever is inside a call leaves it or is killed.
 ///
 /// # Invariants
 ///
@@ -238,7 +249,7 @@ struct Node<T> {
     file: T,
     mode: Mode,
     /// Valid as long as the entry is there, as [`DirInner`] says.
-    net: NonNull<bindings::net>,
+    net: Net,
 }
 
 /// The `proc_ops` of the files whose [`File`] is `T`.
@@ -250,7 +261,7 @@ impl<T: File> Table<T> {
         proc_read_iter: Some(bindings::seq_read_iter),
         proc_write: Some(Self::write),
         proc_lseek: Some(bindings::seq_lseek),
-        proc_release: Some(bindings::single_release),
+        proc_release: Some(Self::release),
         ..pin_init::zeroed()
     };
 
@@ -258,16 +269,40 @@ impl<T: File> Table<T> {
         &Self::OPS
     }
 
-    /// `open()`.
+    /// `open()`. From here until [`Self::release`] the file holds its namespace; `ENXIO` if that is
+    /// going.
     ///
     /// # Safety
     ///
     /// To be called by procfs for an entry that [`Dir::file`] made with this table.
     unsafe extern "C" fn open(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
         // SAFETY: procfs gives a valid file.
-        let node = unsafe { bindings::proc_file_data(file) };
-        // SAFETY: As above; `show` is made for this node, which outlives the open file.
-        unsafe { bindings::single_open(file, Some(Self::show), node) }
+        let data = unsafe { bindings::proc_file_data(file) };
+        // SAFETY: That is a node of `T`; by the invariants of `Entry` it is only read while procfs
+        // calls us.
+        let node = unsafe { &*data.cast::<Node<T>>() };
+        from_result(|| {
+            let held = node.net.hold().map_err(|_| ENXIO)?;
+            // SAFETY: As above; `show` is made for this node, which outlives the open file.
+            to_result(unsafe { bindings::single_open(file, Some(Self::show), data) })?;
+            held.keep();
+            Ok(0)
+        })
+    }
+
+    /// The last `close()`, or the removal of the entry: procfs calls this once for each open file.
+    ///
+    /// # Safety
+    ///
+    /// To be called by procfs for a file that [`Self::open`] opened.
+    unsafe extern "C" fn release(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+        // SAFETY: procfs gives a valid file, whose entry's data is a node of `T`; the entry is
+        // removed, and the node freed, only after this has returned.
+        let net = unsafe { (*bindings::proc_file_data(file).cast::<Node<T>>()).net };
+        // SAFETY: The reference that `open` kept for this file, which is given back once.
+        drop(unsafe { HeldNet::kept(net) });
+        // SAFETY: `open` opened the file with `single_open()`.
+        unsafe { bindings::single_release(inode, file) }
     }
 
     /// `read()`, at offset 0 or after the buffer proved too small.
@@ -305,7 +340,7 @@ impl<T: File> Table<T> {
         // SAFETY: procfs gives a valid file, whose entry's data is a node of `T`; by the
         // invariants of `Entry` it is only read while procfs calls us.
         let node = unsafe { &*bindings::proc_file_data(file).cast::<Node<T>>() };
-        // SAFETY: The file is valid, and so is the namespace while procfs calls us.
+        // SAFETY: The file is valid, and the open file holds the namespace.
         let capable = unsafe { bindings::proc_file_capable(file, node.net.as_ptr()) };
         from_result(|| {
             node.store(

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::load::{Plan, Traffic};
 use crate::origin::Origin;
 use crate::pattern;
 use crate::scale;
+use crate::stuck::StuckReader;
 use crate::testing::{sh, shell, Context, Failure, Outcome, PORT};
 use crate::{ensure, same, tests};
 
@@ -24,6 +26,7 @@ tests![
     made_and_deleted_often,
     deleted_under_load in 120 s,
     deleted_with_idle_connections,
+    deleted_with_a_stuck_reader,
     module_unloaded_first,
     root_of_a_user_namespace_may_write,
 ];
@@ -100,7 +103,7 @@ impl Drop for Namespace {
 /// Our end of the pair goes with the namespace: waits for that.
 fn gone(number: u8) -> Outcome {
     let path = format!("/sys/class/net/veth{number}");
-    let gone = || !std::path::Path::new(&path).exists();
+    let gone = || !Path::new(&path).exists();
     ensure!(
         scale::wait_until(Duration::from_secs(20), gone),
         "the namespace does not go away"
@@ -232,6 +235,29 @@ fn deleted_with_idle_connections() -> Outcome {
         502,
         "the outer status"
     );
+    Ok(())
+}
+
+/// One namespace's file that is being read must not keep other namespaces from going, for whatever
+/// their end waits for, all later ends wait for.
+fn deleted_with_a_stuck_reader() -> Outcome {
+    let gateway = Gateway::load(PORT)?;
+    let space = Namespace::new("stuck", 7)?;
+    let status = space.enter(|| Ok(File::open(gateway::path("status"))?))?;
+    let reader = StuckReader::of(status)?;
+    space.delete();
+    let other = Namespace::new("other", 8)?;
+    other.serve()?;
+    other.delete();
+    gone(8).context("another namespace")?;
+    // Like every file in /proc/net, an open one holds its namespace.
+    ensure!(
+        Path::new("/sys/class/net/veth7").exists(),
+        "the namespace went though a file of it is open"
+    );
+    drop(reader);
+    gone(7)?;
+    gateway.unload()?;
     Ok(())
 }
 
