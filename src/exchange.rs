@@ -9,33 +9,49 @@
 //! ```text
 //!            first octet        head parsed         connected        response head
 //!   Idle ----------------> Head ------------> Route ---------> Wait ------------> Body
-//!    ^                      |                   |                |                  | all staged
-//!    |                      | violation         | refused        | garbage, late    v
-//!    +--- keep-alive ----- Flush <--------------+----------------+--------------- Flush
-//!                           | close
+//!    ^                      |                   |               |  | 101           | all staged
+//!    |                      | violation         | refused       |  +--> Tunnel     v
+//!    +--- keep-alive ----- Flush <--------------+---------------+---------------- Flush
+//!                           | close                garbage, late
 //!                           v
 //!                         Linger ----> Closed
 //! ```
 //!
-//! Octets move through four buffers (see [`Buffers`]): a request head stays in `request` until the
-//! response head has come, so that it can be sent again to another connection when a kept-alive
-//! one turned out to be dead (RFC 9112 section 9.3.1). Body octets are never copied here: they stay
-//! in `response` and are named by their number ([`Outgoing::relay`]).
+//! Octets move through four buffers (see [`Buffers`]). A request stays in `request`, head and body,
+//! until the response head has come or the room is needed, so that it can be sent again when a
+//! kept-alive connection turned out to be dead (RFC 9112 section 9.3.1). Body octets are never
+//! copied here: they are named where they were read to ([`relay::Relay`]), in both directions. The
+//! request's body goes out while the response comes in ([`upload`]).
 
-mod outgoing;
+mod outcome;
+mod pace;
+mod page;
+mod relay;
 mod request;
 mod response;
+mod timing;
+mod tunnel;
+mod upload;
 
 use core::ops::DerefMut;
 
+use core::net::SocketAddr;
+
 use crate::bytes::Buffer;
+use crate::bytes::Full;
+use crate::bytes::Writer;
 use crate::config::Settings;
-use crate::http::body::Body;
-use crate::http::encode::Framing;
-use crate::http::head::{RequestHead, Scan};
-use crate::http::{Limits, Status};
-use crate::time::{Duration, Instant, UnixTime};
-use outgoing::Outgoing;
+use crate::http::head::RequestHead;
+use crate::http::head::Scan;
+use crate::http::Limits;
+use crate::http::Status;
+use crate::time::Duration;
+use crate::time::Instant;
+use crate::time::UnixTime;
+pub(crate) use outcome::Cause;
+pub(crate) use outcome::Outcome;
+use pace::Pace;
+use relay::Relay;
 
 /// Memory of a buffer, owned by the glue; it may be empty and can be made larger.
 pub(crate) trait Store: DerefMut<Target = [u8]> {
@@ -51,13 +67,13 @@ pub(crate) trait Store: DerefMut<Target = [u8]> {
 /// The octets of one client connection that are on their way.
 #[derive(Default)]
 pub(crate) struct Buffers<S> {
-    /// From the client, not yet used up: a request head and what follows it.
+    /// From the client, not yet used up: a request and what follows it.
     pub(crate) request: Buffer<S>,
-    /// To the backend: a request head.
+    /// To the backend: a request head, chunk framing, trailers.
     pub(crate) to_upstream: Buffer<S>,
     /// From the backend, not yet used up.
     pub(crate) response: Buffer<S>,
-    /// To the client: heads, chunk framing, error pages.
+    /// To the client: heads, chunk framing, trailers, pages of our own.
     pub(crate) to_client: Buffer<S>,
 }
 
@@ -80,10 +96,20 @@ impl<S: Store> Buffers<S> {
 pub(crate) struct Io<'a, S> {
     pub(crate) buffers: &'a mut Buffers<S>,
     pub(crate) settings: &'a Settings,
-    /// The time of day, for the `Date` of pages that we write ourselves.
+    /// The time of day.
     pub(crate) date: UnixTime,
+    /// The client's address.
+    pub(crate) client: SocketAddr,
+    /// What this gateway calls itself in `Via`.
+    pub(crate) name: &'a [u8],
+    /// The number of the connection's first request; those that follow count on.
+    pub(crate) id: u64,
     /// The Host for a backend when an HTTP/1.0 request names none.
     pub(crate) fallback_host: &'a [u8],
+    /// Octets that the client's end has acknowledged on this connection.
+    pub(crate) client_acked: u64,
+    /// Octets that the backend's end has acknowledged on its connection; 0 without one.
+    pub(crate) upstream_acked: u64,
 }
 
 /// What happened outside.
@@ -101,7 +127,10 @@ pub(crate) enum Event {
     UpstreamRefused(Refusal),
     /// Octets from the backend were added to `buffers.response`.
     UpstreamData,
-    /// The backend sends nothing more.
+    /// The backend takes no more octets; there may be some to read from it. It had `finished`
+    /// sending before its connection was gone.
+    UpstreamDeaf { finished: bool },
+    /// The backend sends nothing more. If the connection is gone too, FIN came first.
     UpstreamEof,
     /// The backend's connection is gone.
     UpstreamLost,
@@ -123,6 +152,8 @@ pub(crate) enum Refusal {
 /// What the glue is to do. Actions come in the order in which they must be carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
+    /// Send FIN to the backend: the client sends nothing more through the tunnel.
+    ShutdownUpstream,
     /// Let go of the backend connection: keep it for later exchanges, or close it.
     Release { reuse: bool },
     /// Count and log this exchange: it is over.
@@ -134,17 +165,6 @@ pub(crate) enum Action {
     ShutdownClient,
     /// Close the client's connection, with RST if `abort`. Nothing comes after this.
     CloseClient { abort: bool },
-}
-
-/// How an exchange ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Outcome {
-    /// What the client was told; none if it was told nothing.
-    pub(crate) status: Option<Status>,
-    /// The backend's answer was not whole, or the client did not take it whole.
-    pub(crate) aborted: bool,
-    /// The answer is our own page.
-    pub(crate) own_page: bool,
 }
 
 /// Where the connection is in its present request.
@@ -160,8 +180,10 @@ pub(crate) enum Phase {
     Wait,
     /// The response body is being relayed.
     Body,
-    /// All of the answer is staged; it has to be sent yet.
+    /// All of the answer is staged; it has to be sent yet, and perhaps the rest of the request.
     Flush,
+    /// What either end sends goes to the other, whatever it is.
+    Tunnel,
     /// FIN is sent; what the client still sends is thrown away, so that no RST destroys the answer
     /// (RFC 9112 section 9.6).
     Linger,
@@ -175,27 +197,36 @@ pub(crate) struct Exchange {
     /// When the present phase has lasted too long.
     deadline: Instant,
     /// The request in hand, from its head's end until its answer is out. Its octets are at the
-    /// front of `buffers.request` until the response head has come.
+    /// front of `buffers.request` as long as `upload` keeps them.
     request: Option<RequestHead>,
     /// How far the head being read has been searched.
     scan: Scan,
     /// The client's connection goes on after this answer.
     persist: bool,
-    /// No request has been answered yet.
-    first: bool,
+    /// Requests that were answered on this connection.
+    served: u64,
     /// The client has sent all that it will.
     ended: bool,
     upstream: Upstream,
-    /// Framing of the response body as it comes in.
-    body: Body,
-    /// And as it goes out.
-    framing: Framing,
-    /// No chunk has gone out yet.
-    first_chunk: bool,
+    /// What of the request, behind its head, goes to the backend.
+    upload: Relay,
+    /// The request is on its way to the backend, which has not stopped listening.
+    sending: bool,
+    /// The client waits for a 100 before it sends the body.
+    expecting: bool,
+    /// How many more hops a TRACE or OPTIONS may take.
+    hops: Option<u64>,
+    /// What the backend's end had acknowledged before it got the request.
+    acked_before: u64,
     /// What goes to the client.
-    outgoing: Outgoing,
+    download: Relay,
     /// 1xx responses relayed in this exchange.
     interims: u8,
+    /// Which ends of a tunnel were told that the other has finished: client, backend.
+    shut: [bool; 2],
+    /// The backend has finished sending, as far as is known.
+    upstream_ended: bool,
+    clock: timing::Clock,
     outcome: Outcome,
     /// The client has been told a final status.
     answered: bool,
@@ -218,6 +249,7 @@ enum Upstream {
 /// Actions that have been decided and not yet been polled.
 #[derive(Default)]
 struct Todo {
+    shutdown_upstream: bool,
     release: Option<bool>,
     finish: Option<Outcome>,
     connect: Option<bool>,
@@ -241,14 +273,11 @@ const HEAD_EXTRA: usize = 512;
 /// 1xx responses in one exchange; more is a backend gone mad.
 const MAX_INTERIMS: u8 = 16;
 
-/// Why there is a 503, for people.
-const NO_MEMORY: &str = "there is not enough memory for this exchange";
-
-const NOTHING: Outcome = Outcome {
-    status: None,
-    aborted: false,
-    own_page: false,
-};
+const NO_MEMORY: (Status, &str, Cause) = (
+    Status::SERVICE_UNAVAILABLE,
+    "there is not enough memory for this exchange",
+    Cause::Resource,
+);
 
 impl Exchange {
     /// A connection that was just accepted.
@@ -259,15 +288,20 @@ impl Exchange {
             request: None,
             scan: Scan::new(),
             persist: true,
-            first: true,
+            served: 0,
             ended: false,
             upstream: Upstream::None,
-            body: Body::None,
-            framing: Framing::None,
-            first_chunk: true,
-            outgoing: Outgoing::new(),
+            upload: Relay::none(),
+            sending: false,
+            expecting: false,
+            hops: None,
+            acked_before: 0,
+            download: Relay::none(),
             interims: 0,
-            outcome: NOTHING,
+            shut: [false; 2],
+            upstream_ended: false,
+            clock: timing::Clock::new(now),
+            outcome: Outcome::NOTHING,
             answered: false,
             todo: Todo::default(),
         }
@@ -284,15 +318,25 @@ impl Exchange {
 
     /// Whether octets from the client are wanted: the glue makes room with [`Self::client_room`].
     pub(crate) fn reads_client(&self) -> bool {
-        matches!(self.phase, Phase::Idle | Phase::Head | Phase::Linger) && !self.ended
+        let wanted = match self.phase {
+            Phase::Idle | Phase::Head | Phase::Linger => true,
+            Phase::Wait | Phase::Body | Phase::Flush | Phase::Tunnel => {
+                self.sending && !self.upload.is_done() && self.upload.is_idle()
+            }
+            Phase::Route | Phase::Closed => false,
+        };
+        wanted && !self.ended
     }
 
     /// Whether octets from the backend are wanted: not while the client has to take some first.
     pub(crate) fn reads_upstream<S: Store>(&self, buffers: &Buffers<S>) -> bool {
         let wanted = match self.phase {
             // A 1xx response that the client has not taken yet holds up what follows it.
-            Phase::Wait => self.outgoing.is_empty(buffers),
-            Phase::Body => self.outgoing.relay() == 0,
+            Phase::Wait => self.is_flushed(buffers),
+            Phase::Body => self.download.is_idle(),
+            Phase::Tunnel => self.download.is_idle() && !self.upstream_ended,
+            // It has answered, but still gets the rest of the request.
+            Phase::Flush => self.is_flushed(buffers),
             _ => false,
         };
         wanted && matches!(self.upstream, Upstream::Up { .. })
@@ -302,9 +346,12 @@ impl Exchange {
     ///
     /// It is only empty if it was called while nothing is wanted.
     pub(crate) fn client_room<'b, S: Store>(
-        &self,
+        &mut self,
         buffers: &'b mut Buffers<S>,
     ) -> Option<&'b mut [u8]> {
+        if self.sending {
+            self.upload_room(buffers);
+        }
         room(&mut buffers.request, FIRST_ROOM)
     }
 
@@ -316,7 +363,7 @@ impl Exchange {
         buffers: &'b mut Buffers<S>,
     ) -> Option<&'b mut [u8]> {
         let response = &mut buffers.response;
-        if self.phase == Phase::Body && response.capacity() < BODY_ROOM {
+        if self.answered && response.capacity() < BODY_ROOM {
             response.store_mut().reserve(BODY_ROOM);
         }
         room(response, FIRST_ROOM)
@@ -326,22 +373,39 @@ impl Exchange {
     pub(crate) fn client_output<'b, S: Store>(&self, buffers: &'b Buffers<S>) -> [&'b [u8]; 3] {
         match self.phase {
             Phase::Closed => [b"", b"", b""],
-            _ => self.outgoing.parts(buffers),
+            _ => self.download.parts(&buffers.response, &buffers.to_client),
         }
     }
 
     /// The client's socket took the first `taken` octets of [`Self::client_output`].
     pub(crate) fn client_took<S: Store>(&mut self, now: Instant, taken: usize, io: &mut Io<'_, S>) {
-        if taken == 0 {
-            return;
-        }
-        self.outgoing.took(taken, io.buffers);
-        if self.phase == Phase::Body {
-            self.body_deadline(now, io);
-        } else if self.phase == Phase::Flush {
-            self.deadline = now + io.settings.send_timeout;
-        }
+        let buffers = &mut *io.buffers;
+        self.download
+            .took(taken, &mut buffers.response, &mut buffers.to_client);
         self.advance(now, io);
+        self.watch(now, io);
+    }
+
+    /// Up to three runs of octets for the backend, to be sent in this order.
+    pub(crate) fn upstream_output<'b, S: Store>(&self, buffers: &'b Buffers<S>) -> [&'b [u8]; 3] {
+        if !self.sending {
+            return [b"", b"", b""];
+        }
+        self.upload.parts(&buffers.request, &buffers.to_upstream)
+    }
+
+    /// The backend's socket took the first `taken` octets of [`Self::upstream_output`].
+    pub(crate) fn upstream_took<S: Store>(
+        &mut self,
+        now: Instant,
+        taken: usize,
+        io: &mut Io<'_, S>,
+    ) {
+        let buffers = &mut *io.buffers;
+        self.upload
+            .took(taken, &mut buffers.request, &mut buffers.to_upstream);
+        self.advance(now, io);
+        self.watch(now, io);
     }
 
     /// Takes in one event.
@@ -352,19 +416,22 @@ impl Exchange {
         }
         match event {
             Event::ClientData => self.client_data(io),
-            Event::ClientEof => self.client_eof(),
-            Event::ClientLost => self.close(true),
+            Event::ClientEof => self.client_eof(now),
+            Event::ClientLost => self.close(now, Cause::Client),
             Event::UpstreamReady { reused } => self.upstream_ready(now, reused, io),
             Event::UpstreamRefused(why) => self.upstream_refused(now, why, io),
-            Event::UpstreamData => self.upstream_data(now, io),
+            Event::UpstreamData => self.clock.heard(),
+            Event::UpstreamDeaf { finished } => self.upstream_deaf(finished),
             Event::UpstreamEof => self.upstream_gone(now, true, io),
             Event::UpstreamLost => self.upstream_gone(now, false, io),
             Event::Tick => {}
         }
         self.advance(now, io);
+        self.watch(now, io);
         if now >= self.deadline && self.phase != Phase::Closed {
             self.overdue(now, io);
             self.advance(now, io);
+            self.watch(now, io);
         }
     }
 
@@ -372,6 +439,7 @@ impl Exchange {
     pub(crate) fn is_pending(&self) -> bool {
         let todo = &self.todo;
         todo.shutdown
+            || todo.shutdown_upstream
             || todo.release.is_some()
             || todo.finish.is_some()
             || todo.connect.is_some()
@@ -381,6 +449,9 @@ impl Exchange {
     /// The next thing to do, if there is one. Once all is done, `Event::Tick` goes on.
     pub(crate) fn poll(&mut self) -> Option<Action> {
         let todo = &mut self.todo;
+        if core::mem::take(&mut todo.shutdown_upstream) {
+            return Some(Action::ShutdownUpstream);
+        }
         if let Some(reuse) = todo.release.take() {
             return Some(Action::Release { reuse });
         }
@@ -401,11 +472,15 @@ impl Exchange {
     fn advance<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
         // A finished exchange is reported before the next one begins.
         while self.todo.finish.is_none() {
+            if self.sending && self.upload_more(now, io) == Flow::Again {
+                continue;
+            }
             let flow = match self.phase {
                 Phase::Idle | Phase::Head => self.read_request(now, io),
                 Phase::Wait => self.read_response(now, io),
                 Phase::Body => self.relay_body(now, io),
                 Phase::Flush => self.flushed(now, io),
+                Phase::Tunnel => self.relay_tunnel(now, io),
                 Phase::Route | Phase::Linger | Phase::Closed => Flow::Wait,
             };
             if flow == Flow::Wait {
@@ -414,41 +489,23 @@ impl Exchange {
         }
     }
 
-    /// The present phase has lasted too long.
-    fn overdue<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
-        match self.phase {
-            Phase::Idle | Phase::Linger => self.close(false),
-            Phase::Head => self.fail(
-                now,
-                Status::REQUEST_TIMEOUT,
-                "the request did not come in time",
-                io,
-            ),
-            Phase::Route => self.fail(
-                now,
-                Status::GATEWAY_TIMEOUT,
-                "no backend could be reached in time",
-                io,
-            ),
-            Phase::Wait => self.fail(
-                now,
-                Status::GATEWAY_TIMEOUT,
-                "the backend did not answer in time",
-                io,
-            ),
-            Phase::Body | Phase::Flush => self.close(true),
-            Phase::Closed => {}
-        }
+    /// Whether the client has taken everything so far.
+    fn is_flushed<S: Store>(&self, buffers: &Buffers<S>) -> bool {
+        self.download.is_idle() && buffers.to_client.is_empty()
     }
 
-    /// The answer is staged and `parts` may be out: ends the exchange once they are.
+    /// The answer is staged: ends the exchange once the client has taken it, and the backend the
+    /// rest of the request.
     fn flushed<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) -> Flow {
-        if !self.outgoing.is_empty(io.buffers) {
+        if !self.is_flushed(io.buffers) || self.finish_upload(io) == Flow::Wait {
             return Flow::Wait;
         }
-        self.finish();
+        // What nobody has taken of the request must not be taken for the next one.
+        self.persist &= self.upload.skip(&mut io.buffers.request);
+        self.upload.forget(&mut io.buffers.request);
+        self.finish(now);
         if !self.persist && self.ended {
-            self.close(false);
+            self.shut_down(now, false);
             return Flow::Wait;
         }
         if !self.persist {
@@ -457,12 +514,7 @@ impl Exchange {
             self.enter(Phase::Linger, now, io.settings.linger_timeout);
             return Flow::Wait;
         }
-        self.first = false;
-        self.scan = Scan::new();
-        self.interims = 0;
-        self.answered = false;
-        self.outcome = NOTHING;
-        self.body = Body::None;
+        self.reset();
         io.buffers.response.clear();
         io.buffers.to_upstream.clear();
         self.enter(Phase::Idle, now, io.settings.keepalive_timeout);
@@ -472,8 +524,31 @@ impl Exchange {
         Flow::Again
     }
 
+    /// Forgets the exchange that is over.
+    fn reset(&mut self) {
+        self.served = self.served.saturating_add(1);
+        self.scan = Scan::new();
+        self.interims = 0;
+        self.expecting = false;
+        self.hops = None;
+        self.upstream_ended = false;
+        self.upload = Relay::none();
+        self.download = Relay::none();
+    }
+
     /// Answers with a page of our own, or cuts the answer that has begun.
-    fn fail<S: Store>(&mut self, now: Instant, status: Status, why: &str, io: &mut Io<'_, S>) {
+    fn fail<S: Store>(
+        &mut self,
+        now: Instant,
+        (status, why, cause): (Status, &str, Cause),
+        io: &mut Io<'_, S>,
+    ) {
+        self.blame(cause);
+        if self.phase == Phase::Flush {
+            // The answer is whole; only the request is not.
+            self.persist = false;
+            return self.drop_upstream(false);
+        }
         if self.answered {
             return self.cut_short(now, io);
         }
@@ -481,6 +556,12 @@ impl Exchange {
         io.buffers.response.clear();
         io.buffers.to_upstream.clear();
         self.stage_page(now, status, why, io);
+    }
+
+    /// Notes who has ended the exchange before its time; the first one counts.
+    fn blame(&mut self, cause: Cause) {
+        let stage = self.stage();
+        self.outcome.blame(cause, stage);
     }
 
     /// Lets go of the backend connection, or of the wish for one.
@@ -491,27 +572,37 @@ impl Exchange {
             self.todo.release = Some(reuse);
         }
         self.upstream = Upstream::None;
+        self.sending = false;
     }
 
     /// Ends this exchange for the log; once.
-    fn finish(&mut self) {
+    fn finish(&mut self, now: Instant) {
         if self.request.is_some() || self.answered {
+            self.outcome.octets = self.download.octets();
+            self.outcome.uploaded = self.upload.octets();
+            self.outcome.total = now.since(self.clock.begun());
             self.todo.finish = Some(self.outcome);
         }
+        self.outcome = Outcome::NOTHING;
         self.request = None;
         self.answered = false;
     }
 
+    /// Closes the client's connection with RST.
+    fn close(&mut self, now: Instant, cause: Cause) {
+        self.blame(cause);
+        self.outcome.aborted = true;
+        self.shut_down(now, true);
+    }
+
     /// Closes the client's connection without another word.
-    fn close(&mut self, abort: bool) {
-        if abort {
-            self.outcome.aborted = true;
-        }
+    fn shut_down(&mut self, now: Instant, abort: bool) {
         self.drop_upstream(false);
-        self.finish();
+        self.finish(now);
         self.phase = Phase::Closed;
         self.deadline = Instant::MAX;
         self.todo.shutdown = false;
+        self.todo.shutdown_upstream = false;
         self.todo.close = Some(abort);
     }
 
@@ -530,12 +621,6 @@ fn limits(settings: &Settings) -> Limits {
     }
 }
 
-/// What a head of `len` octets can take when it is written anew: each field line may get a space.
-fn rewritten(len: usize, settings: &Settings) -> usize {
-    len.saturating_add(settings.header_fields)
-        .saturating_add(HEAD_EXTRA)
-}
-
 /// The spare part of a buffer, after a first allocation if it has none.
 fn room<S: Store>(buffer: &mut Buffer<S>, first: usize) -> Option<&mut [u8]> {
     if buffer.capacity() == 0 && !buffer.store_mut().reserve(first) {
@@ -549,4 +634,17 @@ fn grow<S: Store>(buffer: &mut Buffer<S>, limit: usize) -> bool {
     let most = limit.saturating_add(HEAD_EXTRA);
     let wanted = buffer.capacity().saturating_mul(2).min(most);
     wanted > buffer.capacity() && buffer.store_mut().reserve(wanted)
+}
+
+/// Appends what `write` writes, of at most `most` octets, to a buffer that is made large enough.
+fn stage<S: Store>(
+    buffer: &mut Buffer<S>,
+    most: usize,
+    write: impl FnOnce(&mut Writer<'_>) -> Result<(), Full>,
+) -> Result<(), Full> {
+    let wanted = buffer.len().saturating_add(most).max(HEAD_EXTRA);
+    if buffer.capacity() < wanted && !buffer.store_mut().reserve(wanted) {
+        return Err(Full);
+    }
+    buffer.append(write)
 }

@@ -4,15 +4,18 @@
 
 use super::grow;
 use super::limits;
-use super::rewritten;
+use super::relay::Broken;
+use super::relay::Progress;
+use super::stage;
+use super::Cause;
 use super::Exchange;
 use super::Flow;
 use super::Io;
 use super::Phase;
 use super::Refusal;
+use super::Relay;
 use super::Store;
 use super::Upstream;
-use super::HEAD_EXTRA;
 use super::MAX_INTERIMS;
 use super::NO_MEMORY;
 use crate::bytes::Full;
@@ -30,28 +33,6 @@ use crate::http::Version;
 use crate::time::Instant;
 
 impl Exchange {
-    /// A backend connection is up: sends the request.
-    pub(super) fn upstream_ready<S: Store>(
-        &mut self,
-        now: Instant,
-        reused: bool,
-        io: &mut Io<'_, S>,
-    ) {
-        if self.phase != Phase::Route {
-            return;
-        }
-        self.upstream = Upstream::Up {
-            reused,
-            persist: false,
-        };
-        self.scan = head::Scan::new();
-        io.buffers.response.clear();
-        match self.stage_request(io) {
-            Ok(()) => self.enter(Phase::Wait, now, io.settings.response_timeout),
-            Err(Full) => self.fail(now, Status::SERVICE_UNAVAILABLE, NO_MEMORY, io),
-        }
-    }
-
     pub(super) fn upstream_refused<S: Store>(
         &mut self,
         now: Instant,
@@ -61,55 +42,69 @@ impl Exchange {
         if self.phase != Phase::Route {
             return;
         }
-        let (status, why) = match why {
-            Refusal::Unreachable => (Status::BAD_GATEWAY, "the backend could not be reached"),
-            Refusal::NoBackend => (Status::SERVICE_UNAVAILABLE, "no backend is available"),
-            Refusal::NoMemory => (Status::SERVICE_UNAVAILABLE, NO_MEMORY),
+        let failure = match why {
+            Refusal::Unreachable => UNREACHABLE,
+            Refusal::NoBackend => NO_BACKEND,
+            Refusal::NoMemory => NO_MEMORY,
         };
-        self.fail(now, status, why, io);
-    }
-
-    pub(super) fn upstream_data<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
-        // While the client is waited for, its time is running.
-        if self.phase == Phase::Body && self.outgoing.is_empty(io.buffers) {
-            self.body_deadline(now, io);
-        }
+        self.fail(now, failure, io);
     }
 
     /// The backend's connection ended, in order (`eof`) or not.
     pub(super) fn upstream_gone<S: Store>(&mut self, now: Instant, eof: bool, io: &mut Io<'_, S>) {
         match self.phase {
-            Phase::Wait => self.gone_before_response(now, io),
-            Phase::Body if eof && self.outgoing.relay() == 0 && self.body.eof().is_ok() => {
-                self.body_done(now, io);
+            Phase::Wait => self.gone_before_response(now, eof, io),
+            Phase::Body if eof && self.download.is_idle() && self.download.eof() => {
+                self.body_done(io);
             }
-            Phase::Body => self.cut_short(now, io),
+            Phase::Body => {
+                self.blame(Cause::Server);
+                self.cut_short(now, io);
+            }
+            // The answer is whole. That the rest of the request has no taker is the client's loss.
+            Phase::Flush => {
+                self.persist = false;
+                self.drop_upstream(false);
+            }
+            Phase::Tunnel if eof => self.upstream_ended = true,
+            Phase::Tunnel => self.close(now, Cause::Server),
             _ => {}
         }
     }
 
-    /// A kept-alive connection may have been closed just when we used it: then the request, which
-    /// is safe, goes out once more on a new one (RFC 9110 section 9.2.2, RFC 9112 section 9.3.1).
-    fn gone_before_response<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
-        let reused = matches!(self.upstream, Upstream::Up { reused: true, .. });
-        if reused && io.buffers.response.is_empty() && self.interims == 0 {
+    fn gone_before_response<S: Store>(&mut self, now: Instant, eof: bool, io: &mut Io<'_, S>) {
+        if self.may_replay(eof, io) {
             self.drop_upstream(false);
+            self.outcome.replayed = true;
             io.buffers.to_upstream.clear();
             self.route(now, true, io);
             return;
         }
-        self.fail(
-            now,
-            Status::BAD_GATEWAY,
-            "the backend closed the connection without an answer",
-            io,
-        );
+        self.fail(now, NO_ANSWER, io);
+    }
+
+    /// Whether the request may go out once more, on a new connection: a kept-alive one may have
+    /// been closed by the backend just when we used it (RFC 9112 section 9.3.1).
+    ///
+    /// Never if the application may have seen it, unless seeing it twice is as good as once (RFC
+    /// 9110 section 9.2.2): only a FIN that was sent before anything of the request had arrived
+    /// proves that it has not.
+    fn may_replay<S: Store>(&self, eof: bool, io: &Io<'_, S>) -> bool {
+        let reused = matches!(self.upstream, Upstream::Up { reused: true, .. });
+        let unanswered = io.buffers.response.is_empty() && self.interims == 0;
+        let harmless = self
+            .request
+            .as_ref()
+            .is_some_and(|head| head.method.is_idempotent());
+        let finished = eof || self.upstream_ended;
+        let unseen = finished && io.upstream_acked == self.acked_before;
+        reused && unanswered && self.upload.keeps() && (harmless || unseen)
     }
 
     /// Reads a response head, if it is whole and the client has taken what came before.
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn read_response<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) -> Flow {
-        if io.buffers.response.is_empty() || !self.outgoing.is_empty(io.buffers) {
+        if io.buffers.response.is_empty() || !self.is_flushed(io.buffers) {
             return Flow::Wait;
         }
         let response = &mut io.buffers.response;
@@ -119,17 +114,20 @@ impl Exchange {
             }
             Ok(Parse::Complete(head)) => {
                 if self.start_response(now, head, io).is_err() {
-                    self.fail(now, Status::SERVICE_UNAVAILABLE, NO_MEMORY, io);
+                    self.fail(now, NO_MEMORY, io);
                 }
             }
             Ok(Parse::Partial) => {
                 if response.is_full() && !grow(response, io.settings.head_size) {
-                    self.fail(now, Status::SERVICE_UNAVAILABLE, NO_MEMORY, io);
+                    self.fail(now, NO_MEMORY, io);
                     return Flow::Again;
                 }
                 return Flow::Wait;
             }
-            Err(violation) => self.fail(now, Status::BAD_GATEWAY, violation.reason, io),
+            Err(violation) => {
+                let why = (Status::BAD_GATEWAY, violation.reason, Cause::Proxy);
+                self.fail(now, why, io);
+            }
         }
         Flow::Again
     }
@@ -139,22 +137,32 @@ impl Exchange {
     fn interim<S: Store>(&mut self, now: Instant, head: ResponseHead, io: &mut Io<'_, S>) {
         self.interims = self.interims.saturating_add(1);
         self.scan = head::Scan::new();
-        if head.status == Status::SWITCHING_PROTOCOLS || self.interims > MAX_INTERIMS {
-            return self.fail(
-                now,
-                Status::BAD_GATEWAY,
-                "the backend sent an unexpected 1xx response",
-                io,
-            );
+        let switches = head.status == Status::SWITCHING_PROTOCOLS;
+        if self.interims > MAX_INTERIMS || (switches && !self.may_switch(&head, io)) {
+            return self.fail(now, UNEXPECTED, io);
         }
+        self.expecting = false;
         if self.client_version() == Version::Http11
             && self
                 .stage_head(&head, Framing::None, Persist::KeepAlive, io)
                 .is_err()
         {
-            return self.fail(now, Status::SERVICE_UNAVAILABLE, NO_MEMORY, io);
+            return self.fail(now, NO_MEMORY, io);
         }
         io.buffers.response.consume(head.len);
+        if switches {
+            self.outcome.status = Some(head.status);
+            self.answered = true;
+            self.start_answer(now, io);
+            self.enter_tunnel(io);
+        }
+    }
+
+    /// Whether the connection may become another protocol's: the client has asked for that, and all
+    /// of its request is out (RFC 9110 section 7.8).
+    fn may_switch<S: Store>(&self, head: &ResponseHead, io: &Io<'_, S>) -> bool {
+        let asked = self.request.as_ref().is_some_and(|head| head.upgrade);
+        asked && head.upgrade && self.is_uploaded(io.buffers)
     }
 
     /// A final response head is here: decides how its body is framed on both sides.
@@ -176,7 +184,8 @@ impl Exchange {
             (Body::Chunked(_) | Body::UntilClose, Version::Http11) => Framing::Chunked,
             (Body::Chunked(_) | Body::UntilClose, Version::Http10) => Framing::Close,
         };
-        let persist = self.persist && framing != Framing::Close;
+        // A client that was not told to go on may send its body or not: nobody can tell.
+        let persist = self.persist && framing != Framing::Close && !self.expecting;
         let wire = if persist {
             Persist::KeepAlive
         } else {
@@ -184,17 +193,19 @@ impl Exchange {
         };
         self.stage_head(&head, framing, wire, io)?;
         self.persist = persist;
+        // An answer to a request that the backend cannot have read is one to nobody knows what.
+        let heard = self.upload.octets() > 0 || io.buffers.to_upstream.is_empty();
         if let Upstream::Up { persist, .. } = &mut self.upstream {
-            *persist = head.keep_alive && !matches!(body, Body::UntilClose);
+            let framed = !matches!(body, Body::UntilClose);
+            *persist = self.sending && heard && head.keep_alive && framed;
         }
-        self.framing = framing;
-        self.first_chunk = true;
-        self.body = body;
+        io.buffers.response.consume(head.len);
+        self.upload.forget(&mut io.buffers.request);
+        self.download = Relay::new(body, framing, 0, false).with_trailers(&head.options);
         self.outcome.status = Some(head.status);
         self.answered = true;
-        io.buffers.response.consume(head.len);
-        self.consume_request(io);
-        self.enter(Phase::Body, now, io.settings.send_timeout);
+        self.start_answer(now, io);
+        self.phase = Phase::Body;
         Ok(())
     }
 
@@ -205,23 +216,25 @@ impl Exchange {
         persist: Persist,
         io: &mut Io<'_, S>,
     ) -> Result<(), Full> {
-        let to_client = &mut io.buffers.to_client;
-        to_client.clear();
-        let wanted = rewritten(head.len, io.settings);
-        if to_client.capacity() < wanted && !to_client.store_mut().reserve(wanted) {
-            return Err(Full);
-        }
-        let bytes = io.buffers.response.filled();
         let delivery = Delivery {
             framing,
             persist,
             client: self.client_version(),
-            date: None,
+            date: Some(io.date),
+            name: io.name,
+            upgrade: matches!(
+                head.status,
+                Status::SWITCHING_PROTOCOLS | Status::UPGRADE_REQUIRED
+            ),
         };
-        to_client.append(|out| encode::response_head(head, bytes, &delivery, out))
+        let bytes = io.buffers.response.filled();
+        let room = encode::response_room(head, &delivery);
+        stage(&mut io.buffers.to_client, room, |out| {
+            encode::response_head(head, bytes, &delivery, out)
+        })
     }
 
-    fn client_version(&self) -> Version {
+    pub(super) fn client_version(&self) -> Version {
         self.request
             .as_ref()
             .map_or(Version::Http11, |request| request.version)
@@ -230,88 +243,70 @@ impl Exchange {
     /// Names the next body octets that can go to the client.
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn relay_body<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) -> Flow {
-        if self.outgoing.relay() > 0 {
-            return Flow::Wait;
-        }
-        let Ok(step) = self.body.next(io.buffers.response.filled()) else {
-            self.cut_short(now, io);
-            return Flow::Again;
-        };
-        io.buffers.response.consume(step.skip);
-        if step.data > 0 {
-            let idle = self.outgoing.is_empty(io.buffers);
-            if self.framing == Framing::Chunked && self.stage_chunk(step.data, io).is_err() {
+        let buffers = &mut *io.buffers;
+        let progress = self
+            .download
+            .pump(&mut buffers.response, &mut buffers.to_client);
+        match progress {
+            Ok(Progress::Done) => self.body_done(io),
+            Ok(Progress::Staged | Progress::Starved) => return Flow::Wait,
+            Err(broken) => {
+                self.blame(match broken {
+                    Broken::Framing(_) => Cause::Proxy,
+                    Broken::Memory => Cause::Resource,
+                });
                 self.cut_short(now, io);
-                return Flow::Again;
-            }
-            self.outgoing.set_relay(step.data);
-            if idle {
-                self.body_deadline(now, io);
             }
         }
-        if step.done {
-            self.body_done(now, io);
-            return Flow::Again;
-        }
-        if step.data == 0 && step.skip > 0 {
-            Flow::Again
-        } else {
-            Flow::Wait
-        }
+        Flow::Again
     }
 
-    fn stage_chunk<S: Store>(&mut self, octets: usize, io: &mut Io<'_, S>) -> Result<(), Full> {
-        let first = core::mem::take(&mut self.first_chunk);
-        let to_client = &mut io.buffers.to_client;
-        if to_client.capacity() == 0 && !to_client.store_mut().reserve(HEAD_EXTRA) {
-            return Err(Full);
-        }
-        to_client.append(|out| encode::chunk_prefix(first, octets as u64, out))
-    }
-
-    /// All of the body is named: the backend connection is free.
-    fn body_done<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
+    /// All of the answer is named: the backend connection is free, unless it gets the rest of the
+    /// request yet.
+    fn body_done<S: Store>(&mut self, io: &mut Io<'_, S>) {
         let persist = matches!(self.upstream, Upstream::Up { persist: true, .. });
-        // What the backend sent beyond the answer, or has not yet read of the request, would be
-        // taken for a part of the next exchange.
-        let clean =
-            io.buffers.response.len() == self.outgoing.relay() && io.buffers.to_upstream.is_empty();
-        self.drop_upstream(persist && clean);
-        if self.framing == Framing::Chunked {
-            self.outgoing.set_tail(last_chunk(self.first_chunk));
+        // What the backend sent beyond the answer would be taken for a part of the next one.
+        let clean = self.download.unread(&io.buffers.response) == 0;
+        let uploaded = self.is_uploaded(io.buffers);
+        if uploaded || !persist || !clean || self.expecting {
+            self.drop_upstream(persist && clean && uploaded);
         }
-        self.enter(Phase::Flush, now, io.settings.send_timeout);
+        self.phase = Phase::Flush;
     }
 
     /// The answer cannot be completed: ends the connection so that the client notices it.
     pub(super) fn cut_short<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
         self.drop_upstream(false);
         self.outcome.aborted = true;
-        if self.framing == Framing::Close {
+        if self.download.framing() == Framing::Close || self.phase == Phase::Tunnel {
             // Only RST tells a body that ends with the connection from a whole one.
-            return self.close(true);
+            return self.shut_down(now, true);
         }
+        let _ = io;
         self.persist = false;
-        self.enter(Phase::Flush, now, io.settings.send_timeout);
-    }
-
-    /// Who is waited for decides for how long.
-    pub(super) fn body_deadline<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
-        let limit = if self.outgoing.is_empty(io.buffers) {
-            io.settings.read_timeout
-        } else {
-            io.settings.send_timeout
-        };
-        self.deadline = now + limit;
+        self.phase = Phase::Flush;
     }
 }
 
-/// The end of a chunked body: the end of the chunk before, unless there was none, and the last
-/// chunk without trailers (RFC 9112 section 7.1).
-const fn last_chunk(first: bool) -> &'static [u8] {
-    if first {
-        b"0\r\n\r\n"
-    } else {
-        b"\r\n0\r\n\r\n"
-    }
-}
+type Failure = (Status, &'static str, Cause);
+
+const UNREACHABLE: Failure = (
+    Status::BAD_GATEWAY,
+    "the backend could not be reached",
+    Cause::Server,
+);
+const NO_BACKEND: Failure = (
+    Status::SERVICE_UNAVAILABLE,
+    "no backend is available",
+    Cause::Resource,
+);
+const NO_ANSWER: Failure = (
+    Status::BAD_GATEWAY,
+    "the backend closed the connection without an answer",
+    Cause::Server,
+);
+const UNEXPECTED: Failure = (
+    Status::BAD_GATEWAY,
+    "the backend sent an unexpected 1xx response",
+    Cause::Proxy,
+);

@@ -3,6 +3,8 @@
 //! Where a message's body ends: its framing while it streams (RFC 9112 sections 6 and 7).
 
 use super::chunk::Chunked;
+#[allow(unused_imports)] // For tests.
+pub(crate) use super::chunk::MAX_TRAILERS;
 use super::head::BodyLength;
 use super::{Method, Status, Violation};
 
@@ -27,6 +29,8 @@ pub(crate) struct Step {
     /// Octets of the body that follow them. The caller must take all of them: to bound them, it
     /// offers less input.
     pub(crate) data: usize,
+    /// Octets of a whole trailer line that follow them, CRLF included; there is no data then.
+    pub(crate) trailer: usize,
     /// The message ends after these; what follows belongs to the next one.
     pub(crate) done: bool,
 }
@@ -56,16 +60,15 @@ impl Body {
     }
 
     /// Says what the octets of `input` are, in the order in which they came, and advances past
-    /// `skip + data` of them.
+    /// `skip + data + trailer` of them.
     ///
-    /// A step of `skip == 0`, `data == 0` and not `done` needs more input. Violations carry 400;
+    /// A step that is not `done` and advances by nothing needs more input. Violations carry 400;
     /// for a response's body the caller turns them with [`Violation::of_response`].
     pub(crate) fn next(&mut self, input: &[u8]) -> Result<Step, Violation> {
         let step = match self {
             Body::None => Step {
-                skip: 0,
-                data: 0,
                 done: true,
+                ..Step::default()
             },
             Body::Length(left) => {
                 let data = usize::try_from(*left)
@@ -73,16 +76,15 @@ impl Body {
                     .min(input.len());
                 *left = left.saturating_sub(data as u64);
                 Step {
-                    skip: 0,
                     data,
                     done: *left == 0,
+                    ..Step::default()
                 }
             }
             Body::Chunked(chunked) => chunked.next(input)?,
             Body::UntilClose => Step {
-                skip: 0,
                 data: input.len(),
-                done: false,
+                ..Step::default()
             },
         };
         if step.done {

@@ -10,15 +10,19 @@
 //! trailer-section = *( field-line CRLF )
 //! ```
 //!
-//! Extensions and trailers are checked, counted and dropped.
+//! Extensions are checked, counted and dropped; trailers are given out line by line.
 
 use super::body::Step;
+use super::field::{self, Line};
 use super::{Status, Violation};
 use crate::bytes;
 
-/// How many octets of extensions, and how many of trailers, a message may have: nobody needs
-/// either, and they must not become a stream of their own.
-const MAX_OVERHEAD: u16 = 4096;
+/// How many octets of extensions a message may have: nobody needs them, and they must not become a
+/// stream of their own.
+const MAX_EXTENSIONS: usize = 4096;
+
+/// How many octets the trailers may have. Each line of them must fit in the caller's buffer.
+pub(crate) const MAX_TRAILERS: usize = 2048;
 
 /// Digits that a chunk size has at most, leading zeros included.
 const MAX_DIGITS: u8 = 16;
@@ -31,7 +35,7 @@ pub(crate) struct Chunked {
     left: u64,
     digits: u8,
     /// Octets of extensions; from the last chunk on, octets of trailers.
-    overhead: u16,
+    overhead: usize,
 }
 
 /// What the next octet belongs to.
@@ -65,16 +69,8 @@ enum State {
     DataCr,
     /// The LF after the data.
     DataLf,
-    /// The first octet of a trailer, or the CR of the last empty line.
+    /// A trailer, or the empty line that ends the message.
     Trailer,
-    /// The rest of a trailer's name.
-    TrailerName,
-    /// A trailer's value.
-    TrailerValue,
-    /// The LF after a trailer.
-    TrailerLf,
-    /// The LF that ends the message.
-    LastLf,
     /// The message has ended.
     End,
 }
@@ -90,31 +86,62 @@ impl Chunked {
         }
     }
 
-    /// Reads framing up to the next data or to the end of the message. See
+    /// Reads framing up to the next data, the next trailer or the end of the message. See
     /// [`Body::next`](super::body::Body::next).
     pub(super) fn next(&mut self, input: &[u8]) -> Result<Step, Violation> {
         let mut octets = input.iter();
-        while !matches!(self.state, State::Data | State::End) {
+        while !matches!(self.state, State::Data | State::Trailer | State::End) {
             match octets.next() {
                 Some(octet) => self.state = self.read(*octet)?,
                 None => break,
             }
         }
-        let rest = octets.as_slice().len();
-        let skip = input.len().saturating_sub(rest);
-        let mut data = 0;
-        if self.state == State::Data {
-            data = usize::try_from(self.left).unwrap_or(usize::MAX).min(rest);
-            self.left = self.left.saturating_sub(data as u64);
-            if self.left == 0 {
-                self.state = State::DataCr;
+        let rest = octets.as_slice();
+        let mut step = Step {
+            skip: input.len().saturating_sub(rest.len()),
+            ..Step::default()
+        };
+        match self.state {
+            State::Data => {
+                step.data = usize::try_from(self.left)
+                    .unwrap_or(usize::MAX)
+                    .min(rest.len());
+                self.left = self.left.saturating_sub(step.data as u64);
+                if self.left == 0 {
+                    self.state = State::DataCr;
+                }
             }
+            State::Trailer => self.read_trailer(rest, &mut step)?,
+            _ => {}
         }
-        Ok(Step {
-            skip,
-            data,
-            done: self.state == State::End,
-        })
+        step.done = self.state == State::End;
+        Ok(step)
+    }
+
+    /// Looks for a whole trailer at the front of `rest`, or for the end of the message.
+    fn read_trailer(&mut self, rest: &[u8], step: &mut Step) -> Result<(), Violation> {
+        let counted = match field::line(rest)? {
+            Line::End => {
+                self.state = State::End;
+                step.skip = step.skip.saturating_add(2);
+                return Ok(());
+            }
+            // It may be the last line's.
+            Line::Partial if rest.starts_with(b"\r") => return Ok(()),
+            Line::Partial => rest.len(),
+            Line::Field { len, .. } => {
+                step.trailer = len;
+                len
+            }
+        };
+        let overhead = self.overhead.saturating_add(counted);
+        if overhead > MAX_TRAILERS {
+            return Err(TOO_MANY_TRAILERS);
+        }
+        if step.trailer > 0 {
+            self.overhead = overhead;
+        }
+        Ok(())
     }
 
     /// Reads one octet of framing and says what the next one belongs to.
@@ -127,15 +154,7 @@ impl Chunked {
             (State::DataCr | State::DataLf, _) => {
                 Err(Violation::bad("chunk data longer than its size"))
             }
-            (State::Trailer, b'\r') => Ok(State::LastLf),
-            (State::LastLf, b'\n') => Ok(State::End),
-            (State::TrailerLf, b'\n') => Ok(State::Trailer),
-            (State::SizeLf | State::TrailerLf | State::LastLf, _) => {
-                Err(Violation::bad("bare CR in chunked framing"))
-            }
-            (State::Trailer | State::TrailerName | State::TrailerValue, _) => {
-                self.read_trailer(octet)
-            }
+            (State::SizeLf, _) => Err(Violation::bad("bare CR in chunked framing")),
             _ => self.read_extension(octet),
         }
     }
@@ -152,8 +171,8 @@ impl Chunked {
         match octet {
             _ if self.digits == 0 => Err(BAD_SIZE),
             b'\r' => Ok(State::SizeLf),
-            b';' => self.count(State::BeforeName, TOO_MANY_EXTENSIONS),
-            b' ' | b'\t' => self.count(State::BeforeSemicolon, TOO_MANY_EXTENSIONS),
+            b';' => self.count(State::BeforeName),
+            b' ' | b'\t' => self.count(State::BeforeSemicolon),
             _ => Err(BAD_SIZE),
         }
     }
@@ -191,26 +210,13 @@ impl Chunked {
             }
             _ => return Err(Violation::bad("bad chunk extension")),
         };
-        self.count(next, TOO_MANY_EXTENSIONS)
+        self.count(next)
     }
 
-    fn read_trailer(&mut self, octet: u8) -> Result<State, Violation> {
-        let next = match (self.state, octet) {
-            (State::Trailer | State::TrailerName, _) if bytes::is_tchar(octet) => {
-                State::TrailerName
-            }
-            (State::TrailerName, b':') => State::TrailerValue,
-            (State::TrailerValue, b'\r') => return Ok(State::TrailerLf),
-            (State::TrailerValue, _) if bytes::is_field_content(octet) => State::TrailerValue,
-            _ => return Err(Violation::bad("bad trailer")),
-        };
-        self.count(next, TOO_MANY_TRAILERS)
-    }
-
-    /// Counts an octet that is dropped.
-    fn count(&mut self, next: State, too_many: Violation) -> Result<State, Violation> {
-        if self.overhead >= MAX_OVERHEAD {
-            return Err(too_many);
+    /// Counts an octet of an extension.
+    fn count(&mut self, next: State) -> Result<State, Violation> {
+        if self.overhead >= MAX_EXTENSIONS {
+            return Err(TOO_MANY_EXTENSIONS);
         }
         self.overhead = self.overhead.saturating_add(1);
         Ok(next)

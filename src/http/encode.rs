@@ -2,12 +2,21 @@
 
 //! Heads and framing, written anew from what was parsed.
 
+mod answer;
+mod forwarded;
+
+pub(crate) use answer::{
+    error_page, options_answer, trace_answer, trace_room, Answer, ErrorPage, PAGE_MAX,
+};
+
 use super::date;
 use super::field::{self, Name};
+use super::forward::{self, Forward};
 use super::head::{BodyLength, Options, RequestHead, ResponseHead, MAX_OPTIONS};
-use super::{Method, Status, Version};
+use super::{list, Method, Status, Version};
 use crate::bytes::{self, Full, Span, Writer};
 use crate::time::UnixTime;
+use forwarded::Told;
 
 /// How the body of a response is framed on its way to the client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,42 +42,46 @@ pub(crate) enum Persist {
 
 /// How a response goes to the client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Delivery {
+pub(crate) struct Delivery<'a> {
     /// The framing of the body.
     pub(crate) framing: Framing,
-    /// Whether the connection lasts.
+    /// Whether the connection lasts. A 1xx says nothing of it.
     pub(crate) persist: Persist,
     /// The version of the request: an HTTP/1.0 client must be told that the connection lasts.
     pub(crate) client: Version,
-    /// The time for a Date field, if the response has none and is to get one.
+    /// The time for a Date field, if a final response has none and is to get one.
     pub(crate) date: Option<UnixTime>,
+    /// Our name in the Via of final responses, a token; it is not written if it is empty.
+    pub(crate) name: &'a [u8],
+    /// Pass Upgrade on, if the head has [one](ResponseHead::upgrade): for the 101 that begins a
+    /// tunnel, and for a 426.
+    pub(crate) upgrade: bool,
 }
 
-/// An answer of our own that says what went wrong.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct ErrorPage<'a> {
-    /// The status.
-    pub(crate) status: Status,
-    /// What went wrong, in a few words of plain text; it is escaped.
-    pub(crate) reason: &'a str,
-    /// Leave the body out, for a HEAD request.
-    pub(crate) head_only: bool,
-    /// Whether the connection lasts.
-    pub(crate) persist: Persist,
-    /// The version of the request.
-    pub(crate) client: Version,
-    /// The time for the Date field.
-    pub(crate) now: UnixTime,
+/// Octets that [`request_head`] writes at most.
+pub(crate) fn request_room(head: &RequestHead, forward: &Forward<'_>) -> usize {
+    // A field line of four octets or more may get a space, an element of a list that has two too.
+    let spaces = head.fields.len() / 2;
+    // X-Forwarded-Host and Forwarded tell the host once more.
+    let hosts = head.host.len().saturating_mul(2);
+    head.len
+        .saturating_add(spaces)
+        .saturating_add(hosts)
+        .saturating_add(forward.fallback_host.len())
+        .saturating_add(forward.name.len().saturating_mul(2))
+        .saturating_add(REQUEST_EXTRA)
 }
+
+/// The names of all fields that we may add to a request, and all the rest in them.
+const REQUEST_EXTRA: usize = 384;
 
 /// Writes the head of a request to a backend, in HTTP/1.1 and origin-form.
 ///
-/// `bytes` is the buffer that was parsed. `fallback_host` is written as the Host when the request
-/// (of HTTP/1.0) has none.
+/// `bytes` is the buffer that was parsed.
 pub(crate) fn request_head(
     head: &RequestHead,
     bytes: &[u8],
-    fallback_host: &[u8],
+    forward: &Forward<'_>,
     out: &mut Writer<'_>,
 ) -> Result<(), Full> {
     out.put(head.method_span.of(bytes))?;
@@ -76,16 +89,27 @@ pub(crate) fn request_head(
     request_target(head, bytes, out)?;
     out.put(b" HTTP/1.1\r\n")?;
     // RFC 9112 section 3.2: Host "ought to be the first field".
-    let host = head.host.of(bytes);
-    put_field(
-        b"Host",
-        if host.is_empty() { fallback_host } else { host },
-        out,
-    )?;
-    end_to_end_fields(head.fields.of(bytes), &head.options, out)?;
+    let host = match head.host.of(bytes) {
+        [] => forward.fallback_host,
+        host => host,
+    };
+    put_field(b"Host", host, out)?;
+    let lines = head.fields.of(bytes);
+    with_named(lines, &head.options, |named| {
+        request_fields(head, bytes, named, forward, out)
+    })?;
+    put_hop(head.version, forward.name, out)?;
+    if forward.cdn_loop && !forward.name.is_empty() {
+        put_field(b"CDN-Loop", forward.name, out)?;
+    }
+    if let Some(left) = forward.max_forwards {
+        put_number(b"Max-Forwards", left.saturating_sub(1), out)?;
+    }
+    let trailers = forward.trailers && head.te_trailers;
+    put_connection(&[], forward.upgrade && head.upgrade, trailers, out)?;
     match head.body {
         BodyLength::None => {}
-        BodyLength::Length(length) => put_length(length, out)?,
+        BodyLength::Length(length) => put_number(CONTENT_LENGTH, length, out)?,
         BodyLength::Chunked => out.put(CHUNKED)?,
     }
     out.put(b"\r\n")
@@ -105,6 +129,80 @@ fn request_target(head: &RequestHead, bytes: &[u8], out: &mut Writer<'_>) -> Res
     }
 }
 
+/// Writes the fields that are for the recipient at the other end (RFC 9110 section 7.6.1), in
+/// their order and without those that are written anew: Host, the framing, and behind the others
+/// where the request comes from.
+#[inline(never)] // Keeps its frame out of its caller's.
+fn request_fields(
+    head: &RequestHead,
+    bytes: &[u8],
+    named: Named<'_>,
+    forward: &Forward<'_>,
+    out: &mut Writer<'_>,
+) -> Result<(), Full> {
+    let lines = head.fields.of(bytes);
+    let mut told = Told::default();
+    for (name, value) in field::fields(lines) {
+        let known = Name::of(name);
+        let passes = match known {
+            Name::Host | Name::ContentLength => false,
+            Name::XForwardedFor | Name::XForwardedProto | Name::XForwardedHost | Name::Forwarded => {
+                told.passes(known, value, forward)
+            }
+            Name::MaxForwards => forward.max_forwards.is_none(),
+            Name::Trailer => head.body == BodyLength::Chunked && head.options.let_trailers_pass(),
+            Name::Expect => {
+                expectations(head, value, forward, out)?;
+                false
+            }
+            Name::Upgrade => {
+                put_protocols(forward.upgrade && head.upgrade, value, out)?;
+                false
+            }
+            _ => !known.is_hop_by_hop() && !named.has(name),
+        };
+        if passes {
+            put_field(name, value, out)?;
+        }
+    }
+    told.put(head, bytes, forward, out)
+}
+
+/// Passes the expectations on that are for the origin server (RFC 9110 section 10.1.1). HTTP/1.0
+/// has none.
+fn expectations(
+    head: &RequestHead,
+    value: &[u8],
+    forward: &Forward<'_>,
+    out: &mut Writer<'_>,
+) -> Result<(), Full> {
+    if head.version == Version::Http10 {
+        return Ok(());
+    }
+    let expectations = list::elements(value);
+    let passing = expectations.filter(|one| forward.expect || !forward::is_continue(one));
+    put_list(b"Expect", passing, out)
+}
+
+fn put_protocols(passes: bool, value: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
+    if passes {
+        put_list(b"Upgrade", forward::protocols(value), out)
+    } else {
+        Ok(())
+    }
+}
+
+/// Octets that [`response_head`] writes at most.
+pub(crate) fn response_room(head: &ResponseHead, delivery: &Delivery<'_>) -> usize {
+    head.len
+        .saturating_add(head.fields.len() / 2)
+        .saturating_add(delivery.name.len())
+        .saturating_add(RESPONSE_EXTRA)
+}
+
+/// Date, Via, Connection and the framing.
+const RESPONSE_EXTRA: usize = 160;
+
 /// Writes the head of a response to the client, in HTTP/1.1 whatever the client's version is
 /// (RFC 9110 section 2.5).
 ///
@@ -112,30 +210,74 @@ fn request_target(head: &RequestHead, bytes: &[u8], out: &mut Writer<'_>) -> Res
 pub(crate) fn response_head(
     head: &ResponseHead,
     bytes: &[u8],
-    delivery: &Delivery,
+    delivery: &Delivery<'_>,
     out: &mut Writer<'_>,
 ) -> Result<(), Full> {
     put_status_line(head.status, head.reason.of(bytes), out)?;
-    end_to_end_fields(head.fields.of(bytes), &head.options, out)?;
+    let lines = head.fields.of(bytes);
+    with_named(lines, &head.options, |named| {
+        response_fields(head, bytes, named, delivery, out)
+    })?;
+    let upgrade = delivery.upgrade && head.upgrade;
+    if head.status.is_informational() {
+        // Of the connection only a 101 has something to say. RFC 9110 section 6.6.1 wants no Date
+        // in a 1xx, section 7.6.3 lets a gateway leave Via out.
+        put_connection(&[], upgrade, false, out)?;
+        return out.put(b"\r\n");
+    }
+    // RFC 9110 section 6.6.1: "A recipient with a clock that receives a response message without
+    // a Date header field MUST [...] append a corresponding Date".
     if let (Some(now), false) = (delivery.date, head.has_date) {
         put_field(b"Date", &date::format(now), out)?;
     }
-    // RFC 9110 section 8.6: no Content-Length in 1xx and 204; RFC 9112 section 6.1: no
-    // Transfer-Encoding there either.
-    if !head.status.is_informational() && head.status != Status::NO_CONTENT {
+    put_hop(head.version, delivery.name, out)?;
+    // RFC 9110 section 8.6: no Content-Length in 204; RFC 9112 section 6.1: no Transfer-Encoding
+    // there either.
+    if head.status != Status::NO_CONTENT {
         match (delivery.framing, head.body) {
             (Framing::Length(length), _) | (Framing::None, BodyLength::Length(length)) => {
-                put_length(length, out)?;
+                put_number(CONTENT_LENGTH, length, out)?;
             }
             (Framing::Chunked, _) => out.put(CHUNKED)?,
             (Framing::None | Framing::Close, _) => {}
         }
     }
-    put_persistence(delivery.persist, delivery.client, out)?;
+    let persistence = persistence(delivery.persist, delivery.client);
+    put_connection(persistence, upgrade, false, out)?;
     out.put(b"\r\n")
 }
 
+/// Writes the end-to-end fields of a response, in their order.
+#[inline(never)] // Keeps its frame out of its caller's.
+fn response_fields(
+    head: &ResponseHead,
+    bytes: &[u8],
+    named: Named<'_>,
+    delivery: &Delivery<'_>,
+    out: &mut Writer<'_>,
+) -> Result<(), Full> {
+    for (name, value) in field::fields(head.fields.of(bytes)) {
+        let known = Name::of(name);
+        let passes = match known {
+            Name::Host | Name::ContentLength => false,
+            Name::Trailer => {
+                delivery.framing == Framing::Chunked && head.options.let_trailers_pass()
+            }
+            Name::Upgrade => {
+                put_protocols(delivery.upgrade && head.upgrade, value, out)?;
+                false
+            }
+            _ => !known.is_hop_by_hop() && !named.has(name),
+        };
+        if passes {
+            put_field(name, value, out)?;
+        }
+    }
+    Ok(())
+}
+
 const CHUNKED: &[u8] = b"Transfer-Encoding: chunked\r\n";
+const CONTENT_LENGTH: &[u8] = b"Content-Length";
 
 fn put_status_line(status: Status, reason: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
     out.put(b"HTTP/1.1 ")?;
@@ -152,65 +294,122 @@ fn put_field(name: &[u8], value: &[u8], out: &mut Writer<'_>) -> Result<(), Full
     out.put(b"\r\n")
 }
 
-fn put_length(length: u64, out: &mut Writer<'_>) -> Result<(), Full> {
-    out.put(b"Content-Length: ")?;
-    out.put_decimal(length)?;
+fn put_number(name: &[u8], number: u64, out: &mut Writer<'_>) -> Result<(), Full> {
+    out.put(name)?;
+    out.put(b": ")?;
+    out.put_decimal(number)?;
     out.put(b"\r\n")
 }
 
-/// RFC 9112 section 9.3: connections last by default, save for HTTP/1.0 clients.
-fn put_persistence(persist: Persist, client: Version, out: &mut Writer<'_>) -> Result<(), Full> {
-    match (persist, client) {
-        (Persist::Close, _) => out.put(b"Connection: close\r\n"),
-        (Persist::KeepAlive, Version::Http10) => out.put(b"Connection: keep-alive\r\n"),
-        (Persist::KeepAlive, Version::Http11) => Ok(()),
+/// Writes a field of these elements; none if there are none.
+fn put_list<'a>(
+    name: &[u8],
+    elements: impl Iterator<Item = &'a [u8]>,
+    out: &mut Writer<'_>,
+) -> Result<(), Full> {
+    let mut is_begun = false;
+    for element in elements {
+        if is_begun {
+            out.put(b", ")?;
+        } else {
+            out.put(name)?;
+            out.put(b": ")?;
+        }
+        out.put(element)?;
+        is_begun = true;
+    }
+    if is_begun {
+        out.put(b"\r\n")
+    } else {
+        Ok(())
     }
 }
 
-/// Writes the fields that are for the recipient at the other end (RFC 9110 section 7.6.1), in
-/// their order and without those that are written anew: Host and the framing.
-fn end_to_end_fields(lines: &[u8], options: &Options, out: &mut Writer<'_>) -> Result<(), Full> {
-    // Gathered once: each field is compared with a few names, not with all the lines.
+/// Adds us to Via (RFC 9110 section 7.6.3), with the version of the message that came: in a line
+/// of its own, which follows those that are there.
+fn put_hop(received: Version, name: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
+    if name.is_empty() {
+        return Ok(());
+    }
+    out.put(match received {
+        Version::Http10 => b"Via: 1.0 ",
+        Version::Http11 => b"Via: 1.1 ",
+    })?;
+    out.put(name)?;
+    out.put(b"\r\n")
+}
+
+/// The option that says whether the connection lasts, if one is needed. RFC 9112 section 9.3:
+/// connections last by default, save for HTTP/1.0 clients.
+const fn persistence(persist: Persist, client: Version) -> &'static [u8] {
+    match (persist, client) {
+        (Persist::Close, _) => b"close",
+        (Persist::KeepAlive, Version::Http10) => b"keep-alive",
+        (Persist::KeepAlive, Version::Http11) => b"",
+    }
+}
+
+/// Writes what is between us and the next hop: whether the connection lasts, and that Upgrade or
+/// TE are for the hop too (RFC 9110 sections 7.6.1, 7.8 and 10.1.4).
+fn put_connection(
+    persistence: &[u8],
+    upgrade: bool,
+    trailers: bool,
+    out: &mut Writer<'_>,
+) -> Result<(), Full> {
+    let upgrade: &[u8] = if upgrade { b"upgrade" } else { b"" };
+    let te: &[u8] = if trailers { b"TE" } else { b"" };
+    let options = [persistence, upgrade, te].into_iter();
+    put_list(b"Connection", options.filter(|one| !one.is_empty()), out)?;
+    if trailers {
+        put_field(b"TE", b"trailers", out)?;
+    }
+    Ok(())
+}
+
+/// The names of fields that Connection makes hop-by-hop fields.
+#[derive(Clone, Copy)]
+struct Named<'a> {
+    lines: &'a [u8],
+    /// The names, in `lines`; what is left of the room is empty.
+    spans: &'a [Span],
+}
+
+impl Named<'_> {
+    fn has(self, name: &[u8]) -> bool {
+        self.spans
+            .iter()
+            .any(|span| bytes::eq_ignore_case(span.of(self.lines), name))
+    }
+}
+
+/// Runs `write` with the names in Connection, which are gathered once: each field is compared
+/// with a few names, not with all the lines.
+fn with_named(
+    lines: &[u8],
+    options: &Options,
+    write: impl FnOnce(Named<'_>) -> Result<(), Full>,
+) -> Result<(), Full> {
     let mut room = [Span::EMPTY; MAX_OPTIONS];
-    let named: &[Span] = if options.named == 0 {
+    let spans: &[Span] = if options.named == 0 {
         &[]
     } else {
         gather_named(lines, &mut room);
         &room
     };
-    put_fields(lines, named, out)
+    write(Named { lines, spans })
 }
 
-/// Gathers the names of fields that Connection makes hop-by-hop fields, as spans of `lines`.
 #[inline(never)] // Keeps its iterators out of the frame of the one who holds the names.
 fn gather_named(lines: &[u8], named: &mut [Span; MAX_OPTIONS]) {
     let mut slots = named.iter_mut();
-    for (name, options) in field::fields(lines) {
-        if Name::of(name) != Name::Connection {
-            continue;
-        }
+    for options in field::values(lines, Name::Connection) {
         for option in bytes::tokens(options).filter(|option| !is_protected(option)) {
             if let Some(slot) = slots.next() {
                 *slot = Span::within(lines, option);
             }
         }
     }
-}
-
-#[inline(never)]
-fn put_fields(lines: &[u8], named: &[Span], out: &mut Writer<'_>) -> Result<(), Full> {
-    for (name, value) in field::fields(lines) {
-        let is_named = |option: &Span| bytes::eq_ignore_case(option.of(lines), name);
-        let is_kept = match Name::of(name) {
-            Name::Host | Name::ContentLength => false,
-            known if known.is_hop_by_hop() => false,
-            _ => !named.iter().any(is_named),
-        };
-        if is_kept {
-            put_field(name, value, out)?;
-        }
-    }
-    Ok(())
 }
 
 /// Whether Connection cannot take this field away from its recipient, who would decide otherwise
@@ -221,10 +420,11 @@ fn is_protected(name: &[u8]) -> bool {
         .any(|protected| bytes::eq_ignore_case(protected, name))
 }
 
-const PROTECTED: [&[u8]; 19] = [
+const PROTECTED: [&[u8]; 21] = [
     b"age",
     b"authorization",
     b"cache-control",
+    b"cdn-loop",
     b"content-encoding",
     b"content-range",
     b"content-type",
@@ -232,6 +432,7 @@ const PROTECTED: [&[u8]; 19] = [
     b"date",
     b"expect",
     b"forwarded",
+    b"max-forwards",
     b"origin",
     b"range",
     b"set-cookie",
@@ -242,67 +443,6 @@ const PROTECTED: [&[u8]; 19] = [
     b"x-forwarded-proto",
     b"x-real-ip",
 ];
-
-/// Writes a whole response with a small HTML page.
-pub(crate) fn error_page(page: &ErrorPage<'_>, out: &mut Writer<'_>) -> Result<(), Full> {
-    let mut length = 0u64;
-    let counted = page_body(page, &mut |text| {
-        length = length.saturating_add(text.len() as u64);
-        Ok(())
-    });
-    counted?;
-    put_status_line(page.status, page.status.reason().as_bytes(), out)?;
-    put_field(b"Date", &date::format(page.now), out)?;
-    put_field(b"Content-Type", b"text/html; charset=utf-8", out)?;
-    put_field(b"Cache-Control", b"no-store", out)?;
-    put_length(length, out)?;
-    put_persistence(page.persist, page.client, out)?;
-    out.put(b"\r\n")?;
-    if page.head_only {
-        return Ok(());
-    }
-    page_body(page, &mut |text| out.put(text))
-}
-
-type Put<'a> = &'a mut dyn FnMut(&[u8]) -> Result<(), Full>;
-
-/// Puts out the octets of an error page, piece by piece.
-fn page_body(page: &ErrorPage<'_>, put: Put<'_>) -> Result<(), Full> {
-    let mut digits = [0; 3];
-    Writer::new(&mut digits).put_decimal(u64::from(page.status.code()))?;
-    put(b"<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n")?;
-    put(b"<meta name=\"viewport\" content=\"width=device-width\">\n<title>")?;
-    put(&digits)?;
-    put(b" ")?;
-    put(page.status.reason().as_bytes())?;
-    put(b"</title>\n<style>body{font:16px/1.5 sans-serif;max-width:36em;margin:10vh auto;")?;
-    put(b"padding:0 1em;color:#333}h1{font-size:1.5em}p{color:#666}</style>\n<h1>")?;
-    put(&digits)?;
-    put(b" ")?;
-    put(page.status.reason().as_bytes())?;
-    put(b"</h1>\n<p>")?;
-    put_escaped(page.reason, put)?;
-    put(b"</p>\n</html>\n")
-}
-
-/// Puts out plain text as the content of an HTML element.
-fn put_escaped(text: &str, put: Put<'_>) -> Result<(), Full> {
-    for piece in text.split_inclusive(['&', '<', '>']) {
-        let special = piece.chars().next_back();
-        let escaped: &[u8] = match special {
-            Some('&') => b"&amp;",
-            Some('<') => b"&lt;",
-            Some('>') => b"&gt;",
-            _ => {
-                put(piece.as_bytes())?;
-                continue;
-            }
-        };
-        put(piece.trim_end_matches(['&', '<', '>']).as_bytes())?;
-        put(escaped)?;
-    }
-    Ok(())
-}
 
 /// Octets that [`chunk_prefix`] writes at most.
 pub(crate) const CHUNK_PREFIX_MAX: usize = 2 + 16 + 2;
@@ -324,8 +464,27 @@ pub(crate) fn chunk_prefix(first: bool, len: u64, out: &mut Writer<'_>) -> Resul
 /// Writes the end of a chunked body: the end of the chunk before, unless there was none (`first`),
 /// and the last chunk without trailers.
 pub(crate) fn last_chunk(first: bool, out: &mut Writer<'_>) -> Result<(), Full> {
-    if !first {
-        out.put(b"\r\n")?;
+    trailers_begin(first, out)?;
+    trailers_end(out)
+}
+
+/// Writes the first part of what [`last_chunk`] writes: [`trailer`]s may follow, then
+/// [`trailers_end`] must.
+pub(crate) fn trailers_begin(first: bool, out: &mut Writer<'_>) -> Result<(), Full> {
+    out.put(if first { b"0\r\n" } else { b"\r\n0\r\n" })
+}
+
+/// Writes a field of the trailer section, if it [may be relayed](forward::may_trail): a valid
+/// name, and a valid value without the white space around it.
+pub(crate) fn trailer(name: &[u8], value: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
+    if forward::may_trail(name) {
+        put_field(name, value, out)
+    } else {
+        Ok(())
     }
-    out.put(b"0\r\n\r\n")
+}
+
+/// Ends the trailer section, and with it the message.
+pub(crate) fn trailers_end(out: &mut Writer<'_>) -> Result<(), Full> {
+    out.put(b"\r\n")
 }

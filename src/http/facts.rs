@@ -6,7 +6,7 @@
 
 use super::field::Name;
 use super::head::{BodyLength, Options, MAX_OPTIONS};
-use super::{target, Status, Version, Violation};
+use super::{forward, list, target, Status, Version, Violation};
 use crate::bytes::{self, Span};
 
 /// The facts so far.
@@ -24,10 +24,14 @@ pub(super) struct Facts {
     pub(super) options: Options,
     /// All options of Connection.
     option_count: usize,
-    /// Upgrade.
-    pub(super) upgrade: bool,
+    /// An Upgrade that may be passed on.
+    upgrade: bool,
     /// Expect: 100-continue.
     pub(super) expect_continue: bool,
+    /// TE: trailers.
+    pub(super) te_trailers: bool,
+    /// Via or CDN-Loop.
+    pub(super) has_hops: bool,
     /// Date.
     pub(super) has_date: bool,
 }
@@ -48,6 +52,8 @@ impl Facts {
         option_count: 0,
         upgrade: false,
         expect_continue: false,
+        te_trailers: false,
+        has_hops: false,
         has_date: false,
     };
 
@@ -60,19 +66,33 @@ impl Facts {
             Name::ContentLength => self.note_length(value),
             Name::TransferEncoding => self.note_coding(value),
             Name::Connection => self.note_connection(value),
-            Name::Upgrade => {
-                self.upgrade = true;
-                Ok(())
-            }
-            Name::Expect => {
-                self.expect_continue |= bytes::eq_ignore_case(value, b"100-continue");
-                Ok(())
-            }
             Name::Date => {
                 self.has_date = true;
                 Ok(())
             }
+            Name::Via | Name::CdnLoop => {
+                self.has_hops = true;
+                Ok(())
+            }
+            known @ (Name::Expect | Name::Te | Name::Upgrade) => {
+                self.note_wish(known, value);
+                Ok(())
+            }
             _ => Ok(()),
+        }
+    }
+
+    /// What a sender would like, and may not get.
+    #[inline(never)] // Rare: it must not make the pass over the common fields larger.
+    fn note_wish(&mut self, name: Name, text: &[u8]) {
+        match name {
+            Name::Expect => self.expect_continue |= list::elements(text).any(forward::is_continue),
+            // RFC 9110 section 10.1.4: `trailers` stands among the transfer codings.
+            Name::Te => {
+                let mut elements = list::elements(text);
+                self.te_trailers |= elements.any(|one| bytes::eq_ignore_case(one, b"trailers"));
+            }
+            _ => self.upgrade |= forward::protocols(text).next().is_some(),
         }
     }
 
@@ -132,7 +152,7 @@ impl Facts {
                 self.options.keep_alive = true;
             } else if bytes::eq_ignore_case(option, b"upgrade") {
                 self.options.upgrade = true;
-            } else {
+            } else if !Name::of(option).is_hop_by_hop() {
                 self.options.named = self.options.named.saturating_add(1);
             }
         }
@@ -151,6 +171,13 @@ impl Facts {
             (false, Some(length)) => Ok(BodyLength::Length(length)),
             (false, None) => Ok(BodyLength::None),
         }
+    }
+
+    /// Whether another protocol is offered or taken. RFC 9110 section 7.8: Upgrade must have its
+    /// option in Connection, and "a server MUST ignore an Upgrade header field that is received in
+    /// an HTTP/1.0 request".
+    pub(super) fn upgrade(&self, version: Version) -> bool {
+        self.upgrade && self.options.upgrade && version == Version::Http11
     }
 
     /// Whether the sender lets the connection last (RFC 9112 section 9.3).

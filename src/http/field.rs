@@ -5,9 +5,11 @@
 use super::Violation;
 use crate::bytes;
 
-/// The fields whose names mean something to a gateway's framing.
+/// The fields whose names mean something to a gateway.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Name {
+    /// RFC 8586 section 2.
+    CdnLoop,
     /// RFC 9110 section 7.6.1.
     Connection,
     /// RFC 9110 section 8.6.
@@ -16,10 +18,16 @@ pub(crate) enum Name {
     Date,
     /// RFC 9110 section 10.1.1.
     Expect,
+    /// RFC 7239 section 4.
+    Forwarded,
     /// RFC 9110 section 7.2.
     Host,
+    /// RFC 7540 section 3.2.1: goes with an upgrade to HTTP/2.
+    Http2Settings,
     /// RFC 2068 section 19.7.1.
     KeepAlive,
+    /// RFC 9110 section 7.6.2.
+    MaxForwards,
     /// Never standard: what some clients send for Connection to a proxy.
     ProxyConnection,
     /// RFC 9110 section 10.1.4.
@@ -30,6 +38,14 @@ pub(crate) enum Name {
     TransferEncoding,
     /// RFC 9110 section 7.8.
     Upgrade,
+    /// RFC 9110 section 7.6.3.
+    Via,
+    /// What proxies agreed on before there was Forwarded: the addresses of the clients.
+    XForwardedFor,
+    /// The same for the Host that was asked.
+    XForwardedHost,
+    /// The same for the scheme.
+    XForwardedProto,
     /// Any other.
     Other,
 }
@@ -41,16 +57,24 @@ impl Name {
         let first = name.first().map_or(0, u8::to_ascii_lowercase);
         let (known, meaning): (&[u8], Name) = match (name.len(), first) {
             (2, b't') => (b"te", Name::Te),
+            (3, b'v') => (b"via", Name::Via),
             (4, b'h') => (b"host", Name::Host),
             (4, b'd') => (b"date", Name::Date),
             (6, b'e') => (b"expect", Name::Expect),
             (7, b't') => (b"trailer", Name::Trailer),
             (7, b'u') => (b"upgrade", Name::Upgrade),
+            (8, b'c') => (b"cdn-loop", Name::CdnLoop),
+            (9, b'f') => (b"forwarded", Name::Forwarded),
             (10, b'c') => (b"connection", Name::Connection),
             (10, b'k') => (b"keep-alive", Name::KeepAlive),
+            (12, b'm') => (b"max-forwards", Name::MaxForwards),
             (14, b'c') => (b"content-length", Name::ContentLength),
+            (14, b'h') => (b"http2-settings", Name::Http2Settings),
+            (15, b'x') => (b"x-forwarded-for", Name::XForwardedFor),
             (16, b'p') => (b"proxy-connection", Name::ProxyConnection),
+            (16, b'x') => (b"x-forwarded-host", Name::XForwardedHost),
             (17, b't') => (b"transfer-encoding", Name::TransferEncoding),
+            (17, b'x') => (b"x-forwarded-proto", Name::XForwardedProto),
             _ => return Name::Other,
         };
         if bytes::eq_ignore_case(known, name) {
@@ -61,15 +85,16 @@ impl Name {
     }
 
     /// Whether the field is for the next hop only, even when Connection does not name it
-    /// (RFC 9110 section 7.6.1). Transfer-Encoding is: every hop frames the body anew.
+    /// (RFC 9110 section 7.6.1). Transfer-Encoding is: every hop frames the body anew. Trailer
+    /// goes where the trailers go.
     pub(crate) const fn is_hop_by_hop(self) -> bool {
         matches!(
             self,
             Name::Connection
+                | Name::Http2Settings
                 | Name::KeepAlive
                 | Name::ProxyConnection
                 | Name::Te
-                | Name::Trailer
                 | Name::TransferEncoding
                 | Name::Upgrade
         )
@@ -205,4 +230,9 @@ impl<'a> Iterator for Fields<'a> {
         self.lines = rest.get(2..)?;
         Some((name, bytes::trim_ows(value)))
     }
+}
+
+/// The values of all lines of one field, in their order.
+pub(crate) fn values(lines: &[u8], wanted: Name) -> impl Iterator<Item = &[u8]> {
+    fields(lines).filter_map(move |(name, value)| (Name::of(name) == wanted).then_some(value))
 }

@@ -56,8 +56,17 @@ pub(crate) struct Options {
     pub(crate) keep_alive: bool,
     /// `upgrade`
     pub(crate) upgrade: bool,
-    /// How many options of other names there are: fields of these names are hop-by-hop too.
+    /// How many options there are that name fields which are no hop-by-hop fields otherwise.
     pub(crate) named: u8,
+}
+
+impl Options {
+    /// Whether trailers of this message may be relayed. What Connection names must go from the
+    /// trailer section too (RFC 9110 section 7.6.1); nobody remembers the names until then, so
+    /// all trailers go.
+    pub(crate) const fn let_trailers_pass(self) -> bool {
+        self.named == 0
+    }
 }
 
 /// A request's head.
@@ -87,10 +96,15 @@ pub(crate) struct RequestHead {
     pub(crate) keep_alive: bool,
     /// The Connection field.
     pub(crate) options: Options,
-    /// Whether there is an Upgrade field.
+    /// Whether the client offers a protocol that we would tunnel: Upgrade, with its option in
+    /// Connection, in HTTP/1.1, and not of `h2c` alone (RFC 9110 section 7.8).
     pub(crate) upgrade: bool,
     /// `Expect: 100-continue` in HTTP/1.1 (RFC 9110 section 10.1.1).
     pub(crate) expect_continue: bool,
+    /// `TE: trailers` (RFC 9110 section 10.1.4).
+    pub(crate) te_trailers: bool,
+    /// Whether there is a Via or CDN-Loop, which may name us.
+    pub(crate) has_hops: bool,
     /// The field lines, each with its CRLF.
     pub(crate) fields: Span,
 }
@@ -113,7 +127,7 @@ pub(crate) struct ResponseHead {
     pub(crate) keep_alive: bool,
     /// The Connection field.
     pub(crate) options: Options,
-    /// Whether there is an Upgrade field.
+    /// Whether it names a protocol that we would tunnel, as that of a request does.
     pub(crate) upgrade: bool,
     /// Whether there is a Date field.
     pub(crate) has_date: bool,
@@ -235,6 +249,12 @@ impl Scan {
         if line.version == Version::Http11 && facts.host.is_none() {
             return Err(Violation::bad("no Host field"));
         }
+        let body = facts.body(line.version)?;
+        // RFC 9110 section 9.3.8: "A client MUST NOT send content in a TRACE request."
+        if line.method == Method::Trace && !matches!(body, BodyLength::None | BodyLength::Length(0))
+        {
+            return Err(Violation::bad("TRACE with a body"));
+        }
         Ok(RequestHead {
             method: line.method,
             method_span: line.method_span,
@@ -247,11 +267,13 @@ impl Scan {
                 _ => facts.host.unwrap_or(Span::EMPTY),
             },
             len,
-            body: facts.body(line.version)?,
+            body,
             keep_alive: facts.keep_alive(line.version),
             options: facts.options,
-            upgrade: facts.upgrade,
+            upgrade: facts.upgrade(line.version),
             expect_continue: facts.expect_continue && line.version == Version::Http11,
+            te_trailers: facts.te_trailers,
+            has_hops: facts.has_hops,
             fields: Span::between(self.fields, self.line),
         })
     }
@@ -270,7 +292,7 @@ impl Scan {
             body: facts.body(line.version)?,
             keep_alive: facts.keep_alive(line.version),
             options: facts.options,
-            upgrade: facts.upgrade,
+            upgrade: facts.upgrade(line.version),
             has_date: facts.has_date,
             fields: Span::between(self.fields, self.line),
         })

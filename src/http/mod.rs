@@ -8,7 +8,9 @@ pub(crate) mod date;
 pub(crate) mod encode;
 mod facts;
 pub(crate) mod field;
+pub(crate) mod forward;
 pub(crate) mod head;
+pub(crate) mod list;
 mod start;
 pub(crate) mod target;
 

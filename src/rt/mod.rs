@@ -17,6 +17,7 @@ pub(crate) mod memory;
 pub(crate) mod net;
 pub(crate) mod percpu;
 pub(crate) mod proc;
+pub(crate) mod random;
 pub(crate) mod socket;
 pub(crate) mod sync;
 pub(crate) mod workqueue;

@@ -145,7 +145,6 @@ impl Socket {
     /// The peer's address; an IPv4 peer of an IPv6 socket as IPv4. `None` before connecting.
     ///
     /// It can still be asked after the connection has gone. Any context.
-    #[expect(dead_code, reason = "for the forwarding fields")]
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         self.name(true)
     }

@@ -19,6 +19,8 @@
 
 mod step;
 
+use core::net::SocketAddr;
+
 use kernel::prelude::*;
 use kernel::sync::atomic::Atomic;
 use kernel::sync::atomic::Relaxed;
@@ -76,8 +78,23 @@ struct State {
     /// The configuration that the present request is served with.
     config: Arc<Config>,
     upstream: Hop,
-    /// FIN is to be sent; the socket could not take it yet.
-    shutdown: bool,
+    peer: SocketAddr,
+    /// The number of its first request.
+    id: u64,
+    shutdown: Shutdown,
+}
+
+/// To whom FIN is to be sent; the socket could not take it yet.
+#[derive(Default)]
+struct Shutdown {
+    client: bool,
+    upstream: bool,
+}
+
+impl Shutdown {
+    fn is_wanted(&self) -> bool {
+        self.client || self.upstream
+    }
 }
 
 /// The way to the backend.
@@ -93,14 +110,16 @@ impl_has_work! {
 
 impl State {
     /// A connection without its socket, made in its place: it is too large for the stack.
-    fn new(config: Arc<Config>) -> impl Init<Self> {
+    fn new(config: Arc<Config>, peer: SocketAddr, id: u64) -> impl Init<Self> {
         init!(Self {
             socket: None,
             exchange: Exchange::new(clock::now(), &config.settings),
             buffers: Buffers::default(),
             config,
             upstream: Hop::None,
-            shutdown: false,
+            peer,
+            id,
+            shutdown: Shutdown::default(),
         })
     }
 }
@@ -114,14 +133,16 @@ impl Client {
             return Err(EBUSY);
         }
         let cpu = socket.incoming_cpu();
+        let peer = socket.peer().ok_or(EPIPE)?;
         let number = engine.number();
+        let id = number;
         let client = Arc::pin_init(
             pin_init!(Self {
                 engine: engine.clone(),
                 number,
                 cpu,
                 due: Atomic::new(0),
-                state <- new_spinlock_bh!(State::new(config)),
+                state <- new_spinlock_bh!(State::new(config, peer, id)),
                 work <- new_work!("resin client"),
             }),
             GFP_KERNEL,

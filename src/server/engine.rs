@@ -31,6 +31,7 @@ use kernel::workqueue::WorkItem;
 use crate::config;
 use crate::config::Settings;
 use crate::rt::net::Net;
+use crate::rt::random;
 use crate::rt::percpu::PerCpu;
 use crate::rt::sync::new_spinlock_bh;
 use crate::rt::sync::synchronize_rcu;
@@ -46,7 +47,41 @@ use crate::server::sweep::Sweep;
 pub(crate) struct Config {
     pub(crate) settings: Arc<Settings>,
     pub(crate) backends: KVec<Arc<Backend>>,
+    /// What the gateway calls itself unless the settings say otherwise.
+    pub(crate) own_name: OwnName,
 }
+
+/// `resin-` and eight hexadecimal digits.
+pub(crate) type OwnName = [u8; 14];
+
+impl Config {
+    /// What the gateway calls itself in `Via`.
+    pub(crate) fn name(&self) -> &[u8] {
+        let name = self.settings.via.as_bytes();
+        if name.is_empty() {
+            &self.own_name
+        } else {
+            name
+        }
+    }
+}
+
+/// A name that no other gateway has.
+pub(crate) fn own_name() -> OwnName {
+    let mut name = *b"resin-00000000";
+    let mut number = random::number();
+    for digit in name.iter_mut().skip(b"resin-".len()) {
+        *digit = match (number & 0xf) as u8 {
+            value @ 0..=9 => b'0'.wrapping_add(value),
+            value => (b'a' - 10).wrapping_add(value),
+        };
+        number >>= 4;
+    }
+    name
+}
+
+/// From one client's number to the next: each of its requests has one too.
+const NUMBERS: u64 = 1 << 20;
 
 /// Clients by their number.
 type Clients = SpinLockBh<RBTree<u64, Arc<Client>>>;
@@ -86,7 +121,7 @@ impl Engine {
                 stats: Stats::new()?,
                 config <- new_spinlock_bh!(config),
                 clients,
-                next: Atomic::new(0),
+                next: Atomic::new(random::number() >> 1),
                 turn: Atomic::new(0),
                 stopping: Atomic::new(false),
                 used: Atomic::new(false),
@@ -173,7 +208,7 @@ impl Engine {
 
     /// A number for a new client.
     pub(crate) fn number(&self) -> u64 {
-        self.next.fetch_add(1, Relaxed)
+        self.next.fetch_add(NUMBERS, Relaxed)
     }
 
     /// Adds a client to those that the sweep and the end know of. Process context.

@@ -19,6 +19,7 @@ use crate::config::Settings;
 use crate::rt::memory;
 use crate::rt::net::Net;
 use crate::server::backend::Backend;
+use crate::server::engine;
 use crate::server::engine::Config;
 use crate::server::listener::Listener;
 use crate::server::Engine;
@@ -41,6 +42,7 @@ impl Instance {
         let config = Config {
             settings: memory::duplicate(&config::DEFAULTS)?.into(),
             backends,
+            own_name: engine::own_name(),
         };
         let engine = Engine::new(net, Arc::new(config, GFP_KERNEL)?)?;
         let kept = engine.clone();
@@ -96,9 +98,24 @@ impl Instance {
     /// Puts other settings in force, for requests that begin from now on.
     pub(crate) fn set_settings(&self, settings: Arc<Settings>) -> Result {
         let _port = self.port.lock();
-        let backends = copy(&self.engine.config().backends)?;
-        self.engine
-            .set_config(Arc::new(Config { settings, backends }, GFP_KERNEL)?);
+        let old = self.engine.config();
+        let backends = copy(&old.backends)?;
+        self.configure(&old, settings, backends)
+    }
+
+    /// Puts another configuration in place.
+    fn configure(
+        &self,
+        old: &Config,
+        settings: Arc<Settings>,
+        backends: KVec<Arc<Backend>>,
+    ) -> Result {
+        let config = Config {
+            settings,
+            backends,
+            own_name: old.own_name,
+        };
+        self.engine.set_config(Arc::new(config, GFP_KERNEL)?);
         Ok(())
     }
 
@@ -128,9 +145,7 @@ impl Instance {
         }
         let mut backends = copy(&old.backends)?;
         *backends.get_mut(index).ok_or(ENOENT)? = Backend::new(wanted)?;
-        let settings = old.settings.clone();
-        self.engine
-            .set_config(Arc::new(Config { settings, backends }, GFP_KERNEL)?);
+        self.configure(&old, old.settings.clone(), backends)?;
         replaced.retire();
         Ok(())
     }
@@ -144,9 +159,7 @@ impl Instance {
         while backends.len() < count {
             backends.push(Backend::new(config::Backend::default())?, GFP_KERNEL)?;
         }
-        let settings = old.settings.clone();
-        self.engine
-            .set_config(Arc::new(Config { settings, backends }, GFP_KERNEL)?);
+        self.configure(&old, old.settings.clone(), backends)?;
         for dropped in old.backends.iter().skip(count) {
             dropped.retire();
         }

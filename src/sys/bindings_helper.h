@@ -5,6 +5,7 @@
  */
 #include <linux/net.h>
 #include <linux/proc_fs.h>
+#include <linux/random.h>
 #include <linux/seq_file.h>
 #include <linux/skbuff.h>
 #include <net/net_namespace.h>

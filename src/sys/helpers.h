@@ -50,6 +50,7 @@ int resin_helper_tcp_read_end(struct sock *sk);
 int resin_helper_tcp_send(struct sock *sk, const struct kvec *parts, size_t count, size_t size,
 			  unsigned int flags);
 bool resin_helper_tcp_queues_empty(struct sock *sk);
+u64 resin_helper_tcp_acked(const struct sock *sk);
 void resin_helper_tcp_shutdown_send(struct sock *sk);
 
 int resin_helper_sk_state(const struct sock *sk);

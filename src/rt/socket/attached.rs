@@ -207,6 +207,12 @@ impl<T: Events> Attached<T> {
         locked::state(self.socket.sk())
     }
 
+    /// Octets of ours that the peer has acknowledged so far: a snapshot. Any context.
+    pub(crate) fn acked(&self) -> u64 {
+        // SAFETY: The socket is valid by its invariants.
+        unsafe { bindings::tcp_acked(self.socket.sk()) }
+    }
+
     /// Whether a receive would give something other than [`Io::Wait`]: a snapshot. Any context.
     pub(crate) fn readable(&self) -> bool {
         // SAFETY: The socket is valid by its invariants.

@@ -2,6 +2,9 @@
 
 //! The step: moves one exchange forward as far as its sockets allow, and never sleeps.
 
+use core::net::SocketAddr;
+
+use kernel::prelude::*;
 use kernel::sync::atomic::Relaxed;
 use kernel::sync::Arc;
 
@@ -9,13 +12,17 @@ use super::Client;
 use super::Hop;
 use super::State;
 use crate::exchange::Action;
+use crate::exchange::Buffers;
 use crate::exchange::Event;
 use crate::exchange::Io;
 use crate::exchange::Refusal;
 use crate::rt::clock;
 use crate::rt::socket;
+use crate::rt::socket::Attached;
 use crate::rt::socket::Io as Moved;
 use crate::server::backend::Backend;
+use crate::server::engine::Config;
+use crate::server::memory::Memory;
 use crate::time::Instant;
 
 /// Rounds of one step: each moves at most one buffer each way.
@@ -62,7 +69,7 @@ impl Client {
             }
             let moves = state.transfer(self, now);
             if !moves.contains(&Moves::Some) && !state.exchange.is_pending() {
-                let later = state.shutdown || moves.contains(&Moves::Later);
+                let later = state.shutdown.is_wanted() || moves.contains(&Moves::Later);
                 let due = if later {
                     now
                 } else {
@@ -97,17 +104,13 @@ impl Client {
                         return Some(Chore::Connect(backend));
                     }
                 }
-                Action::ShutdownClient => state.shutdown = true,
+                Action::ShutdownClient => state.shutdown.client = true,
+                Action::ShutdownUpstream => state.shutdown.upstream = true,
                 Action::CloseClient { abort } => return Some(Chore::CloseClient { abort }),
             }
         }
         state.handle(now, Event::Tick);
-        if state.shutdown {
-            state.shutdown = !state
-                .socket
-                .as_ref()
-                .is_none_or(|socket| socket.shutdown_send());
-        }
+        state.finish_sending();
         None
     }
 
@@ -140,17 +143,28 @@ impl State {
     /// Lets the exchange take in an event.
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn handle(&mut self, now: Instant, event: Event) {
-        let authority = match &self.upstream {
-            Hop::Connecting(link) | Hop::Up(link) => link.owner().backend().authority(),
-            _ => b"",
-        };
-        let mut io = Io {
-            buffers: &mut self.buffers,
-            settings: &self.config.settings,
-            date: clock::unix_now(),
-            fallback_host: authority,
-        };
+        let mut io = io(
+            &mut self.buffers,
+            &self.config,
+            self.socket.as_ref(),
+            &self.upstream,
+            (self.peer, self.id),
+        );
         self.exchange.handle(now, event, &mut io);
+    }
+
+    /// Sends the FINs that are due, if the sockets can be had.
+    fn finish_sending(&mut self) {
+        if self.shutdown.client {
+            let socket = self.socket.as_ref();
+            self.shutdown.client = !socket.is_none_or(|socket| socket.shutdown_send());
+        }
+        if self.shutdown.upstream {
+            self.shutdown.upstream = match &self.upstream {
+                Hop::Up(link) => !link.shutdown_send(),
+                _ => false,
+            };
+        }
     }
 
     /// Moves octets wherever they can be moved.
@@ -235,35 +249,50 @@ impl State {
     }
 
     fn client_took(&mut self, now: Instant, taken: usize) {
-        let mut io = Io {
-            buffers: &mut self.buffers,
-            settings: &self.config.settings,
-            date: clock::unix_now(),
-            fallback_host: b"",
-        };
+        let mut io = io(
+            &mut self.buffers,
+            &self.config,
+            self.socket.as_ref(),
+            &self.upstream,
+            (self.peer, self.id),
+        );
         self.exchange.client_took(now, taken, &mut io);
     }
 
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn send_upstream(&mut self, now: Instant) -> Moves {
         let Hop::Up(link) = &self.upstream else {
             return Moves::None;
         };
-        let request = self.buffers.to_upstream.filled();
-        if request.is_empty() {
+        let parts = self.exchange.upstream_output(&self.buffers);
+        if parts.iter().all(|part| part.is_empty()) {
             return Moves::None;
         }
-        match link.send([request, b"", b""], false) {
+        match link.send(parts, false) {
             Ok(Moved::Done(taken)) => {
-                self.buffers.to_upstream.consume(taken);
+                self.upstream_took(now, taken);
                 Moves::Some
             }
             Ok(Moved::Wait) => Moves::None,
             Ok(Moved::Retry | Moved::Eof) => Moves::Later,
-            Err(_) => {
-                self.handle(now, Event::UpstreamLost);
+            Err(error) => {
+                // The error of a reset that came after the backend's FIN.
+                let finished = error == EPIPE;
+                self.handle(now, Event::UpstreamDeaf { finished });
                 Moves::Some
             }
         }
+    }
+
+    fn upstream_took(&mut self, now: Instant, taken: usize) {
+        let mut io = io(
+            &mut self.buffers,
+            &self.config,
+            self.socket.as_ref(),
+            &self.upstream,
+            (self.peer, self.id),
+        );
+        self.exchange.upstream_took(now, taken, &mut io);
     }
 
     #[inline(never)] // Keeps its frame out of its caller's.
@@ -285,6 +314,7 @@ impl State {
             Ok(Moved::Wait) => return Moves::None,
             Ok(Moved::Retry) => return Moves::Later,
             Ok(Moved::Eof) => Event::UpstreamEof,
+            Err(error) if error == EPIPE => Event::UpstreamEof,
             Err(_) => Event::UpstreamLost,
         };
         self.handle(now, event);
@@ -321,5 +351,30 @@ impl State {
         };
         self.handle(now, event);
         Moves::Some
+    }
+}
+
+/// What an exchange sees of its connections.
+fn io<'a>(
+    buffers: &'a mut Buffers<Memory>,
+    config: &'a Config,
+    socket: Option<&Attached<Client>>,
+    upstream: &'a Hop,
+    (client, id): (SocketAddr, u64),
+) -> Io<'a, Memory> {
+    let link = match upstream {
+        Hop::Connecting(link) | Hop::Up(link) => Some(link),
+        Hop::None => None,
+    };
+    Io {
+        buffers,
+        settings: &config.settings,
+        date: clock::unix_now(),
+        client,
+        name: config.name(),
+        id,
+        fallback_host: link.map_or(b"", |link| link.owner().backend().authority()),
+        client_acked: socket.map_or(0, Attached::acked),
+        upstream_acked: link.map_or(0, Attached::acked),
     }
 }

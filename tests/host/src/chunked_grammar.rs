@@ -5,7 +5,7 @@
 //! A second decoder, written for plainness, reads the whole text at once; the one of the gateway
 //! must understand the same, however the octets are cut.
 
-use crate::http::body::Body;
+use crate::http::body::{Body, MAX_TRAILERS};
 use crate::http::head::BodyLength;
 
 /// What a decoder makes of a text.
@@ -13,7 +13,7 @@ use crate::http::head::BodyLength;
 pub(crate) enum Decoded {
     /// The data, and the octets of the text that the message has.
     Complete(Vec<u8>, usize),
-    /// The message is not at its end; the data so far.
+    /// The message is not at its end; the data so far. A trailer is an LF and its line.
     Partial(Vec<u8>),
     /// It is no chunked message.
     Refused,
@@ -43,14 +43,23 @@ pub(crate) fn decode(text: &[u8], ends: impl IntoIterator<Item = usize>) -> Deco
             at = start + step.data;
             data.extend_from_slice(&text[start..at]);
             assert_eq!(step.done, body.is_done());
+            if step.trailer > 0 {
+                assert_eq!(step.data, 0);
+                at += step.trailer;
+                data.extend_from_slice(b"\n");
+                data.extend_from_slice(&text[start..at]);
+            }
             if step.done {
                 return Decoded::Complete(data, at);
             }
-            if step.skip + step.data == 0 {
+            if step.skip + step.data + step.trailer == 0 {
                 break;
             }
         }
-        assert_eq!(at, end, "a decoder that needs more has taken all there is");
+        assert!(
+            end - at <= MAX_TRAILERS,
+            "a decoder that needs more has left no more than a trailer"
+        );
     }
     assert!(body.eof().is_err());
     Decoded::Partial(data)
@@ -85,7 +94,7 @@ impl Reader<'_> {
             let size = self.chunk_size()?;
             self.extensions(&mut extensions)?;
             if size == 0 {
-                return self.trailers();
+                return self.trailers(data);
             }
             for _ in 0..size {
                 data.push(self.take()?);
@@ -147,31 +156,40 @@ impl Reader<'_> {
         }
     }
 
-    fn trailers(&mut self) -> Result<(), Stop> {
+    fn trailers(&mut self, data: &mut Vec<u8>) -> Result<(), Stop> {
         let mut total = 0;
         loop {
             if self.peek()? == b'\r' {
                 return self.crlf();
             }
+            let start = self.at;
             let mut in_name = true;
-            let mut len = 0;
             while in_name || self.peek()? != b'\r' {
-                let octet = self.take()?;
-                let good = match octet {
-                    b':' if in_name && len > 0 => {
+                let good = match self.take()? {
+                    b':' if in_name && self.at > start + 1 => {
                         in_name = false;
                         true
                     }
-                    _ if in_name => is_tchar(octet),
-                    _ => octet == b'\t' || octet >= b' ' && octet != 0x7f,
+                    octet if in_name => is_tchar(octet),
+                    octet => octet == b'\t' || octet >= b' ' && octet != 0x7f,
                 };
-                len += 1;
-                total += 1;
-                if !good || total > 4096 {
-                    return Err(Stop::Bad);
-                }
+                self.trailer_octet(&mut total, good)?;
             }
-            self.crlf()?;
+            for expected in [b"\r", b"\n"] {
+                self.expect(expected)?;
+                self.trailer_octet(&mut total, true)?;
+            }
+            data.extend_from_slice(b"\n");
+            data.extend_from_slice(&self.text[start..self.at]);
+        }
+    }
+
+    fn trailer_octet(&self, total: &mut usize, good: bool) -> Result<(), Stop> {
+        *total += 1;
+        if good && *total <= MAX_TRAILERS {
+            Ok(())
+        } else {
+            Err(Stop::Bad)
         }
     }
 }

@@ -3,9 +3,12 @@
 //! What has to hold for every head that anybody may send: the body of the fuzz target
 //! `head_grammar`.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use crate::bytes::Writer;
 use crate::http::encode::{request_head, response_head, Delivery, Framing, Persist};
 use crate::http::field::{fields, Name};
+use crate::http::forward::{Forward, Treatment};
 use crate::http::head::{
     parse_request, parse_response, BodyLength, Parse, RequestHead, ResponseHead, Scan,
 };
@@ -140,7 +143,7 @@ fn compare_fields(theirs: &[httparse::Header<'_>], lines: &[u8]) {
 fn check_request(text: &[u8], head: &RequestHead) {
     assert!(head.len <= LIMITS.head && head.fields.end() + 2 == head.len);
     let encode = |head: &RequestHead, text: &[u8]| {
-        encoded(|out| request_head(head, text, b"fallback", out).unwrap())
+        encoded(|out| request_head(head, text, &QUIET, out).unwrap())
     };
     let first = encode(head, text);
     let again = match parse_request(&first, &mut Scan::new(), &ROOMY) {
@@ -169,6 +172,8 @@ fn check_response(text: &[u8], head: &ResponseHead) {
         persist: Persist::KeepAlive,
         client: Version::Http11,
         date: None,
+        name: b"",
+        upgrade: false,
     };
     let encode = |head: &ResponseHead, text: &[u8]| {
         encoded(|out| response_head(head, text, &delivery, out).unwrap())
@@ -185,8 +190,25 @@ fn check_response(text: &[u8], head: &ResponseHead) {
     check_fields(again.fields.of(&first), again.body);
 }
 
+/// Nothing is told to the backend but what the client said, and nothing of that which is for us.
+pub(crate) const QUIET: Forward<'static> = Forward {
+    client: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 43)),
+    client_port: 0,
+    x_for: Treatment::Keep,
+    x_proto: Treatment::Keep,
+    x_host: Treatment::Keep,
+    forwarded: Treatment::Keep,
+    name: b"",
+    cdn_loop: false,
+    fallback_host: b"fallback",
+    upgrade: false,
+    expect: true,
+    trailers: false,
+    max_forwards: None,
+};
+
 /// Limits for what the gateway writes: a little more than what it reads.
-const ROOMY: Limits = Limits {
+pub(crate) const ROOMY: Limits = Limits {
     head: 4096,
     fields: 32,
     target: 512,
@@ -200,7 +222,7 @@ fn check_fields(lines: &[u8], body: BodyLength) {
     }
 }
 
-fn encoded(write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
+pub(crate) fn encoded(write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
     let mut room = [0; ROOMY.head];
     let mut out = Writer::new(&mut room);
     write(&mut out);

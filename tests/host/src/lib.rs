@@ -38,6 +38,7 @@ mod pure {
 use pure::{bytes, config, exchange, http, slab, time};
 
 pub mod chunked_grammar;
+pub mod forward_grammar;
 pub mod head_grammar;
 pub mod proc_grammar;
 pub mod simulation;

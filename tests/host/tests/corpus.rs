@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::{chunked_grammar, head_grammar, proc_grammar, simulation};
+use crate::{chunked_grammar, forward_grammar, head_grammar, proc_grammar, simulation};
 
 /// Runs every file of a corpus through `check`.
 fn replay(target: &str, check: fn(&[u8])) {
@@ -36,6 +36,7 @@ fn every_target_has_a_replay() {
         [
             "chunked_grammar",
             "exchange",
+            "forward_grammar",
             "head_grammar",
             "proc_grammar"
         ]
@@ -50,6 +51,11 @@ fn chunked_grammar() {
 #[test]
 fn exchange() {
     replay("exchange", simulation::check);
+}
+
+#[test]
+fn forward_grammar() {
+    replay("forward_grammar", forward_grammar::check);
 }
 
 #[test]

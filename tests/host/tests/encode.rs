@@ -4,14 +4,17 @@
 
 use super::head::{good_request, good_response};
 use crate::bytes::{Full, Writer};
+use crate::head_grammar::QUIET;
 use crate::http::encode::{
-    chunk_prefix, error_page, last_chunk, request_head, response_head, Delivery, ErrorPage,
-    Framing, Persist, CHUNK_PREFIX_MAX, LAST_CHUNK_MAX,
+    chunk_prefix, last_chunk, request_head, request_room, response_head, response_room, trailer,
+    trailers_begin, trailers_end, Delivery, Framing, Persist, CHUNK_PREFIX_MAX, LAST_CHUNK_MAX,
 };
-use crate::http::{Status, Version};
+use crate::http::forward::Forward;
+use crate::http::Version;
 use crate::time::UnixTime;
 
-fn written(write: impl Fn(&mut Writer<'_>) -> Result<(), Full>) -> String {
+/// What is written, after a look at what happens where it does not fit.
+pub(super) fn written(write: impl Fn(&mut Writer<'_>) -> Result<(), Full>) -> String {
     let mut room = [0; 4096];
     let mut out = Writer::new(&mut room);
     write(&mut out).unwrap();
@@ -27,9 +30,19 @@ fn written(write: impl Fn(&mut Writer<'_>) -> Result<(), Full>) -> String {
     String::from_utf8(room[..len].to_vec()).unwrap()
 }
 
-fn forwarded_request(text: &str) -> String {
+pub(super) fn forwarded_with(text: &str, forward: &Forward<'_>) -> String {
     let head = good_request(text.as_bytes());
-    written(|out| request_head(&head, text.as_bytes(), b"10.0.0.1:6802", out))
+    let out = written(|out| request_head(&head, text.as_bytes(), forward, out));
+    assert!(out.len() <= request_room(&head, forward), "too little room");
+    out
+}
+
+fn forwarded_request(text: &str) -> String {
+    let forward = Forward {
+        fallback_host: b"10.0.0.1:6802",
+        ..QUIET
+    };
+    forwarded_with(text, &forward)
 }
 
 const PLAIN: Delivery = Delivery {
@@ -37,11 +50,18 @@ const PLAIN: Delivery = Delivery {
     persist: Persist::KeepAlive,
     client: Version::Http11,
     date: None,
+    name: b"",
+    upgrade: false,
 };
 
-fn forwarded_response(text: &str, delivery: Delivery) -> String {
+fn forwarded_response(text: &str, delivery: Delivery<'_>) -> String {
     let head = good_response(text.as_bytes());
-    written(|out| response_head(&head, text.as_bytes(), &delivery, out))
+    let out = written(|out| response_head(&head, text.as_bytes(), &delivery, out));
+    assert!(
+        out.len() <= response_room(&head, &delivery),
+        "too little room"
+    );
+    out
 }
 
 #[test]
@@ -85,7 +105,8 @@ fn hop_by_hop_fields_stay_behind() {
     assert_eq!(
         forwarded_request(
             "GET / HTTP/1.1\r\nHost: h\r\nConnection: close, X-Hop\r\nKeep-Alive: 5\r\n\
-             Proxy-Connection: x\r\nTE: trailers\r\nTrailer: a\r\nUpgrade: h2c\r\nX-HOP: 1\r\n\
+             Proxy-Connection: x\r\nTE: trailers\r\nTrailer: a\r\nUpgrade: a\r\nX-HOP: 1\r\n\
+             HTTP2-Settings: AAMAAABkAAQAAP__\r\n\
              connection:x-other\r\nX-Other: 2\r\nX-Stays: 3\r\nConnection-X: 4\r\n\r\n"
         ),
         "GET / HTTP/1.1\r\nHost: h\r\nX-Stays: 3\r\nConnection-X: 4\r\n\r\n"
@@ -94,9 +115,11 @@ fn hop_by_hop_fields_stay_behind() {
     assert_eq!(
         forwarded_request(
             "POST / HTTP/1.1\r\nHost: h\r\nConnection: Host, Content-Length, Cookie, x-forwarded-for\r\n\
-             Content-Length: 3\r\nCookie: c\r\nX-Forwarded-For: ::1\r\n\r\n"
+             Content-Length: 3\r\nCookie: c\r\nX-Forwarded-For: ::1\r\nConnection: cdn-loop, via\r\n\
+             CDN-Loop: a\r\nVia: 1.1 a\r\nMax-Forwards: 1\r\nConnection: max-forwards\r\n\r\n"
         ),
-        "POST / HTTP/1.1\r\nHost: h\r\nCookie: c\r\nX-Forwarded-For: ::1\r\nContent-Length: 3\r\n\r\n"
+        "POST / HTTP/1.1\r\nHost: h\r\nCookie: c\r\nX-Forwarded-For: ::1\r\nCDN-Loop: a\r\n\
+         Via: 1.1 a\r\nMax-Forwards: 1\r\nContent-Length: 3\r\n\r\n"
     );
 }
 
@@ -176,7 +199,7 @@ fn a_response_gets_the_framing_of_its_delivery() {
             framing,
             persist,
             client,
-            date: None,
+            ..PLAIN
         };
         assert_eq!(forwarded_response(text, delivery), format!("{head}{rest}"));
     }
@@ -202,58 +225,152 @@ fn no_length_is_said_where_there_can_be_none() {
 
 #[test]
 fn a_date_is_added_when_there_is_none() {
-    let date = Some(UnixTime::from_secs(784_111_777));
-    let delivery = Delivery { date, ..PLAIN };
-    assert_eq!(
-        forwarded_response("HTTP/1.1 200 OK\r\nA: b\r\n\r\n", delivery),
-        "HTTP/1.1 200 OK\r\nA: b\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n"
-    );
-    assert_eq!(
-        forwarded_response("HTTP/1.1 200 OK\r\ndate: x\r\n\r\n", delivery),
-        "HTTP/1.1 200 OK\r\ndate: x\r\n\r\n"
-    );
+    // RFC 9110 section 6.6.1: an IMF-fixdate, whatever day it is.
+    for (secs, date) in [
+        (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+        (1_709_164_799, "Wed, 28 Feb 2024 23:59:59 GMT"),
+        (1_709_164_800, "Thu, 29 Feb 2024 00:00:00 GMT"),
+        (1_709_251_200, "Fri, 01 Mar 2024 00:00:00 GMT"),
+        (1_740_787_200, "Sat, 01 Mar 2025 00:00:00 GMT"),
+        (1_798_761_599, "Thu, 31 Dec 2026 23:59:59 GMT"),
+        // Clocks that were set: back to the beginning, beyond 2038, to the year without a leap day.
+        (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+        (-1, "Thu, 01 Jan 1970 00:00:00 GMT"),
+        (2_147_483_648, "Tue, 19 Jan 2038 03:14:08 GMT"),
+        (3_981_312_000, "Wed, 29 Feb 2096 00:00:00 GMT"),
+        (4_102_444_799, "Thu, 31 Dec 2099 23:59:59 GMT"),
+        (4_102_444_800, "Fri, 01 Jan 2100 00:00:00 GMT"),
+        (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT"),
+        (i64::MAX, "Fri, 31 Dec 9999 23:59:59 GMT"),
+    ] {
+        let date = (secs, date);
+        let delivery = Delivery {
+            date: Some(UnixTime::from_secs(date.0)),
+            ..PLAIN
+        };
+        assert_eq!(
+            forwarded_response("HTTP/1.1 200 OK\r\nA: b\r\n\r\n", delivery),
+            format!("HTTP/1.1 200 OK\r\nA: b\r\nDate: {}\r\n\r\n", date.1)
+        );
+        // One that is there stays, right or not, and there is none in a 1xx.
+        for text in [
+            "HTTP/1.1 200 OK\r\ndate: x\r\n\r\n",
+            "HTTP/1.1 100 Continue\r\n\r\n",
+            "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n",
+        ] {
+            assert_eq!(forwarded_response(text, delivery), text);
+        }
+    }
 }
 
 #[test]
-fn an_error_page_is_a_whole_response() {
-    let page = ErrorPage {
-        status: Status::BAD_GATEWAY,
-        reason: "<a> & <b>&: nothing",
-        head_only: false,
-        persist: Persist::Close,
-        client: Version::Http11,
-        now: UnixTime::from_secs(784_111_777),
-    };
-    let text = written(|out| error_page(&page, out));
-    let head = good_response(text.as_bytes());
-    let (fields, body) = text.split_at(head.len);
-    assert_eq!(head.status, Status::BAD_GATEWAY);
-    assert!(
-        fields.starts_with("HTTP/1.1 502 Bad Gateway\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n")
-    );
-    assert!(fields.contains("\r\nCache-Control: no-store\r\n"));
-    assert!(fields.contains("\r\nContent-Type: text/html; charset=utf-8\r\n"));
-    assert!(fields.contains(&format!("\r\nContent-Length: {}\r\n", body.len())));
-    assert!(fields.ends_with("\r\nConnection: close\r\n\r\n"));
-    assert!(
-        body.contains("<h1>502 Bad Gateway</h1>\n<p>&lt;a&gt; &amp; &lt;b&gt;&amp;: nothing</p>")
-    );
-
-    let bare = ErrorPage {
-        head_only: true,
-        ..page
+fn a_response_names_the_hop_that_it_came_by() {
+    // RFC 9110 section 7.6.3.
+    let delivery = Delivery {
+        name: b"us",
+        ..PLAIN
     };
     assert_eq!(
-        written(|out| error_page(&bare, out)),
-        fields,
-        "the same head for HEAD"
+        forwarded_response("HTTP/1.1 200 OK\r\nVia: 1.1 a\r\nB: c\r\n\r\n", delivery),
+        "HTTP/1.1 200 OK\r\nVia: 1.1 a\r\nB: c\r\nVia: 1.1 us\r\n\r\n"
     );
-    let kept = ErrorPage {
-        persist: Persist::KeepAlive,
-        client: Version::Http10,
-        ..page
+    assert_eq!(
+        forwarded_response("HTTP/1.0 404 No\r\n\r\n", delivery),
+        "HTTP/1.1 404 No\r\nVia: 1.0 us\r\n\r\n"
+    );
+    // A gateway may leave it out of responses: 1xx are kept small.
+    let interim = "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n";
+    assert_eq!(forwarded_response(interim, delivery), interim);
+}
+
+#[test]
+fn upgrade_goes_back_where_it_is_wanted() {
+    let head = "HTTP/1.1 101 Switching Protocols\r\n";
+    let switch = format!(
+        "{head}Connection: Upgrade\r\nUpgrade: websocket\r\nDate: x\r\n\
+         Sec-WebSocket-Accept: y\r\nContent-Length: 5\r\n\r\n"
+    );
+    let wanted = Delivery {
+        upgrade: true,
+        persist: Persist::Close,
+        name: b"us",
+        ..PLAIN
     };
-    assert!(written(|out| error_page(&kept, out)).contains("\r\nConnection: keep-alive\r\n"));
+    let rest = "Date: x\r\nSec-WebSocket-Accept: y\r\n";
+    assert_eq!(
+        forwarded_response(&switch, wanted),
+        format!("{head}Upgrade: websocket\r\n{rest}Connection: upgrade\r\n\r\n")
+    );
+    assert_eq!(
+        forwarded_response(&switch, PLAIN),
+        format!("{head}{rest}\r\n")
+    );
+    // RFC 9110 section 15.5.22: a 426 must say to what.
+    let required = "HTTP/1.1 426 X\r\nConnection: upgrade\r\nUpgrade: h2c, b/1\r\n\r\n";
+    assert_eq!(
+        forwarded_response(required, wanted),
+        "HTTP/1.1 426 X\r\nUpgrade: b/1\r\nVia: 1.1 us\r\nConnection: close, upgrade\r\n\r\n"
+    );
+    // Neither h2c alone nor what has no option in Connection is an Upgrade.
+    for lines in [
+        "Connection: upgrade\r\nUpgrade: h2c\r\n",
+        "Upgrade: websocket\r\n",
+    ] {
+        let text = format!("HTTP/1.1 426 X\r\n{lines}\r\n");
+        let out = forwarded_response(&text, Delivery { name: b"", ..wanted });
+        assert_eq!(out, "HTTP/1.1 426 X\r\nConnection: close\r\n\r\n");
+    }
+}
+
+#[test]
+fn trailers_are_announced_where_they_can_go() {
+    // RFC 9110 section 6.6.2, RFC 9112 section 7.1.2: only a chunked body has trailers.
+    let text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: ETag\r\n\r\n";
+    for (framing, rest) in [
+        (
+            Framing::Chunked,
+            "Trailer: ETag\r\nTransfer-Encoding: chunked\r\n\r\n",
+        ),
+        (Framing::Close, "\r\n"),
+        (Framing::None, "\r\n"),
+    ] {
+        assert_eq!(
+            forwarded_response(text, Delivery { framing, ..PLAIN }),
+            format!("HTTP/1.1 200 OK\r\n{rest}")
+        );
+    }
+    let start = "POST / HTTP/1.1\r\nHost: h\r\n";
+    let chunked = "Trailer: ETag\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let text = format!("{start}{chunked}");
+    assert_eq!(forwarded_request(&text), text);
+    assert_eq!(
+        forwarded_request(&format!("{start}Trailer: a\r\nContent-Length: 1\r\n\r\n")),
+        format!("{start}Content-Length: 1\r\n\r\n")
+    );
+    // RFC 9110 section 7.6.1: what Connection names must go from the trailers too; all of them do.
+    let named = format!("{start}Connection: etag\r\n{chunked}");
+    assert!(!good_request(named.as_bytes()).options.let_trailers_pass());
+    assert_eq!(
+        forwarded_request(&named),
+        format!("{start}Transfer-Encoding: chunked\r\n\r\n")
+    );
+    let te = format!("{start}Connection: TE, close, keep-alive, upgrade\r\n{chunked}");
+    assert!(good_request(te.as_bytes()).options.let_trailers_pass());
+}
+
+#[test]
+fn trailers_are_written() {
+    let section = |first| {
+        written(|out| {
+            trailers_begin(first, out)?;
+            trailer(b"ETag", b"\"x\"", out)?;
+            trailer(b"Content-Length", b"5", out)?;
+            trailer(b"X-Sum", b"", out)?;
+            trailers_end(out)
+        })
+    };
+    assert_eq!(section(true), "0\r\nETag: \"x\"\r\nX-Sum: \r\n\r\n");
+    assert_eq!(section(false), "\r\n0\r\nETag: \"x\"\r\nX-Sum: \r\n\r\n");
 }
 
 #[test]

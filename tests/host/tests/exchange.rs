@@ -87,16 +87,12 @@ fn a_violation_is_answered_and_ends_the_connection() {
     }
 }
 
-/// What a page is for decides whether the connection can go on.
+/// Of a request that is answered with a page, the body is skipped if it is all there; else the
+/// connection ends.
 #[test]
-fn what_is_not_relayed_is_answered_501() {
+fn a_page_ends_the_connection_unless_the_request_is_whole() {
     let cases: &[(&[u8], bool)] = &[
         (b"DELETE / HTTP/1.1\r\nHost: h\r\n\r\n", true),
-        (
-            b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n",
-            true,
-        ),
-        (b"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", true),
         (
             b"DELETE / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
             false,
@@ -105,28 +101,34 @@ fn what_is_not_relayed_is_answered_501() {
         (b"DELETE / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", true),
         (
             b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nGET /",
+            true,
+        ),
+        (
+            b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\nGET /",
             false,
         ),
         (
-            b"GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nG",
-            false,
+            b"PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: b\r\n\r\n",
+            true,
         ),
         (
-            b"PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            b"PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nGET /",
             false,
         ),
     ];
     for (text, keeps) in cases {
         let mut bench = Bench::new();
         bench.client(text);
+        bench.actions();
+        bench.handle(Event::UpstreamRefused(Refusal::NoBackend));
         let page = bench.page();
         assert_eq!(
             (page.status, !page.closes()),
-            (501, *keeps),
+            (503, *keeps),
             "{}",
             text.escape_ascii()
         );
-        bench.assert_finished(501, true);
+        assert_eq!(bench.actions()[0], Action::Release { reuse: false });
         let phase = if *keeps { Phase::Idle } else { Phase::Linger };
         assert_eq!(bench.phase(), phase, "{}", text.escape_ascii());
         // What looked like a request in the body of one never becomes one.

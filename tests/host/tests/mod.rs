@@ -7,13 +7,17 @@ mod bytes;
 mod config;
 mod corpus;
 mod date;
+mod answer;
 mod encode;
 mod exchange;
+mod forward;
 mod framing;
 mod head;
+mod list;
 mod simulation;
 mod slab;
 mod split;
+mod strict;
 mod time;
 
 /// So many random cases for a property. A failure says what to put into a table: nothing is kept in

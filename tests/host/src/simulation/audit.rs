@@ -11,6 +11,8 @@ pub(crate) struct Audit {
     /// The exchange that the connection is for was reported already.
     shut: bool,
     closed: bool,
+    /// FIN was sent on the connection that was asked for.
+    ended: bool,
     /// Connections asked for in the present exchange.
     tries: u8,
     pub(crate) finished: Vec<Outcome>,
@@ -24,6 +26,7 @@ impl Audit {
                 assert!(!self.engaged && !self.shut, "{action:?}");
                 assert_eq!(fresh, self.tries == 1, "{action:?} is try {}", self.tries);
                 self.engaged = true;
+                self.ended = false;
                 self.tries += 1;
             }
             Action::Release { .. } => {
@@ -34,6 +37,10 @@ impl Audit {
                 assert!(!self.engaged, "{action:?} with a connection");
                 self.tries = 0;
                 self.finished.push(outcome);
+            }
+            Action::ShutdownUpstream => {
+                assert!(self.engaged && !self.ended, "{action:?}");
+                self.ended = true;
             }
             Action::ShutdownClient => {
                 assert!(!self.shut, "{action:?} again");

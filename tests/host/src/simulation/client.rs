@@ -19,15 +19,35 @@ pub(super) enum Expected {
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) octets: Vec<u8>,
-    pub(super) head: bool,
+    pub(super) method: String,
     pub(super) http10: bool,
     /// The connection may go on after it.
     pub(super) keeps: bool,
     pub(super) expected: Expected,
     /// The Host that the backend must see.
     pub(super) host: String,
-    /// The fields that the backend must see after it.
+    /// The fields that the backend must see after it, framing left out.
     pub(super) fields: Vec<Field>,
+    pub(super) body: Vec<u8>,
+    /// The trailers that the backend must see.
+    pub(super) trailers: Vec<Field>,
+    /// It waits to be told to go on before it sends the body.
+    pub(super) expects: bool,
+    /// It asks for another protocol, in which it then says this.
+    pub(super) tunnel: Option<Vec<u8>>,
+    /// Where in `octets` the body begins.
+    head: usize,
+}
+
+impl Plan {
+    pub(super) fn is_head(&self) -> bool {
+        self.method == "HEAD"
+    }
+
+    /// Twice is as good as once.
+    pub(super) fn is_idempotent(&self) -> bool {
+        !matches!(self.method.as_str(), "POST" | "FROB")
+    }
 }
 
 /// What the client does after its last octet.
@@ -44,6 +64,8 @@ pub(super) struct Client {
     sent: usize,
     /// Where in the stream it waits until nothing else happens.
     pauses: Vec<usize>,
+    /// Where in the stream it goes on only if it got a 101.
+    tunnel: Option<usize>,
     finale: Finale,
     finished: bool,
     /// It reads no more than so many octets in all.
@@ -56,14 +78,24 @@ impl Client {
     pub(super) fn new(choices: &mut Choices, mood: &Mood) -> Self {
         let mut stream = Vec::new();
         let mut pauses = Vec::new();
-        let mut plans = Vec::new();
+        let mut plans: Vec<Plan> = Vec::new();
+        let mut tunnel = None;
         for number in 0..=choices.below(6) {
             let plan = plan(number, choices, mood);
             if choices.once_in(3) {
                 pauses.push(stream.len());
             }
+            if plan.expects || choices.once_in(4) {
+                pauses.push(stream.len() + plan.head);
+            }
             stream.extend_from_slice(&plan.octets);
+            let last = plan.tunnel.clone();
             plans.push(plan);
+            if let Some(octets) = last {
+                tunnel = Some(stream.len());
+                stream.extend(octets);
+                break;
+            }
         }
         if mood.wild {
             damage(&mut stream, choices);
@@ -71,6 +103,7 @@ impl Client {
         if mood.faults && choices.once_in(8) {
             stream.truncate(choices.below(stream.len()));
         }
+        pauses.retain(|pause| *pause < stream.len());
         let finale = match choices.below(4) {
             1 if mood.faults => Finale::Reset,
             2 => Finale::HalfClose,
@@ -82,6 +115,7 @@ impl Client {
             stream,
             sent: 0,
             pauses,
+            tunnel,
             finale,
             finished: false,
             appetite: if starves {
@@ -98,13 +132,22 @@ impl Client {
     pub(super) fn send(&mut self, most: usize) -> &[u8] {
         let pause = self.pauses.first().copied().unwrap_or(self.stream.len());
         let end = self
-            .stream
-            .len()
+            .end()
             .min(pause)
             .min(self.sent.saturating_add(most));
         let start = self.sent.min(end);
         self.sent = end;
         &self.stream[start..end]
+    }
+
+    /// How far the stream is to be sent.
+    fn end(&self) -> usize {
+        let whole = self.stream.len();
+        let switched = || self.received.windows(12).any(|line| line == b"HTTP/1.1 101");
+        match self.tunnel {
+            Some(at) if at < whole && !switched() => at,
+            _ => whole,
+        }
     }
 
     /// Nothing else happens: the pause is over. Whether there was one.
@@ -116,7 +159,11 @@ impl Client {
 
     /// Whether it ends now, and with FIN or RST.
     pub(super) fn ends(&mut self) -> Option<After> {
-        if self.finished || self.sent < self.stream.len() {
+        if self.finished || self.sent < self.end() {
+            return None;
+        }
+        if self.finale == Finale::HalfClose && self.sent < self.stream.len() {
+            // It may have something to say in another protocol yet.
             return None;
         }
         self.finished = true;
@@ -129,11 +176,13 @@ impl Client {
 
     /// Whether everything that was planned was sent.
     pub(super) fn sent_all(&self) -> bool {
-        self.sent == self.stream.len()
+        self.sent == self.end()
     }
 }
 
-const METHODS: [&str; 4] = ["GET", "GET", "HEAD", "DELETE"];
+const METHODS: [&str; 9] = [
+    "GET", "GET", "HEAD", "DELETE", "POST", "PUT", "OPTIONS", "FROB", "POST",
+];
 
 /// A request, and what has to become of it.
 fn plan(number: usize, choices: &mut Choices, mood: &Mood) -> Plan {
@@ -142,14 +191,12 @@ fn plan(number: usize, choices: &mut Choices, mood: &Mood) -> Plan {
     }
     let method = METHODS[choices.below(METHODS.len())];
     let http10 = choices.once_in(5);
+    let version = 1 - u8::from(http10);
     let absolute = choices.once_in(6);
     let mut host = format!("h{number}.example");
     let mut text = match absolute {
-        true => format!(
-            "{method} http://{host}/{number}?q HTTP/1.{}\r\n",
-            1 - u8::from(http10)
-        ),
-        false => format!("{method} /{number}?q HTTP/1.{}\r\n", 1 - u8::from(http10)),
+        true => format!("{method} http://{host}/{number}?q HTTP/1.{version}\r\n"),
+        false => format!("{method} /{number}?q HTTP/1.{version}\r\n"),
     };
     if http10 && choices.once_in(2) {
         // The name that the backend is known by takes its place, unless the target has one.
@@ -159,27 +206,106 @@ fn plan(number: usize, choices: &mut Choices, mood: &Mood) -> Plan {
     } else {
         text += &format!("Host: {}\r\n", if absolute { "other" } else { &host });
     }
-    let mut fields = fields(http10, choices);
+    let tunnel = (!http10 && choices.once_in(12)).then(|| body(number, choices.below(2000)));
+    let mut fields = fields(http10, tunnel.is_some(), choices);
     text += &fields.lines;
-    if method == "DELETE" && choices.once_in(2) {
-        text += "Content-Length: 5\r\n\r\nGET /";
-        fields.keeps = false;
+    let has_body = tunnel.is_none() && choices.below(METHODS.len()) > 3;
+    let upload = if has_body {
+        Upload::new(number, http10, choices, mood)
     } else {
-        text += "\r\n";
+        Upload::default()
+    };
+    text += &upload.lines;
+    fields.kept.extend(upload.kept);
+    let mut trailers = upload.trailers;
+    if fields.lines.contains("x-own") {
+        // It might name one of them.
+        trailers.clear();
     }
+    let head = text.len() + 2;
     Plan {
-        octets: text.into_bytes(),
-        head: method == "HEAD",
+        octets: [text.as_bytes(), b"\r\n", &upload.octets].concat(),
+        method: method.to_owned(),
         http10,
         keeps: fields.keeps,
-        expected: if method == "DELETE" {
-            Expected::Page(501)
-        } else {
-            Expected::Relayed
-        },
+        expected: Expected::Relayed,
         host,
         fields: fields.kept,
+        body: upload.body,
+        trailers,
+        expects: upload.expects,
+        tunnel,
+        head,
     }
+}
+
+/// A request's body.
+#[derive(Default)]
+struct Upload {
+    /// The fields that announce it.
+    lines: String,
+    /// Those that the backend must see, framing left out.
+    kept: Vec<Field>,
+    octets: Vec<u8>,
+    body: Vec<u8>,
+    trailers: Vec<Field>,
+    expects: bool,
+}
+
+impl Upload {
+    fn new(number: usize, http10: bool, choices: &mut Choices, mood: &Mood) -> Self {
+        let body = body(number, choices.below(mood.longest_upload));
+        let mut upload = Self::default();
+        if !http10 && choices.once_in(4) {
+            upload.expects = true;
+            upload.lines += "Expect: 100-continue\r\n";
+        }
+        if http10 || choices.once_in(2) {
+            upload.lines += &format!("Content-Length: {}\r\n", body.len());
+            upload.octets.extend(&body);
+            upload.expects &= !body.is_empty();
+        } else {
+            upload.lines += "Transfer-Encoding: chunked\r\n";
+            if chunks(&body, &mut upload.octets, choices) {
+                let trailer = ("X-After".to_owned(), "1".to_owned());
+                upload.trailers.push(trailer);
+            }
+        }
+        if upload.expects {
+            let expect = ("Expect".to_owned(), "100-continue".to_owned());
+            upload.kept.push(expect);
+        }
+        upload.body = body;
+        upload
+    }
+}
+
+/// Octets that only the message of this number has.
+pub(super) fn body(number: usize, len: usize) -> Vec<u8> {
+    let line = format!("{number} of its own line\n");
+    line.bytes().cycle().take(len).collect()
+}
+
+/// Writes a chunked body; whether with a trailer.
+pub(super) fn chunks(body: &[u8], octets: &mut Vec<u8>, choices: &mut Choices) -> bool {
+    let mut rest = body;
+    while !rest.is_empty() {
+        let most = *choices.pick(&[rest.len(), 10, 500, 20_000]);
+        let (chunk, more) = rest.split_at(rest.len().min(1 + choices.below(most)));
+        let extension = *choices.pick(&["", ";a", ";a=b", " ; a=\"\\\"\""]);
+        octets.extend(format!("{:X}{extension}\r\n", chunk.len()).bytes());
+        octets.extend(chunk);
+        octets.extend(b"\r\n");
+        rest = more;
+    }
+    let trailer = choices.once_in(2);
+    octets.extend(if trailer {
+        // The second one is framing, which no trailer can change.
+        &b"000;x\r\nX-After: 1\r\nContent-Length: 7\r\n\r\n"[..]
+    } else {
+        b"0\r\n\r\n"
+    });
+    trailer
 }
 
 /// The Host of a backend that no request names.
@@ -193,7 +319,7 @@ struct Fields {
     keeps: bool,
 }
 
-fn fields(http10: bool, choices: &mut Choices) -> Fields {
+fn fields(http10: bool, upgrades: bool, choices: &mut Choices) -> Fields {
     let mut lines = String::new();
     let mut kept = Vec::new();
     for _ in 0..choices.below(6) {
@@ -206,15 +332,22 @@ fn fields(http10: bool, choices: &mut Choices) -> Fields {
             ("Empty", "", true),
             ("Upgrade", "websocket", false),
         ]);
+        if upgrades && name == "Upgrade" {
+            continue;
+        }
         lines += &format!("{name}:{}{value}\r\n", *choices.pick(&[" ", "", "\t "]));
         if keep {
             kept.push((name.to_owned(), value.to_owned()));
         }
     }
+    if upgrades {
+        kept.push(("Upgrade".to_owned(), "echo".to_owned()));
+    }
     let kind = choices.below(6);
     let (connection, keeps) = match kind {
+        _ if upgrades => ("Connection: upgrade\r\nUpgrade: echo\r\n", true),
         1..=3 if http10 => ("Connection: Keep-Alive\r\n", true),
-        1 => ("Connection: x-own, upgrade\r\nX-Own: secret\r\n", true),
+        1 => ("Connection: x-own\r\nX-Own: secret\r\n", true),
         2 => ("Connection: close\r\n", false),
         _ => ("", !http10),
     };
@@ -234,13 +367,10 @@ fn bad(choices: &mut Choices) -> Plan {
             "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
         ),
         (505, "GET / HTTP/2.0\r\nHost: a\r\n\r\n"),
+        (501, "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n"),
         (
             501,
-            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nGET ",
-        ),
-        (
-            501,
-            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\nGET ",
         ),
         (
             431,
@@ -251,12 +381,17 @@ fn bad(choices: &mut Choices) -> Plan {
     let (status, text) = cases[choices.below(cases.len())];
     Plan {
         octets: text.as_bytes().to_vec(),
-        head: false,
+        method: "GET".to_owned(),
         http10: false,
         keeps: false,
         expected: Expected::Page(status),
         host: String::new(),
         fields: Vec::new(),
+        body: Vec::new(),
+        trailers: Vec::new(),
+        expects: false,
+        tunnel: None,
+        head: 0,
     }
 }
 

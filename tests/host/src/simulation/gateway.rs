@@ -3,10 +3,12 @@
 //! What `src/server/client.rs` and `src/server/client/step.rs` do, with simulated sockets: the two
 //! must not drift apart.
 
-use super::client::FALLBACK_HOST;
+use super::client::{Plan, FALLBACK_HOST};
 use super::link::{Link, State};
 use super::world::World;
-use crate::exchange::{Action, Event, Io, Outcome, Phase, Refusal};
+use super::memory::Memory;
+use crate::config::Settings;
+use crate::exchange::{Action, Buffers, Event, Io, Outcome, Phase, Refusal};
 use crate::time::UnixTime;
 
 /// The way to the backend.
@@ -108,7 +110,7 @@ impl World {
                 self.recv_client(),
             ];
             if !moves.contains(&Moves::Some) && !self.exchange.is_pending() {
-                let later = self.shutdown || moves.contains(&Moves::Later);
+                let later = self.shutdown.0 || self.shutdown.1 || moves.contains(&Moves::Later);
                 self.due = if later {
                     self.now
                 } else {
@@ -126,7 +128,12 @@ impl World {
             self.note(format_args!("{action:?}"));
             if let Action::Connect { fresh: true } = action {
                 let last = self.links.iter().find(|link| link.was_left);
-                assert!(last.is_some_and(Link::may_be_retried), "a retry too many");
+                let plan = self.client.plans.get(self.audit.finished.len());
+                let idempotent = self.mood.wild || plan.is_some_and(Plan::is_idempotent);
+                assert!(
+                    last.is_some_and(|link| link.may_be_retried(idempotent)),
+                    "a retry too many"
+                );
                 self.seen.insert("retried".to_owned());
             }
             self.audit.note(action);
@@ -142,16 +149,29 @@ impl World {
                         return Some(Chore::Connect);
                     }
                 }
-                Action::ShutdownClient => self.shutdown = true,
+                Action::ShutdownClient => self.shutdown.0 = true,
+                Action::ShutdownUpstream => self.shutdown.1 = true,
                 Action::CloseClient { abort } => return Some(Chore::CloseClient { abort }),
             }
         }
         self.handle(Event::Tick);
-        if self.shutdown && !self.busy() {
-            self.shutdown = false;
+        if self.shutdown.0 && !self.busy() {
+            self.shutdown.0 = false;
             self.socket.shut = true;
         }
+        if self.shutdown.1 && !self.busy() {
+            self.shutdown.1 = false;
+            if let Hop::Up(index) = self.hop {
+                self.links[index].shut = true;
+            }
+        }
         None
+    }
+
+    /// What the two ends have acknowledged: what they have read, or a little less.
+    fn acked(&self) -> (u64, u64) {
+        let link = self.hop.index().map(|index| &self.links[index]);
+        (self.socket.acked, link.map_or(0, |link| link.acked))
     }
 
     /// Whether a connection has to be made.
@@ -205,12 +225,8 @@ impl World {
 
     fn handle(&mut self, event: Event) {
         let before = self.exchange.phase();
-        let mut io = Io {
-            buffers: &mut self.buffers,
-            settings: &self.mood.settings,
-            date: UnixTime::from_secs(784_111_777),
-            fallback_host: FALLBACK_HOST.as_bytes(),
-        };
+        let acked = self.acked();
+        let mut io = io(&mut self.buffers, &self.mood.settings, acked);
         self.exchange.handle(self.now, event, &mut io);
         let after = self.exchange.phase();
         if event != Event::Tick || before != after {
@@ -262,12 +278,8 @@ impl World {
         }
         self.socket.down.extend(&octets[..taken]);
         self.note(format_args!("{taken} octets for the client"));
-        let mut io = Io {
-            buffers: &mut self.buffers,
-            settings: &self.mood.settings,
-            date: UnixTime::from_secs(784_111_777),
-            fallback_host: b"",
-        };
+        let acked = self.acked();
+        let mut io = io(&mut self.buffers, &self.mood.settings, acked);
         self.exchange.client_took(self.now, taken, &mut io);
         Moves::Some
     }
@@ -276,27 +288,33 @@ impl World {
         let Hop::Up(index) = self.hop else {
             return Moves::None;
         };
-        let request = self.buffers.to_upstream.filled();
-        if request.is_empty() {
+        let octets = self.exchange.upstream_output(&self.buffers).concat();
+        if octets.is_empty() {
             return Moves::None;
         }
+        if self.busy() {
+            return Moves::Later;
+        }
         let link = &mut self.links[index];
+        assert!(!link.shut, "octets after FIN");
         if link.state == State::Gone {
-            self.handle(Event::UpstreamLost);
+            let finished = link.fin;
+            self.handle(Event::UpstreamDeaf { finished });
             return Moves::Some;
         }
-        let room = self
-            .mood
-            .upstream_window
-            .saturating_sub(link.to_origin.len());
-        let taken = room.min(request.len());
-        link.to_origin.extend(&request[..taken]);
-        self.buffers.to_upstream.consume(taken);
+        let window = self.mood.upstream_window;
+        let taken = window
+            .saturating_sub(link.to_origin.len())
+            .min(octets.len());
         if taken == 0 {
-            Moves::None
-        } else {
-            Moves::Some
+            return Moves::None;
         }
+        link.to_origin.extend(&octets[..taken]);
+        self.note(format_args!("{taken} octets for link {index}"));
+        let acked = self.acked();
+        let mut io = io(&mut self.buffers, &self.mood.settings, acked);
+        self.exchange.upstream_took(self.now, taken, &mut io);
+        Moves::Some
     }
 
     fn recv_upstream(&mut self) -> Moves {
@@ -316,8 +334,8 @@ impl World {
         let moved = match link.state {
             _ if busy => Moved::Retry,
             _ if !link.arrived.is_empty() => Moved::Done(link.read(room, most)),
-            State::Gone => Moved::Lost,
             _ if link.fin => Moved::Eof,
+            State::Gone => Moved::Lost,
             _ => Moved::Wait,
         };
         let event = match moved {
@@ -364,5 +382,24 @@ impl World {
         };
         self.handle(event);
         Moves::Some
+    }
+}
+
+/// What an exchange sees of the world.
+fn io<'a>(
+    buffers: &'a mut Buffers<Memory>,
+    settings: &'a Settings,
+    (client_acked, upstream_acked): (u64, u64),
+) -> Io<'a, Memory> {
+    Io {
+        buffers,
+        settings,
+        date: UnixTime::from_secs(784_111_777),
+        client: ([192, 0, 2, 1], 4711).into(),
+        name: b"",
+        fallback_host: FALLBACK_HOST.as_bytes(),
+        id: 0x1000,
+        client_acked,
+        upstream_acked,
     }
 }

@@ -32,10 +32,16 @@ pub(super) struct Link {
     pub(super) was_left: bool,
     /// The gateway has closed it.
     pub(super) closed: bool,
+    /// The gateway has sent FIN on it.
+    pub(super) shut: bool,
+    /// Octets that the backend has read.
+    pub(super) acked: u64,
     /// The backend has closed it, or will never say anything more.
     over: Option<Finale>,
     /// What the backend has read of the present request.
     request: Vec<u8>,
+    /// And after it has switched to another protocol.
+    tunnel: Option<Vec<u8>>,
     reply: Option<Reply>,
     said: usize,
     /// It has carried an exchange.
@@ -53,9 +59,12 @@ impl Link {
             arrived: VecDeque::new(),
             fin: false,
             closed: false,
+            shut: false,
+            acked: 0,
             was_left: false,
             over: None,
             request: Vec::new(),
+            tunnel: None,
             reply: None,
             said: 0,
             used: false,
@@ -74,7 +83,22 @@ impl Link {
             let sound = reply.keeps && reply.whole;
             sound && self.taken == reply.honest
         });
-        answered && self.to_origin.is_empty()
+        let sent = self.sent();
+        answered && sent.is_some_and(|request| request.whole)
+    }
+
+    /// What was sent on it of the present request, as far as it can be read.
+    pub(super) fn sent(&self) -> Option<Request> {
+        let mut octets = self.request.clone();
+        octets.extend(&self.to_origin);
+        reference::request(&octets)
+    }
+
+    /// What it was told after it had switched to another protocol, or will be.
+    pub(super) fn tunnelled(&self) -> Option<Vec<u8>> {
+        let mut octets = self.tunnel.clone()?;
+        octets.extend(&self.to_origin);
+        Some(octets)
     }
 
     /// Begins to wait in the pool. What else the backend has to say comes now: the gateway cannot
@@ -86,6 +110,7 @@ impl Link {
             self.over = self.over.or(over.then_some(reply.finale));
         }
         self.request.clear();
+        self.to_origin.clear();
         self.said = 0;
         self.taken = 0;
         self.used = true;
@@ -101,9 +126,10 @@ impl Link {
         octets
     }
 
-    /// No octet of an answer was read on it, and it has carried an exchange.
-    pub(super) fn may_be_retried(&self) -> bool {
-        self.used && self.taken == 0
+    /// No octet of an answer was read on it, and it has carried an exchange; and nobody has seen the
+    /// request, unless that does no harm.
+    pub(super) fn may_be_retried(&self, idempotent: bool) -> bool {
+        self.used && self.taken == 0 && (idempotent || self.request.is_empty())
     }
 
     /// The backend does something. Returns whether it did, and notes a new answer in `replies`.
@@ -123,19 +149,32 @@ impl Link {
             return self.end(finale);
         }
         if !self.to_origin.is_empty() {
-            let most = self.to_origin.len().min(1 + choices.below(300));
-            self.request.extend(self.to_origin.drain(..most));
-            if mood.faults && choices.once_in(60) {
+            let most = *choices.pick(&[100_000, 1, 300, 3000]);
+            let most = self.to_origin.len().min(most);
+            let read = self.to_origin.drain(..most);
+            self.acked += most as u64;
+            match &mut self.tunnel {
+                Some(tunnel) => tunnel.extend(read),
+                None => self.request.extend(read),
+            }
+            // An end in an answer that only the end marks would be one that nobody can see.
+            if mood.faults && self.reply.is_none() && choices.once_in(60) {
                 self.over = Some(*choices.pick(&[Finale::Fin, Finale::Reset, Finale::Hang]));
             }
             return true;
         }
         if self.reply.is_none() && !self.request.is_empty() {
             if let Some(request) = reference::request(&self.request) {
-                let reply = Reply::new(&request, choices, mood);
-                self.reply = Some(reply.clone());
-                replies.push((request, reply));
-                return true;
+                // Now and then it does not want to know all of it.
+                if request.whole || (mood.faults && choices.once_in(20)) {
+                    let reply = Reply::new(&request, choices, mood);
+                    if reply.tunnel {
+                        self.tunnel = Some(Vec::new());
+                    }
+                    self.reply = Some(reply.clone());
+                    replies.push((request, reply));
+                    return true;
+                }
             }
         }
         self.speak(choices)
@@ -158,7 +197,10 @@ impl Link {
         let late = finale != Finale::Hang && !self.to_origin.is_empty();
         match finale {
             Finale::Reset => self.state = State::Gone,
-            _ if late => self.state = State::Gone,
+            Finale::Fin if late => {
+                self.fin = true;
+                self.state = State::Gone;
+            }
             Finale::Fin if !self.fin => self.fin = true,
             _ => return false,
         }
@@ -175,6 +217,11 @@ impl Link {
             return false;
         };
         let rest = &reply.octets[self.said..];
+        if rest.is_empty() && reply.tunnel {
+            let ends = !self.fin && (self.shut || reply.finale == Finale::Fin);
+            self.fin |= ends;
+            return ends;
+        }
         if rest.is_empty() {
             let over = reply.finale != Finale::KeepAlive;
             self.over = over.then_some(reply.finale);

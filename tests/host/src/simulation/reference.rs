@@ -24,6 +24,7 @@ pub(crate) struct Response {
     pub(crate) reason: String,
     pub(crate) fields: Vec<Field>,
     pub(crate) body: Vec<u8>,
+    pub(crate) trailers: Vec<Field>,
     pub(crate) end: End,
     /// Octets of the whole message.
     pub(crate) len: usize,
@@ -77,6 +78,7 @@ pub(crate) fn response(input: &[u8], to_head: bool, after: After) -> Option<Resp
         reason: head.reason.unwrap().to_owned(),
         fields: owned(head.headers),
         body: Vec::new(),
+        trailers: Vec::new(),
         end: End::Framed,
         len: start,
     };
@@ -90,6 +92,7 @@ fn cut_head(len: usize) -> Response {
         reason: String::new(),
         fields: Vec::new(),
         body: Vec::new(),
+        trailers: Vec::new(),
         end: End::Cut,
         len,
     }
@@ -112,7 +115,7 @@ fn read_body(response: &mut Response, rest: &[u8], to_head: bool, after: After) 
     let (body, taken, end) = match (response.field("transfer-encoding"), length) {
         (Some(coding), None) => {
             assert_eq!(coding, "chunked");
-            dechunked(rest)
+            dechunked(rest, &mut response.trailers)
         }
         (None, Some(length)) => {
             let taken = rest.len().min(length);
@@ -139,16 +142,18 @@ fn read_body(response: &mut Response, rest: &[u8], to_head: bool, after: After) 
 }
 
 /// The data of a chunked body, the octets that it takes, and how it ends.
-fn dechunked(input: &[u8]) -> (Vec<u8>, usize, End) {
+fn dechunked(input: &[u8], trailers: &mut Vec<Field>) -> (Vec<u8>, usize, End) {
     let mut body = Vec::new();
     let mut at = 0;
     loop {
-        let Some(line) = input[at..].windows(2).position(|pair| pair == b"\r\n") else {
+        let Some(line) = line(&input[at..]) else {
             return (body, input.len(), End::Cut);
         };
-        let size = std::str::from_utf8(&input[at..at + line]).unwrap();
-        let size = usize::from_str_radix(size, 16).expect(size);
-        at += line + 2;
+        let size = usize::from_str_radix(&line, 16).expect(&line);
+        at += line.len() + 2;
+        if size == 0 {
+            break;
+        }
         let data = &input[at..input.len().min(at + size)];
         body.extend_from_slice(data);
         at += data.len();
@@ -158,21 +163,40 @@ fn dechunked(input: &[u8]) -> (Vec<u8>, usize, End) {
         }
         assert_eq!(end, b"\r\n", "after a chunk of {size}");
         at += 2;
-        if size == 0 {
+    }
+    loop {
+        let Some(line) = line(&input[at..]) else {
+            return (body, input.len(), End::Cut);
+        };
+        at += line.len() + 2;
+        if line.is_empty() {
             return (body, at, End::Framed);
         }
+        let (name, value) = line.split_once(": ").expect(&line);
+        trailers.push((name.to_owned(), value.to_owned()));
     }
 }
 
-/// A request's head as a backend reads it.
+/// The line at the front, if it is whole.
+fn line(input: &[u8]) -> Option<String> {
+    let len = input.windows(2).position(|pair| pair == b"\r\n")?;
+    Some(String::from_utf8(input[..len].to_vec()).unwrap())
+}
+
+/// A request as a backend reads it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Request {
     pub(crate) method: String,
     pub(crate) path: String,
+    /// Without the framing.
     pub(crate) fields: Vec<Field>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) trailers: Vec<Field>,
+    /// All of it is there.
+    pub(crate) whole: bool,
 }
 
-/// The one request that `input` is; none if it is not whole yet.
+/// The one request that `input` is; none as long as its head is not whole.
 pub(crate) fn request(input: &[u8]) -> Option<Request> {
     let mut slots = [httparse::EMPTY_HEADER; 256];
     let mut head = httparse::Request::new(&mut slots);
@@ -183,16 +207,38 @@ pub(crate) fn request(input: &[u8]) -> Option<Request> {
     let httparse::Status::Complete(len) = parsed else {
         return None;
     };
-    assert_eq!(
-        len,
-        input.len(),
-        "more than a request: {}",
-        input.escape_ascii()
-    );
     assert_eq!(head.version, Some(1));
+    let mut fields = owned(head.headers);
+    let mut framing = Vec::new();
+    fields.retain(|(name, value)| {
+        let frames = ["content-length", "transfer-encoding"].contains(&&*name.to_ascii_lowercase());
+        if frames {
+            framing.push(value.clone());
+        }
+        !frames
+    });
+    let rest = &input[len..];
+    let mut trailers = Vec::new();
+    let (body, taken, end) = match framing.as_slice() {
+        [] => (Vec::new(), 0, End::Framed),
+        [coding] if coding == "chunked" => dechunked(rest, &mut trailers),
+        [length] => {
+            let length = length.parse().unwrap();
+            let taken = rest.len().min(length);
+            let whole = taken == length;
+            let end = if whole { End::Framed } else { End::Cut };
+            (rest[..taken].to_vec(), taken, end)
+        }
+        _ => panic!("two framings {framing:?}"),
+    };
+    let behind = rest[taken..].escape_ascii();
+    assert_eq!(taken, rest.len(), "more than a request: {behind}");
     Some(Request {
         method: head.method.unwrap().to_owned(),
         path: head.path.unwrap().to_owned(),
-        fields: owned(head.headers),
+        fields,
+        body,
+        trailers,
+        whole: end == End::Framed,
     })
 }

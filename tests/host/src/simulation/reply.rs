@@ -3,7 +3,7 @@
 //! What a simulated backend answers.
 
 use super::choices::Choices;
-use super::client::damage;
+use super::client::{body, chunks, damage};
 use super::mood::Mood;
 use super::reference::{Field, Request};
 
@@ -46,6 +46,9 @@ pub(super) struct Reply {
     until_close: bool,
     /// Octets of the answer, without those that follow it.
     pub(super) honest: usize,
+    pub(super) trailers: Vec<Field>,
+    /// It switches to another protocol, in which `body` is said.
+    pub(super) tunnel: bool,
 }
 
 /// How an answer ends on the wire.
@@ -61,7 +64,12 @@ impl Reply {
     pub(super) fn new(request: &Request, choices: &mut Choices, mood: &Mood) -> Self {
         let number = request.path.trim_start_matches('/').trim_end_matches("?q");
         let number = number.parse().unwrap_or(usize::MAX);
-        let mut reply = Self::sound(number, request.method == "HEAD", choices, mood);
+        let asks = request.fields.iter().any(|(name, _)| name == "Upgrade");
+        let mut reply = if asks && !choices.once_in(4) {
+            Self::switching(number, choices, mood)
+        } else {
+            Self::sound(number, request.method == "HEAD", choices, mood)
+        };
         if mood.wild {
             damage(&mut reply.octets, choices);
             reply.whole = false;
@@ -70,6 +78,40 @@ impl Reply {
             reply.spoil(choices);
         }
         reply
+    }
+
+    /// Another protocol, as was asked for.
+    fn switching(number: usize, choices: &mut Choices, mood: &Mood) -> Self {
+        let mut octets = Vec::new();
+        let interims = interims(number, &mut octets, choices);
+        octets.extend(b"HTTP/1.1 101 Fine\r\nConnection: upgrade\r\nUpgrade: echo\r\n");
+        let fields = vec![
+            ("Upgrade".to_owned(), "echo".to_owned()),
+            (MARK.to_owned(), number.to_string()),
+        ];
+        octets.extend(format!("{MARK}: {number}\r\n\r\n").bytes());
+        let head = octets.len();
+        let body = body(number, choices.below(mood.longest));
+        octets.extend(&body);
+        Self {
+            number,
+            honest: octets.len(),
+            octets,
+            finale: *choices.pick(&[Finale::KeepAlive, Finale::Fin]),
+            keeps: false,
+            status: 101,
+            reason: "Fine".to_owned(),
+            fields,
+            body,
+            interims,
+            whole: true,
+            garbage: false,
+            length: None,
+            head,
+            until_close: true,
+            trailers: Vec::new(),
+            tunnel: true,
+        }
     }
 
     fn sound(number: usize, to_head: bool, choices: &mut Choices, mood: &Mood) -> Self {
@@ -104,8 +146,13 @@ impl Reply {
         }
         let body = if bodiless { Vec::new() } else { body };
         let head = octets.len();
+        let mut trailers = Vec::new();
         match framing {
-            Framing::Chunked if !bodiless => chunks(&body, &mut octets, choices),
+            Framing::Chunked if !bodiless => {
+                if chunks(&body, &mut octets, choices) {
+                    trailers.push(("X-After".to_owned(), "1".to_owned()));
+                }
+            }
             _ => octets.extend(&body),
         }
         Self {
@@ -128,6 +175,8 @@ impl Reply {
             length,
             head,
             until_close: framing == Framing::Close && !bodiless,
+            trailers,
+            tunnel: false,
         }
     }
 
@@ -214,24 +263,4 @@ fn fields(number: usize, octets: &mut Vec<u8>, choices: &mut Choices) -> Vec<Fie
         }
     }
     kept
-}
-
-/// Octets that only the answer to this request has.
-fn body(number: usize, len: usize) -> Vec<u8> {
-    let line = format!("{number} of its own line\n");
-    line.bytes().cycle().take(len).collect()
-}
-
-fn chunks(body: &[u8], octets: &mut Vec<u8>, choices: &mut Choices) {
-    let mut rest = body;
-    while !rest.is_empty() {
-        let most = *choices.pick(&[rest.len(), 10, 500, 20_000]);
-        let (chunk, more) = rest.split_at(rest.len().min(1 + choices.below(most)));
-        let extension = *choices.pick(&["", ";a", ";a=b", " ; a=\"\\\"\""]);
-        octets.extend(format!("{:X}{extension}\r\n", chunk.len()).bytes());
-        octets.extend(chunk);
-        octets.extend(b"\r\n");
-        rest = more;
-    }
-    octets.extend(*choices.pick(&[&b"0\r\n\r\n"[..], b"000;x\r\nX-After: 1\r\n\r\n"]));
 }

@@ -27,6 +27,8 @@ pub(super) struct Socket {
     pub(super) reset: bool,
     /// Octets that the client has not read.
     pub(super) down: VecDeque<u8>,
+    /// Octets that the client has read.
+    pub(super) acked: u64,
     pub(super) shut: bool,
     /// The gateway has closed it, with RST or not.
     pub(super) closed: Option<bool>,
@@ -44,7 +46,8 @@ pub(super) struct World {
     pub(super) hop: Hop,
     /// Idle links.
     pub(super) pool: Vec<usize>,
-    pub(super) shutdown: bool,
+    /// FIN is due to the client, to the backend.
+    pub(super) shutdown: (bool, bool),
     /// Something happened on a socket of the gateway.
     pub(super) woken: bool,
     pub(super) due: Instant,
@@ -52,7 +55,7 @@ pub(super) struct World {
     patience: Duration,
     /// Time has passed so many times without anything else happening.
     pub(super) waits: u32,
-    client: Client,
+    pub(super) client: Client,
     replies: Vec<(Request, Reply)>,
     pub(super) audit: Audit,
     pub(super) trace: Trace,
@@ -84,7 +87,7 @@ impl World {
             links: Vec::new(),
             hop: Hop::None,
             pool: Vec::new(),
-            shutdown: false,
+            shutdown: (false, false),
             woken: true,
             due: now,
             patience: PERIOD,
@@ -191,6 +194,7 @@ impl World {
         let client = &mut self.client;
         let octets = self.socket.down.len().min(most).min(client.appetite);
         client.appetite -= octets;
+        self.socket.acked += octets as u64;
         client.received.extend(self.socket.down.drain(..octets));
         octets
     }
@@ -256,10 +260,11 @@ impl World {
         let head = settings.head_size + 512;
         let rewritten = head + settings.header_fields;
         let buffers = &self.buffers;
-        assert!(buffers.request.capacity() <= head.max(4096));
+        assert!(buffers.request.capacity() <= head.max(16384));
         assert!(buffers.response.capacity() <= head.max(16384));
-        assert!(buffers.to_upstream.capacity() <= rewritten.max(4096));
-        assert!(buffers.to_client.capacity() <= rewritten + 2048);
+        // Trailers may be staged behind a head.
+        assert!(buffers.to_upstream.capacity() <= rewritten + 4096);
+        assert!(buffers.to_client.capacity() <= rewritten + 4096);
     }
 
     /// The gateway has closed the connection: the client reads on to its end.
@@ -284,6 +289,7 @@ impl World {
                 replies: &self.replies,
                 finished: &self.audit.finished,
                 calm: !self.mood.faults,
+                tunnels: self.links.iter().filter_map(Link::tunnelled).collect(),
             };
             evidence.judge();
         }

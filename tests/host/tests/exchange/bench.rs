@@ -2,7 +2,7 @@
 
 //! An exchange on a bench: its buffers, its clock, and hands that push octets in and pull them out.
 
-use crate::config::Settings;
+use crate::config::{Forwarding, Settings};
 use crate::exchange::{Action, Buffers, Event, Exchange, Io, Phase};
 use crate::http::Status;
 use crate::simulation::audit::Audit;
@@ -11,7 +11,19 @@ pub(super) use crate::simulation::reference::End;
 use crate::simulation::reference::{self, After, Response};
 use crate::time::{Duration, Instant, UnixTime};
 
+const DATE: &[u8] = b"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+
 pub(super) const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+
+/// Settings with which a request goes on as it came.
+pub(super) fn quiet() -> Settings {
+    Settings {
+        x_forwarded_for: Forwarding::Off,
+        x_forwarded_proto: Forwarding::Off,
+        x_forwarded_host: Forwarding::Off,
+        ..Settings::default()
+    }
+}
 
 pub(super) struct Bench {
     exchange: Exchange,
@@ -22,11 +34,37 @@ pub(super) struct Bench {
     audit: Audit,
     requested: Vec<u8>,
     answered: Vec<u8>,
+    /// What the gateway calls itself.
+    pub(super) name: &'static str,
+    /// What the two ends have acknowledged.
+    pub(super) client_acked: u64,
+    pub(super) upstream_acked: u64,
+}
+
+/// What an exchange is told of the world: `settings` and `acked` of a bench apart.
+fn io<'a>(
+    buffers: &'a mut Buffers<Memory>,
+    settings: &'a Settings,
+    name: &'a str,
+    (client_acked, upstream_acked): (u64, u64),
+) -> Io<'a, Memory> {
+    Io {
+        buffers,
+        settings,
+        date: UnixTime::from_secs(784_111_777),
+        client: ([192, 0, 2, 1], 4711).into(),
+        name: name.as_bytes(),
+        fallback_host: b"backend:1",
+        id: 0x1000,
+        client_acked,
+        upstream_acked,
+    }
 }
 
 impl Bench {
+    /// Whatever tells of the gateway itself is left out: see `forwarding`.
     pub(super) fn new() -> Self {
-        Self::with(Settings::default())
+        Self::with(quiet())
     }
 
     pub(super) fn with(settings: Settings) -> Self {
@@ -41,6 +79,9 @@ impl Bench {
             audit: Audit::default(),
             requested: Vec::new(),
             answered: Vec::new(),
+            name: "",
+            client_acked: 0,
+            upstream_acked: 0,
         }
     }
 
@@ -83,12 +124,8 @@ impl Bench {
     }
 
     pub(super) fn handle(&mut self, event: Event) {
-        let mut io = Io {
-            buffers: &mut self.buffers,
-            settings: &self.settings,
-            date: UnixTime::from_secs(784_111_777),
-            fallback_host: b"backend:1",
-        };
+        let acked = (self.client_acked, self.upstream_acked);
+        let mut io = io(&mut self.buffers, &self.settings, self.name, acked);
         self.exchange.handle(self.now, event, &mut io);
     }
 
@@ -133,9 +170,18 @@ impl Bench {
 
     /// The backend connection takes all that there is for it.
     pub(super) fn send(&mut self) {
-        let to_upstream = &mut self.buffers.to_upstream;
-        self.requested.extend(to_upstream.filled());
-        to_upstream.clear();
+        while self.send_some(usize::MAX) > 0 {}
+    }
+
+    /// The backend connection takes up to `most` octets.
+    pub(super) fn send_some(&mut self, most: usize) -> usize {
+        let parts = self.exchange.upstream_output(&self.buffers).concat();
+        let taken = most.min(parts.len());
+        self.requested.extend(&parts[..taken]);
+        let acked = (self.client_acked, self.upstream_acked);
+        let mut io = io(&mut self.buffers, &self.settings, self.name, acked);
+        self.exchange.upstream_took(self.now, taken, &mut io);
+        taken
     }
 
     /// Octets come from the client, as far as they are wanted.
@@ -179,12 +225,9 @@ impl Bench {
         let parts = self.exchange.client_output(&self.buffers).concat();
         let taken = most.min(parts.len());
         self.answered.extend(&parts[..taken]);
-        let mut io = Io {
-            buffers: &mut self.buffers,
-            settings: &self.settings,
-            date: UnixTime::from_secs(784_111_777),
-            fallback_host: b"backend:1",
-        };
+        self.client_acked += taken as u64;
+        let acked = (self.client_acked, self.upstream_acked);
+        let mut io = io(&mut self.buffers, &self.settings, self.name, acked);
         self.exchange.client_took(self.now, taken, &mut io);
         taken
     }
@@ -200,10 +243,15 @@ impl Bench {
         std::mem::take(&mut self.requested)
     }
 
-    /// All that the client was sent since this was last asked.
+    /// All that the client was sent since this was last asked, without the Date that is always
+    /// added.
     pub(super) fn answered(&mut self) -> Vec<u8> {
         self.take();
-        std::mem::take(&mut self.answered)
+        let mut octets = std::mem::take(&mut self.answered);
+        while let Some(at) = octets.windows(DATE.len()).position(|line| line == DATE) {
+            octets.drain(at..at + DATE.len());
+        }
+        octets
     }
 
     /// The one response that the client was sent.

@@ -47,7 +47,7 @@ const TABLE: &[Conversation] = &[
         request: GET11,
         response: CHUNKED,
         ends: false,
-        seen: "200 A: b, Transfer-Encoding: chunked",
+        seen: "200 A: b, Trailer: T, Transfer-Encoding: chunked",
         body: "hello",
         end: End::Framed,
         keeps: true,
@@ -237,7 +237,9 @@ fn assert_seen(conversation: &Conversation, octets: &[u8], to_head: bool) {
     let body = String::from_utf8_lossy(&last.body);
     assert_eq!(
         (body.as_ref(), last.end),
-        (conversation.body, conversation.end)
+        (conversation.body, conversation.end),
+        "{}",
+        octets.escape_ascii()
     );
 }
 

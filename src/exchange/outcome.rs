@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How an exchange ended: for the counters and the log.
+
+use super::Exchange;
+use super::Phase;
+use crate::http::Status;
+use crate::time::Duration;
+use crate::time::UnixTime;
+
+/// What there is to say of an exchange that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// What the client was told; none if it was told nothing.
+    pub(crate) status: Option<Status>,
+    /// The answer was not whole, or the client did not take it whole, or left with a part of its
+    /// request still to come.
+    pub(crate) aborted: bool,
+    /// The answer is our own page.
+    pub(crate) own_page: bool,
+    /// Who ended it before its time, and where: two letters, `--` if nobody did.
+    pub(crate) ending: [u8; 2],
+    /// When the request's first octet came.
+    pub(crate) received: UnixTime,
+    /// From then to the end.
+    pub(crate) total: Duration,
+    /// From then to the backend's response head, if there was one.
+    pub(crate) first_byte: Option<Duration>,
+    /// Body octets of the answer that were on their way.
+    pub(crate) octets: u64,
+    /// And of the request.
+    pub(crate) uploaded: u64,
+    /// The request was sent again, on another connection.
+    pub(crate) replayed: bool,
+    /// It became a tunnel.
+    pub(crate) tunnel: bool,
+}
+
+/// Who has ended an exchange before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The client went away.
+    Client,
+    /// The client was too slow.
+    ClientTimeout,
+    /// The backend went away, or could not be reached.
+    Server,
+    /// The backend was too slow.
+    ServerTimeout,
+    /// This gateway would not have it: it is malformed, or beyond a limit.
+    Proxy,
+    /// There was no memory, or no backend.
+    Resource,
+    /// This gateway has answered it itself, as it should.
+    Local,
+}
+
+impl Outcome {
+    /// Of an exchange that has not begun.
+    pub(super) const NOTHING: Outcome = Outcome {
+        status: None,
+        aborted: false,
+        own_page: false,
+        ending: *b"--",
+        received: UnixTime::from_secs(0),
+        total: Duration::ZERO,
+        first_byte: None,
+        octets: 0,
+        uploaded: 0,
+        replayed: false,
+        tunnel: false,
+    };
+
+    /// Notes who has ended it, and at what stage; the first one counts.
+    pub(super) fn blame(&mut self, cause: Cause, stage: u8) {
+        if self.ending == *b"--" {
+            self.ending = [cause.letter(), stage];
+        }
+    }
+}
+
+impl Cause {
+    /// HAProxy's letter for it, the first of its "termination state".
+    const fn letter(self) -> u8 {
+        match self {
+            Cause::Client => b'C',
+            Cause::ClientTimeout => b'c',
+            Cause::Server => b'S',
+            Cause::ServerTimeout => b's',
+            Cause::Proxy => b'P',
+            Cause::Resource => b'R',
+            Cause::Local => b'L',
+        }
+    }
+}
+
+impl Exchange {
+    /// The letter of where the exchange is: `R`equest head, `C`onnecting, request `B`ody, response
+    /// `H`ead, response `D`ata, `L`ast octets, `T`unnel.
+    pub(super) fn stage(&self) -> u8 {
+        match self.phase {
+            Phase::Idle | Phase::Head => b'R',
+            Phase::Route => b'C',
+            Phase::Wait if !self.upload.is_done() => b'B',
+            Phase::Wait => b'H',
+            Phase::Body => b'D',
+            Phase::Flush | Phase::Linger | Phase::Closed => b'L',
+            Phase::Tunnel => b'T',
+        }
+    }
+}

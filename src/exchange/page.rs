@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Answers of our own.
+
+use super::stage;
+use super::Cause;
+use super::Exchange;
+use super::Io;
+use super::Phase;
+use super::Store;
+use crate::http::encode;
+use crate::http::encode::Answer;
+use crate::http::encode::ErrorPage;
+use crate::http::encode::Persist;
+use crate::http::forward;
+use crate::http::head::RequestHead;
+use crate::http::Method;
+use crate::http::Status;
+use crate::http::Version;
+use crate::time::Instant;
+
+/// What the answer to an OPTIONS takes at most.
+const OPTIONS_ROOM: usize = 256;
+
+impl Exchange {
+    /// Stages a page of our own as the answer.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(super) fn stage_page<S: Store>(
+        &mut self,
+        now: Instant,
+        status: Status,
+        why: &str,
+        io: &mut Io<'_, S>,
+    ) {
+        let (head_only, client) = match &self.request {
+            Some(head) => (head.method == Method::Head, head.version),
+            // No whole head, but its method may be there.
+            None => (
+                io.buffers.request.filled().starts_with(b"HEAD "),
+                Version::Http11,
+            ),
+        };
+        let plain = self.prefers_plain(io);
+        let persist = self.end_request(io);
+        let page = ErrorPage {
+            status,
+            reason: why,
+            text: io.settings.page(status.code()),
+            id: self.id(io),
+            plain,
+            head_only,
+            persist,
+            client,
+            now: io.date,
+        };
+        // The rest of a 1xx response may be there still: it goes out first.
+        let staged = stage(&mut io.buffers.to_client, encode::PAGE_MAX, |out| {
+            encode::error_page(&page, out)
+        });
+        if staged.is_err() {
+            return self.close(now, Cause::Resource);
+        }
+        self.answered_with(status);
+    }
+
+    /// Stages the answer to a TRACE or OPTIONS that may go no further (RFC 9110 section 7.6.2).
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(super) fn stage_hop_answer<S: Store>(
+        &mut self,
+        now: Instant,
+        head: &RequestHead,
+        io: &mut Io<'_, S>,
+    ) {
+        self.blame(Cause::Local);
+        let traces = head.method == Method::Trace;
+        // The head stays in its place until the end.
+        let answer = Answer {
+            persist: self.end_request(io),
+            client: head.version,
+            now: io.date,
+        };
+        let bytes = io.buffers.request.filled();
+        let room = if traces {
+            encode::trace_room(head)
+        } else {
+            OPTIONS_ROOM
+        };
+        let staged = stage(&mut io.buffers.to_client, room, |out| {
+            if traces {
+                encode::trace_answer(head, bytes, &answer, out)
+            } else {
+                encode::options_answer(&answer, out)
+            }
+        });
+        if staged.is_err() {
+            return self.close(now, Cause::Resource);
+        }
+        self.answered_with(Status::OK);
+    }
+
+    /// An answer of our own is staged.
+    fn answered_with(&mut self, status: Status) {
+        self.outcome.status = Some(status);
+        self.outcome.own_page = true;
+        self.answered = true;
+        self.phase = Phase::Flush;
+    }
+
+    /// The number of the present request.
+    pub(super) fn id<S>(&self, io: &Io<'_, S>) -> u64 {
+        io.id.wrapping_add(self.served)
+    }
+
+    /// Whether the client would rather read plain text; nobody knows once its head is gone.
+    fn prefers_plain<S: Store>(&self, io: &Io<'_, S>) -> bool {
+        let bytes = io.buffers.request.filled();
+        let head = self.request.as_ref().filter(|_| self.upload.keeps());
+        head.is_some_and(|head| forward::prefers_plain(head, bytes))
+    }
+
+    /// The backend has no part in the answer. Only behind a request that was read whole the next
+    /// one can be found.
+    fn end_request<S: Store>(&mut self, io: &mut Io<'_, S>) -> Persist {
+        let whole = self.request.is_some() && self.upload.skip(&mut io.buffers.request);
+        self.persist = self.persist && whole;
+        if self.persist {
+            Persist::KeepAlive
+        } else {
+            Persist::Close
+        }
+    }
+}

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One message body on its way: from the buffer that it is read into to the socket that it goes to.
+//!
+//! Three runs of octets are sent, in this order: what is staged (heads, chunk sizes, trailers) in a
+//! buffer of its own, body octets where they were read to, and a fixed tail.
+
+use super::stage;
+use super::Store;
+use crate::bytes::Buffer;
+use crate::bytes::Full;
+use crate::http::body::Body;
+use crate::http::encode;
+use crate::http::encode::Framing;
+use crate::http::field;
+use crate::http::field::Line;
+use crate::http::forward;
+use crate::http::head::Options;
+use crate::http::Violation;
+
+/// A body and what is to be sent of it now.
+///
+/// # Invariants
+///
+/// `at + data` octets are in the source buffer, which nobody else consumes from.
+pub(super) struct Relay {
+    /// Its framing as it comes in.
+    body: Body,
+    /// And as it goes out.
+    framing: Framing,
+    /// What has gone out of a chunked body.
+    chunks: Chunks,
+    /// Whether trailers go out too.
+    trailers: bool,
+    /// Octets at the front of the source that were dealt with and stay there, for a repetition.
+    at: usize,
+    /// Whether octets that were dealt with stay.
+    keeps: bool,
+    /// Body octets at `at` that go out after what is staged.
+    data: usize,
+    /// What goes out last.
+    tail: &'static [u8],
+    /// Body octets so far, as they came in.
+    octets: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Chunks {
+    None,
+    Some,
+    /// The last chunk, and trailers.
+    Trailers,
+}
+
+/// What came of looking for the next octets.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// There are octets to send.
+    Staged,
+    /// More input is needed.
+    Starved,
+    /// All of the body was named.
+    Done,
+}
+
+/// Why a body cannot be relayed.
+pub(super) enum Broken {
+    /// Its framing is wrong.
+    Framing(Violation),
+    /// There is no memory.
+    Memory,
+}
+
+impl From<Full> for Broken {
+    fn from(Full: Full) -> Self {
+        Broken::Memory
+    }
+}
+
+impl Relay {
+    /// No body.
+    pub(super) const fn none() -> Self {
+        Self::new(Body::None, Framing::None, 0, false)
+    }
+
+    /// A body behind the first `at` octets of its source, which stay there if it `keeps` what was
+    /// dealt with.
+    pub(super) const fn new(body: Body, framing: Framing, at: usize, keeps: bool) -> Self {
+        Self {
+            body,
+            framing,
+            chunks: Chunks::None,
+            trailers: false,
+            at,
+            keeps,
+            data: 0,
+            tail: b"",
+            octets: 0,
+        }
+    }
+
+    /// Lets trailers pass, if `options` does and if the recipient can be sent any.
+    pub(super) fn with_trailers(self, options: &Options) -> Self {
+        Self {
+            trailers: self.framing == Framing::Chunked && options.let_trailers_pass(),
+            ..self
+        }
+    }
+
+    pub(super) fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    /// Body octets named so far.
+    pub(super) fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    /// Whether all of the body was named.
+    pub(super) fn is_done(&self) -> bool {
+        self.body.is_done()
+    }
+
+    /// Whether the end of the connection is the end of the body.
+    pub(super) fn is_until_close(&self) -> bool {
+        self.body == Body::UntilClose
+    }
+
+    /// Whether nothing that was named waits to be sent, what is staged apart.
+    pub(super) fn is_idle(&self) -> bool {
+        self.data == 0 && self.tail.is_empty()
+    }
+
+    /// Whether everything that was dealt with is still at the front of the source.
+    pub(super) fn keeps(&self) -> bool {
+        self.keeps
+    }
+
+    /// Octets of `from` behind what was named.
+    pub(super) fn unread<S: Store>(&self, from: &Buffer<S>) -> usize {
+        from.len().saturating_sub(self.at).saturating_sub(self.data)
+    }
+
+    /// The connection that the body, which is not done, comes on has ended, in order: whether the
+    /// body is whole.
+    pub(super) fn eof(&mut self) -> bool {
+        if self.body.eof().is_err() {
+            return false;
+        }
+        self.tail = self.last();
+        true
+    }
+
+    /// Begins anew: the body of `declared` framing is at `at`, where it was before.
+    pub(super) fn rewind(&mut self, body: Body, at: usize) {
+        *self = Self {
+            trailers: self.trailers,
+            ..Self::new(body, self.framing, at, self.keeps)
+        };
+    }
+
+    /// Lets go of what was kept: there will be no repetition.
+    pub(super) fn forget<S: Store>(&mut self, from: &mut Buffer<S>) {
+        if self.keeps {
+            from.consume(self.at);
+            self.at = 0;
+            self.keeps = false;
+        }
+    }
+
+    /// Names the next octets that can be sent, once those before are out.
+    pub(super) fn pump<S: Store>(
+        &mut self,
+        from: &mut Buffer<S>,
+        staged: &mut Buffer<S>,
+    ) -> Result<Progress, Broken> {
+        if !self.is_idle() {
+            return Ok(Progress::Staged);
+        }
+        if self.is_done() {
+            return Ok(Progress::Done);
+        }
+        loop {
+            let input = from.filled().get(self.at..).unwrap_or(b"");
+            let step = self.body.next(input).map_err(Broken::Framing)?;
+            if step.trailer > 0 {
+                let line = input.get(step.skip..).unwrap_or(b"");
+                self.stage_trailer(line, staged)?;
+            }
+            self.pass(step.skip.saturating_add(step.trailer), from);
+            if step.data > 0 {
+                self.octets = self.octets.saturating_add(step.data as u64);
+                self.stage_chunk(step.data, staged)?;
+                self.data = step.data;
+            }
+            if step.done {
+                self.tail = self.last();
+                return Ok(Progress::Done);
+            }
+            if step.data > 0 {
+                return Ok(Progress::Staged);
+            }
+            if step.skip == 0 && step.trailer == 0 {
+                return Ok(Progress::Starved);
+            }
+        }
+    }
+
+    /// Goes on to the end of the body without relaying it; false if that is not here yet.
+    pub(super) fn skip<S: Store>(&mut self, from: &mut Buffer<S>) -> bool {
+        self.pass(self.data, from);
+        self.data = 0;
+        self.tail = b"";
+        while !self.is_done() {
+            let input = from.filled().get(self.at..).unwrap_or(b"");
+            let Ok(step) = self.body.next(input) else {
+                return false;
+            };
+            let octets = step
+                .skip
+                .saturating_add(step.data)
+                .saturating_add(step.trailer);
+            self.pass(octets, from);
+            if octets == 0 && !step.done {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The runs of octets to send, in their order.
+    pub(super) fn parts<'b, S: Store>(
+        &self,
+        from: &'b Buffer<S>,
+        staged: &'b Buffer<S>,
+    ) -> [&'b [u8]; 3] {
+        let end = self.at.saturating_add(self.data);
+        let data = from.filled().get(self.at..end).unwrap_or(b"");
+        [staged.filled(), data, self.tail]
+    }
+
+    /// The first `taken` octets of [`Self::parts`] are sent.
+    pub(super) fn took<S: Store>(
+        &mut self,
+        taken: usize,
+        from: &mut Buffer<S>,
+        staged: &mut Buffer<S>,
+    ) {
+        let first = taken.min(staged.len());
+        staged.consume(first);
+        let rest = taken.saturating_sub(first);
+        let data = rest.min(self.data);
+        self.pass(data, from);
+        self.data = self.data.saturating_sub(data);
+        let tail = rest.saturating_sub(data);
+        self.tail = self.tail.get(tail..).unwrap_or(b"");
+    }
+
+    /// The next octets of the source were dealt with.
+    fn pass<S: Store>(&mut self, octets: usize, from: &mut Buffer<S>) {
+        if self.keeps {
+            self.at = self.at.saturating_add(octets);
+        } else {
+            from.consume(octets);
+        }
+    }
+
+    fn stage_chunk<S: Store>(&mut self, octets: usize, staged: &mut Buffer<S>) -> Result<(), Full> {
+        if self.framing != Framing::Chunked {
+            return Ok(());
+        }
+        let first = self.chunks == Chunks::None;
+        self.chunks = Chunks::Some;
+        stage(staged, encode::CHUNK_PREFIX_MAX, |out| {
+            encode::chunk_prefix(first, octets as u64, out)
+        })
+    }
+
+    /// Stages a trailer, behind the last chunk.
+    fn stage_trailer<S: Store>(&mut self, line: &[u8], staged: &mut Buffer<S>) -> Result<(), Full> {
+        let Ok(Line::Field { name, value, .. }) = field::line(line) else {
+            return Ok(());
+        };
+        if !self.trailers || !forward::may_trail(name) {
+            return Ok(());
+        }
+        let before = self.chunks;
+        self.chunks = Chunks::Trailers;
+        let room = name.len().saturating_add(value.len()).saturating_add(16);
+        stage(staged, room, |out| {
+            if before != Chunks::Trailers {
+                encode::trailers_begin(before == Chunks::None, out)?;
+            }
+            encode::trailer(name, value, out)
+        })
+    }
+
+    /// What ends the message (RFC 9112 section 7.1).
+    fn last(&self) -> &'static [u8] {
+        match (self.framing, self.chunks) {
+            (Framing::Chunked, Chunks::None) => b"0\r\n\r\n",
+            (Framing::Chunked, Chunks::Some) => b"\r\n0\r\n\r\n",
+            (Framing::Chunked, Chunks::Trailers) => b"\r\n",
+            _ => b"",
+        }
+    }
+}

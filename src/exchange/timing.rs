@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who is waited for, for how long, and what happens when the time is over.
+
+use super::Buffers;
+use super::Cause;
+use super::Exchange;
+use super::Io;
+use super::Pace;
+use super::Phase;
+use super::Store;
+use crate::config::Settings;
+use crate::http::Status;
+use crate::time::Duration;
+use crate::time::Instant;
+
+/// Whose turn it is while an exchange is under way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waiting {
+    /// The client has to send more of the request's body.
+    ClientSends,
+    /// The client has to take what is there for it.
+    ClientTakes,
+    /// The backend has to take more of the request.
+    BackendTakes,
+    /// The backend has to begin its answer, or go on with it.
+    BackendSends,
+    /// Either end of a tunnel.
+    Tunnel,
+}
+
+/// The times of one exchange.
+pub(super) struct Clock {
+    /// When the request's first octet came.
+    begun: Instant,
+    waiting: Waiting,
+    /// Since when, as far as it was accounted for.
+    since: Instant,
+    client_sends: Pace,
+    client_takes: Pace,
+    backend_takes: Pace,
+    backend_sends: Pace,
+    tunnel: Pace,
+    /// How often octets came from the backend.
+    heard: u64,
+}
+
+impl Clock {
+    pub(super) const fn new(now: Instant) -> Self {
+        let pace = Pace::new(Duration::ZERO, 0);
+        Self {
+            begun: now,
+            waiting: Waiting::BackendSends,
+            since: now,
+            client_sends: pace,
+            client_takes: pace,
+            backend_takes: pace,
+            backend_sends: pace,
+            tunnel: pace,
+            heard: 0,
+        }
+    }
+
+    pub(super) fn begun(&self) -> Instant {
+        self.begun
+    }
+
+    /// Octets came from the backend.
+    pub(super) fn heard(&mut self) {
+        self.heard = self.heard.wrapping_add(1);
+    }
+
+    fn pace(&mut self, of: Waiting) -> &mut Pace {
+        match of {
+            Waiting::ClientSends => &mut self.client_sends,
+            Waiting::ClientTakes => &mut self.client_takes,
+            Waiting::BackendTakes => &mut self.backend_takes,
+            Waiting::BackendSends => &mut self.backend_sends,
+            Waiting::Tunnel => &mut self.tunnel,
+        }
+    }
+}
+
+impl Exchange {
+    /// The first octet of a request is here.
+    pub(super) fn start_clock<S>(&mut self, now: Instant, io: &Io<'_, S>) {
+        let settings = io.settings;
+        self.clock = Clock {
+            client_sends: Pace::new(settings.body_timeout, 0),
+            client_takes: Pace::new(settings.send_timeout, io.client_acked),
+            backend_sends: Pace::new(settings.response_timeout, 0),
+            tunnel: Pace::new(settings.tunnel_timeout, 0),
+            ..Clock::new(now)
+        };
+        self.outcome.received = io.date;
+    }
+
+    /// A backend connection is about to get the request.
+    pub(super) fn start_waiting<S>(&mut self, now: Instant, io: &Io<'_, S>) {
+        self.clock.since = now;
+        self.clock.backend_takes = Pace::new(io.settings.response_timeout, io.upstream_acked);
+        self.clock.backend_sends = Pace::new(io.settings.response_timeout, 0);
+    }
+
+    /// The response head is here.
+    pub(super) fn start_answer<S>(&mut self, now: Instant, io: &Io<'_, S>) {
+        self.outcome.first_byte = Some(now.since(self.clock.begun));
+        self.clock.backend_sends = Pace::new(io.settings.read_timeout, self.clock.heard);
+    }
+
+    /// Looks who is waited for now, and sets the deadline.
+    pub(super) fn watch<S: Store>(&mut self, now: Instant, io: &Io<'_, S>) {
+        let relays = matches!(
+            self.phase,
+            Phase::Wait | Phase::Body | Phase::Flush | Phase::Tunnel
+        );
+        if !relays {
+            return;
+        }
+        let waiting = self.clock.waiting;
+        let (limit, rate) = self.limit(waiting, io.settings);
+        let done = self.done(waiting, io);
+        let waited = now.since(self.clock.since);
+        self.clock.pace(waiting).settle(waited, done, limit, rate);
+        self.clock.since = now;
+        self.clock.waiting = self.whose_turn(io.buffers);
+        let left = self.clock.pace(self.clock.waiting).left();
+        self.deadline = now + left;
+        let whole = io.settings.exchange_timeout;
+        if !whole.is_zero() && self.phase != Phase::Tunnel {
+            self.deadline = self.deadline.min(self.clock.begun + whole);
+        }
+    }
+
+    fn whose_turn<S: Store>(&self, buffers: &Buffers<S>) -> Waiting {
+        if self.phase == Phase::Tunnel {
+            Waiting::Tunnel
+        } else if !self.is_flushed(buffers) {
+            Waiting::ClientTakes
+        } else if !self.sending {
+            Waiting::BackendSends
+        } else if !self.upload.is_idle() || !buffers.to_upstream.is_empty() {
+            Waiting::BackendTakes
+        } else if !self.upload.is_done() && !self.expecting {
+            Waiting::ClientSends
+        } else {
+            Waiting::BackendSends
+        }
+    }
+
+    /// How long somebody may be waited for, and how many octets in a second make up for waiting.
+    fn limit(&self, waiting: Waiting, settings: &Settings) -> (Duration, u64) {
+        let rate = settings.min_rate as u64;
+        match waiting {
+            Waiting::ClientSends => (settings.body_timeout, rate),
+            Waiting::ClientTakes => (settings.send_timeout, rate),
+            Waiting::BackendTakes => (settings.response_timeout, 0),
+            Waiting::BackendSends if self.answered => (settings.read_timeout, 0),
+            Waiting::BackendSends => (settings.response_timeout, 0),
+            Waiting::Tunnel => (settings.tunnel_timeout, 0),
+        }
+    }
+
+    /// What somebody who is waited for has done in all.
+    ///
+    /// Who takes octets is measured by what its end acknowledges: a socket's buffer can hold more
+    /// than a slow client takes in a minute.
+    fn done<S>(&self, waiting: Waiting, io: &Io<'_, S>) -> u64 {
+        match waiting {
+            Waiting::ClientSends => self.upload.octets(),
+            Waiting::ClientTakes => io.client_acked,
+            Waiting::BackendTakes => io.upstream_acked,
+            // Neither a part of a head nor a 1xx response is an answer.
+            Waiting::BackendSends if !self.answered => 0,
+            Waiting::BackendSends => self.clock.heard,
+            Waiting::Tunnel => {
+                let moved = self.upload.octets().wrapping_add(self.download.octets());
+                moved
+                    .wrapping_add(io.client_acked)
+                    .wrapping_add(io.upstream_acked)
+            }
+        }
+    }
+
+    /// The present phase has lasted too long.
+    pub(super) fn overdue<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
+        match self.phase {
+            Phase::Idle | Phase::Linger => self.shut_down(now, false),
+            Phase::Head => self.fail(now, LATE_HEAD, io),
+            Phase::Route => self.fail(now, LATE_CONNECTION, io),
+            Phase::Wait => match self.clock.waiting {
+                Waiting::ClientSends => self.fail(now, LATE_BODY, io),
+                Waiting::ClientTakes => self.close(now, Cause::ClientTimeout),
+                _ => self.fail(now, LATE_ANSWER, io),
+            },
+            // All of the answer has arrived; only the request was never finished.
+            Phase::Flush if self.is_flushed(io.buffers) => {
+                self.blame(Cause::ClientTimeout);
+                self.drop_upstream(false);
+            }
+            Phase::Body if self.clock.waiting == Waiting::BackendSends => {
+                self.close(now, Cause::ServerTimeout);
+            }
+            Phase::Body | Phase::Flush => self.close(now, Cause::ClientTimeout),
+            Phase::Tunnel => {
+                self.blame(Cause::ClientTimeout);
+                self.shut_down(now, false);
+            }
+            Phase::Closed => {}
+        }
+    }
+}
+
+type Failure = (Status, &'static str, Cause);
+
+const LATE_HEAD: Failure = (
+    Status::REQUEST_TIMEOUT,
+    "the request did not come in time",
+    Cause::ClientTimeout,
+);
+const LATE_BODY: Failure = (
+    Status::REQUEST_TIMEOUT,
+    "the body of the request did not come in time",
+    Cause::ClientTimeout,
+);
+const LATE_CONNECTION: Failure = (
+    Status::GATEWAY_TIMEOUT,
+    "no backend could be reached in time",
+    Cause::ServerTimeout,
+);
+const LATE_ANSWER: Failure = (
+    Status::GATEWAY_TIMEOUT,
+    "the backend did not answer in time",
+    Cause::ServerTimeout,
+);

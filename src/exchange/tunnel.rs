@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! After a 101 the connection is another protocol's: octets go both ways until both ends have
+//! finished (RFC 9110 section 7.8).
+
+use super::Exchange;
+use super::Flow;
+use super::Io;
+use super::Phase;
+use super::Relay;
+use super::Store;
+use crate::http::body::Body;
+use crate::http::encode::Framing;
+use crate::time::Instant;
+
+impl Exchange {
+    /// The head of the 101 is staged, the request was taken whole.
+    pub(super) fn enter_tunnel<S: Store>(&mut self, io: &mut Io<'_, S>) {
+        self.upload.forget(&mut io.buffers.request);
+        self.upload = Relay::new(Body::UntilClose, Framing::Close, 0, false);
+        self.download = Relay::new(Body::UntilClose, Framing::Close, 0, false);
+        self.persist = false;
+        self.sending = true;
+        self.outcome.tunnel = true;
+        self.phase = Phase::Tunnel;
+    }
+
+    /// Names what can go to the client. What can go to the backend was named already.
+    pub(super) fn relay_tunnel<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) -> Flow {
+        let buffers = &mut *io.buffers;
+        // Such a body has no framing that could be wrong, and stages nothing.
+        let _ = self
+            .download
+            .pump(&mut buffers.response, &mut buffers.to_client);
+        let sent = self.upload.is_idle() && buffers.to_upstream.is_empty();
+        if self.ended && sent && buffers.request.is_empty() && !self.shut[1] {
+            self.shut[1] = true;
+            self.todo.shutdown_upstream = true;
+        }
+        if self.upstream_ended && self.is_flushed(io.buffers) && !self.shut[0] {
+            self.shut[0] = true;
+            self.todo.shutdown = true;
+        }
+        if self.shut == [true; 2] {
+            self.todo.shutdown = false;
+            self.shut_down(now, false);
+        }
+        Flow::Wait
+    }
+}

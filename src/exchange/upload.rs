@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The request on its way to the backend: its head, and its body while it comes in.
+
+use super::relay::Broken;
+use super::relay::Progress;
+use super::stage;
+use super::Buffers;
+use super::Cause;
+use super::Exchange;
+use super::Flow;
+use super::Io;
+use super::Phase;
+use super::Store;
+use super::Upstream;
+use super::BODY_ROOM;
+use super::NO_MEMORY;
+use crate::bytes::Full;
+use crate::config::Forwarding;
+use crate::http::body::Body;
+use crate::http::encode;
+use crate::http::forward::Forward;
+use crate::http::forward::Treatment;
+use crate::http::head::RequestHead;
+use crate::http::head::Scan;
+use crate::http::Status;
+use crate::time::Instant;
+
+impl Exchange {
+    /// A backend connection is up: sends the request.
+    pub(super) fn upstream_ready<S: Store>(
+        &mut self,
+        now: Instant,
+        reused: bool,
+        io: &mut Io<'_, S>,
+    ) {
+        if self.phase != Phase::Route {
+            return;
+        }
+        self.upstream = Upstream::Up {
+            reused,
+            persist: false,
+        };
+        self.scan = Scan::new();
+        self.acked_before = io.upstream_acked;
+        self.upstream_ended = false;
+        io.buffers.response.clear();
+        if self.stage_request(io).is_err() {
+            return self.fail(now, NO_MEMORY, io);
+        }
+        self.sending = true;
+        self.start_waiting(now, io);
+        self.phase = Phase::Wait;
+    }
+
+    /// Stages the request's head for a backend connection that is up; the body follows it.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn stage_request<S: Store>(&mut self, io: &mut Io<'_, S>) -> Result<(), Full> {
+        let Some(head) = &self.request else {
+            return Err(Full);
+        };
+        self.upload.rewind(Body::of_request(head.body), head.len);
+        let forward = self.forward(head, io);
+        let to_upstream = &mut io.buffers.to_upstream;
+        to_upstream.clear();
+        let bytes = io.buffers.request.filled();
+        stage(to_upstream, encode::request_room(head, &forward), |out| {
+            encode::request_head(head, bytes, &forward, out)
+        })
+    }
+
+    /// What the backend is told of the client, and what it is asked for.
+    fn forward<'a, S>(&self, head: &RequestHead, io: &Io<'a, S>) -> Forward<'a> {
+        let settings = io.settings;
+        let client = io.client.ip();
+        let trusted = settings.trusted_proxies.contains(client);
+        let treatment = |policy| treatment(policy, trusted);
+        Forward {
+            client,
+            client_port: io.client.port(),
+            x_for: treatment(settings.x_forwarded_for),
+            x_proto: treatment(settings.x_forwarded_proto),
+            x_host: treatment(settings.x_forwarded_host),
+            forwarded: treatment(settings.forwarded),
+            name: io.name,
+            cdn_loop: settings.cdn_loop,
+            fallback_host: io.fallback_host,
+            upgrade: head.upgrade,
+            expect: self.expecting,
+            trailers: true,
+            max_forwards: self.hops,
+        }
+    }
+
+    /// Makes room for more of the body: by a larger buffer, or by what was sent already.
+    pub(super) fn upload_room<S: Store>(&mut self, buffers: &mut Buffers<S>) {
+        let request = &mut buffers.request;
+        if request.is_full() && request.capacity() < BODY_ROOM {
+            request.store_mut().reserve(BODY_ROOM);
+        }
+        if request.is_full() {
+            self.upload.forget(request);
+        }
+    }
+
+    /// Names the next octets of the body that can go to the backend.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(super) fn upload_more<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) -> Flow {
+        let buffers = &mut *io.buffers;
+        let progress = self
+            .upload
+            .pump(&mut buffers.request, &mut buffers.to_upstream);
+        match progress {
+            Err(Broken::Framing(violation)) => {
+                let (status, why) = (violation.status, violation.reason);
+                self.fail(now, (status, why, Cause::Proxy), io);
+                return Flow::Again;
+            }
+            Err(Broken::Memory) => {
+                self.fail(now, NO_MEMORY, io);
+                return Flow::Again;
+            }
+            // What is missing will never come.
+            Ok(Progress::Starved) if self.ended && self.phase != Phase::Tunnel => {
+                self.fail(now, CUT_SHORT, io);
+                return Flow::Again;
+            }
+            Ok(_) => {}
+        }
+        if self.upload.octets() > 0 {
+            self.expecting = false;
+        }
+        if is_too_large(self.upload.octets(), io) && self.phase != Phase::Tunnel {
+            self.fail(now, TOO_LARGE, io);
+            return Flow::Again;
+        }
+        Flow::Wait
+    }
+
+    /// The answer is out. Lets the backend have the rest of the request, and then lets go of it.
+    pub(super) fn finish_upload<S: Store>(&mut self, io: &Io<'_, S>) -> Flow {
+        let Upstream::Up { persist, .. } = self.upstream else {
+            return Flow::Again;
+        };
+        if !self.sending || !io.buffers.response.is_empty() {
+            // It listens no more, or says more than it was asked for.
+            self.drop_upstream(false);
+        } else if self.is_uploaded(io.buffers) {
+            self.drop_upstream(persist);
+        } else {
+            return Flow::Wait;
+        }
+        Flow::Again
+    }
+
+    /// Whether the backend's socket has taken all of the request.
+    pub(super) fn is_uploaded<S: Store>(&self, buffers: &Buffers<S>) -> bool {
+        self.upload.is_done() && self.upload.is_idle() && buffers.to_upstream.is_empty()
+    }
+
+    /// The backend takes no more of the request. Its answer may be there all the same: RFC 9112
+    /// section 9.6 has servers that answer, and close without having read all.
+    pub(super) fn upstream_deaf(&mut self, finished: bool) {
+        self.sending = false;
+        self.upstream_ended = finished;
+        if let Upstream::Up { persist, .. } = &mut self.upstream {
+            *persist = false;
+        }
+    }
+}
+
+/// What becomes of a field about those who have forwarded the request before: only a trusted one is
+/// believed.
+fn treatment(policy: Forwarding, trusted: bool) -> Treatment {
+    match policy {
+        Forwarding::Off => Treatment::Keep,
+        Forwarding::Append if trusted => Treatment::Append,
+        Forwarding::Append | Forwarding::Replace => Treatment::Replace,
+    }
+}
+
+/// Whether a body of so many octets is more than the settings allow.
+pub(super) fn is_too_large<S>(octets: u64, io: &Io<'_, S>) -> bool {
+    io.settings.body_size != 0 && octets > io.settings.body_size
+}
+
+type Failure = (Status, &'static str, Cause);
+
+pub(super) const TOO_LARGE: Failure = (
+    Status::CONTENT_TOO_LARGE,
+    "the body of the request is too large",
+    Cause::Proxy,
+);
+const CUT_SHORT: Failure = (
+    Status::BAD_REQUEST,
+    "the body of the request ends before its time",
+    Cause::Client,
+);
