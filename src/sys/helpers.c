@@ -183,6 +183,12 @@ bool resin_helper_tcp_queues_empty(struct sock *sk)
 	return tcp_rtx_and_write_queues_empty(sk);
 }
 
+/* RFC 4898's tcpEStatsAppHCThruOctetsAcked. */
+u64 resin_helper_tcp_acked(const struct sock *sk)
+{
+	return READ_ONCE(tcp_sk(sk)->bytes_acked);
+}
+
 /*
  * The part of inet_shutdown(SHUT_WR) for connected sockets. Under the socket's lock.
  *
