@@ -26,7 +26,9 @@ fn refusal(text: &str) -> (u16, &'static str) {
     let mut rest = text.as_bytes();
     loop {
         match body.next(rest) {
-            Ok(step) if step.done || step.skip + step.data + step.trailer == 0 => panic!("{text:?} is taken"),
+            Ok(step) if step.done || step.skip + step.data + step.trailer == 0 => {
+                panic!("{text:?} is taken")
+            }
             Ok(step) => rest = &rest[step.skip + step.data + step.trailer..],
             Err(violation) => return (violation.status.code(), violation.reason),
         }
@@ -176,10 +178,7 @@ fn bad_chunked_bodies_are_refused() {
             "white space before the colon of a field",
         ),
         ("0\r\n a: b\r\n", "folded field line"),
-        (
-            "0\r\na : b\r\n",
-            "white space before the colon of a field",
-        ),
+        ("0\r\na : b\r\n", "white space before the colon of a field"),
         ("0\r\n: b\r\n", "empty field name"),
         ("0\r\na\r\n", "field line without a colon"),
         ("0\r\na: b\n", "bare LF"),

@@ -4,8 +4,10 @@
 
 mod bench;
 mod conversations;
+mod hops;
 mod retries;
 mod timeouts;
+mod uploads;
 
 use crate::exchange::{Action, Event, Phase, Refusal};
 use crate::http::Status;

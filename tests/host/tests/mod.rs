@@ -2,12 +2,12 @@
 
 //! The host tests, one module for each part of the core.
 
+mod answer;
 mod body;
 mod bytes;
 mod config;
 mod corpus;
 mod date;
-mod answer;
 mod encode;
 mod exchange;
 mod forward;

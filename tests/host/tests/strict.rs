@@ -58,8 +58,16 @@ const REFUSED: &[(&str, u16, &str)] = &[
     // Bare CR. RFC 9112 section 2.2: invalid, or to be replaced with a space before it is passed
     // on. Nobody sends one by mistake.
     ("GET / HTTP/1.1\rHost: h\r\n\r\n", 400, "bare CR"),
-    ("GET / HTTP/1.1\r\nHost: h\r\nA: b\rC: d\r\n\r\n", 400, "bare CR"),
-    ("GET / HTTP/1.1\r\nHost: h\r\nA\r: b\r\n\r\n", 400, "field line without a colon"),
+    (
+        "GET / HTTP/1.1\r\nHost: h\r\nA: b\rC: d\r\n\r\n",
+        400,
+        "bare CR",
+    ),
+    (
+        "GET / HTTP/1.1\r\nHost: h\r\nA\r: b\r\n\r\n",
+        400,
+        "field line without a colon",
+    ),
     (
         "GET /\r HTTP/1.1\r\nHost: h\r\n\r\n",
         505,
@@ -67,17 +75,49 @@ const REFUSED: &[(&str, u16, &str)] = &[
     ),
     // NUL and other controls. RFC 9110 section 5.5: NUL, CR and LF are invalid, and to be refused
     // or replaced; the others may be kept. None of them has a meaning here.
-    ("GET / HTTP/1.1\r\nHost: h\r\nA: b\0c\r\n\r\n", 400, "control character"),
-    ("GET / HTTP/1.1\r\nHost: h\r\nA: b\x0bc\r\n\r\n", 400, "control character"),
-    ("GET / HTTP/1.1\r\nHost: h\r\nA\0: b\r\n\r\n", 400, "bad octet in a field name"),
-    ("GET /\0 HTTP/1.1\r\nHost: h\r\n\r\n", 400, "bad octet in the request target"),
-    ("G\0T / HTTP/1.1\r\nHost: h\r\n\r\n", 400, "bad octet in the method"),
+    (
+        "GET / HTTP/1.1\r\nHost: h\r\nA: b\0c\r\n\r\n",
+        400,
+        "control character",
+    ),
+    (
+        "GET / HTTP/1.1\r\nHost: h\r\nA: b\x0bc\r\n\r\n",
+        400,
+        "control character",
+    ),
+    (
+        "GET / HTTP/1.1\r\nHost: h\r\nA\0: b\r\n\r\n",
+        400,
+        "bad octet in a field name",
+    ),
+    (
+        "GET /\0 HTTP/1.1\r\nHost: h\r\n\r\n",
+        400,
+        "bad octet in the request target",
+    ),
+    (
+        "G\0T / HTTP/1.1\r\nHost: h\r\n\r\n",
+        400,
+        "bad octet in the method",
+    ),
     // obs-fold. RFC 9112 section 5.2: refuse it "or replace each received obs-fold with one or more
     // SP octets".
-    ("GET / HTTP/1.1\r\nHost: h\r\nA: b\r\n c\r\n\r\n", 400, "folded field line"),
-    ("GET / HTTP/1.1\r\nHost: h\r\nA: b\r\n\tc: d\r\n\r\n", 400, "folded field line"),
+    (
+        "GET / HTTP/1.1\r\nHost: h\r\nA: b\r\n c\r\n\r\n",
+        400,
+        "folded field line",
+    ),
+    (
+        "GET / HTTP/1.1\r\nHost: h\r\nA: b\r\n\tc: d\r\n\r\n",
+        400,
+        "folded field line",
+    ),
     // White space between the start line and the first field: RFC 9112 section 2.2.
-    ("GET / HTTP/1.1\r\n Host: h\r\n\r\n", 400, "folded field line"),
+    (
+        "GET / HTTP/1.1\r\n Host: h\r\n\r\n",
+        400,
+        "folded field line",
+    ),
     // White space before the colon: RFC 9112 section 5.1 wants the 400.
     (
         "GET / HTTP/1.1\r\nHost : h\r\n\r\n",
@@ -90,10 +130,26 @@ const REFUSED: &[(&str, u16, &str)] = &[
         "white space before the colon of a field",
     ),
     // Field names that are none: RFC 9110 section 5.1.
-    ("GET / HTTP/1.1\r\nHost: h\r\n: b\r\n\r\n", 400, "empty field name"),
-    ("GET / HTTP/1.1\r\nHost: h\r\nA(b): c\r\n\r\n", 400, "bad octet in a field name"),
-    ("GET / HTTP/1.1\r\nHost: h\r\n\"A\": c\r\n\r\n", 400, "bad octet in a field name"),
-    ("GET / HTTP/1.1\r\nHost: h\r\nA\r\n\r\n", 400, "field line without a colon"),
+    (
+        "GET / HTTP/1.1\r\nHost: h\r\n: b\r\n\r\n",
+        400,
+        "empty field name",
+    ),
+    (
+        "GET / HTTP/1.1\r\nHost: h\r\nA(b): c\r\n\r\n",
+        400,
+        "bad octet in a field name",
+    ),
+    (
+        "GET / HTTP/1.1\r\nHost: h\r\n\"A\": c\r\n\r\n",
+        400,
+        "bad octet in a field name",
+    ),
+    (
+        "GET / HTTP/1.1\r\nHost: h\r\nA\r\n\r\n",
+        400,
+        "field line without a colon",
+    ),
     // Transfer codings. RFC 9112 section 6.1: 501 for those that are not understood; one before
     // chunked could be passed on, if every backend understood it.
     (
@@ -130,14 +186,38 @@ const REFUSED: &[(&str, u16, &str)] = &[
     // Other versions on the wire: RFC 9110 section 15.6.6, RFC 9113 section 3.4. RFC 9110 section
     // 2.5 wants a later minor version to be read as 1.1; there is none, and will be none.
     ("GET /\r\n", 505, "no HTTP version"),
-    ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "only HTTP/1.0 and HTTP/1.1"),
-    ("GET / HTTP/2.0\r\nHost: h\r\n\r\n", 505, "only HTTP/1.0 and HTTP/1.1"),
-    ("GET / HTTP/1.2\r\nHost: h\r\n\r\n", 505, "only HTTP/1.0 and HTTP/1.1"),
-    ("GET / HTTP/0.9\r\nHost: h\r\n\r\n", 505, "only HTTP/1.0 and HTTP/1.1"),
-    ("GET / HTTP/1.1x\r\nHost: h\r\n\r\n", 400, "bad HTTP version"),
+    (
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        505,
+        "only HTTP/1.0 and HTTP/1.1",
+    ),
+    (
+        "GET / HTTP/2.0\r\nHost: h\r\n\r\n",
+        505,
+        "only HTTP/1.0 and HTTP/1.1",
+    ),
+    (
+        "GET / HTTP/1.2\r\nHost: h\r\n\r\n",
+        505,
+        "only HTTP/1.0 and HTTP/1.1",
+    ),
+    (
+        "GET / HTTP/0.9\r\nHost: h\r\n\r\n",
+        505,
+        "only HTTP/1.0 and HTTP/1.1",
+    ),
+    (
+        "GET / HTTP/1.1x\r\nHost: h\r\n\r\n",
+        400,
+        "bad HTTP version",
+    ),
     // Host: RFC 9112 section 3.2.
     ("GET / HTTP/1.1\r\n\r\n", 400, "no Host field"),
-    ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "more than one Host"),
+    (
+        "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        400,
+        "more than one Host",
+    ),
     ("GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", 400, "bad Host"),
     // TRACE has no content: RFC 9110 section 9.3.8.
     (
@@ -151,7 +231,11 @@ const REFUSED: &[(&str, u16, &str)] = &[
         "TRACE with a body",
     ),
     // CONNECT is not for a gateway: RFC 9110 section 9.3.6.
-    ("CONNECT h:443 HTTP/1.1\r\nHost: h\r\n\r\n", 501, "CONNECT is not offered"),
+    (
+        "CONNECT h:443 HTTP/1.1\r\nHost: h\r\n\r\n",
+        501,
+        "CONNECT is not offered",
+    ),
 ];
 
 #[test]

@@ -131,10 +131,7 @@ impl Client {
     /// The next octets that it sends, `most` at a time.
     pub(super) fn send(&mut self, most: usize) -> &[u8] {
         let pause = self.pauses.first().copied().unwrap_or(self.stream.len());
-        let end = self
-            .end()
-            .min(pause)
-            .min(self.sent.saturating_add(most));
+        let end = self.end().min(pause).min(self.sent.saturating_add(most));
         let start = self.sent.min(end);
         self.sent = end;
         &self.stream[start..end]
@@ -143,7 +140,11 @@ impl Client {
     /// How far the stream is to be sent.
     fn end(&self) -> usize {
         let whole = self.stream.len();
-        let switched = || self.received.windows(12).any(|line| line == b"HTTP/1.1 101");
+        let switched = || {
+            self.received
+                .windows(12)
+                .any(|line| line == b"HTTP/1.1 101")
+        };
         match self.tunnel {
             Some(at) if at < whole && !switched() => at,
             _ => whole,

@@ -5,8 +5,8 @@
 
 use super::client::{Plan, FALLBACK_HOST};
 use super::link::{Link, State};
-use super::world::World;
 use super::memory::Memory;
+use super::world::World;
 use crate::config::Settings;
 use crate::exchange::{Action, Buffers, Event, Io, Outcome, Phase, Refusal};
 use crate::time::UnixTime;

@@ -28,7 +28,8 @@ impl Evidence<'_> {
         for (number, plan) in self.client.plans.iter().enumerate() {
             let mut interims = Vec::new();
             let last = loop {
-                let Some(response) = reference::response(rest, plan.is_head(), self.client.after) else {
+                let Some(response) = reference::response(rest, plan.is_head(), self.client.after)
+                else {
                     assert!(!self.calm, "no answer to request {number}");
                     return;
                 };
@@ -96,7 +97,10 @@ impl Evidence<'_> {
         let asked = plan.tunnel.as_ref().expect("a tunnel that was asked for");
         let mut sent = self.replies.iter().map(|(_, reply)| reply);
         let reply = sent.find(|reply| reply.tunnel).expect("a 101");
-        assert_eq!(response.field(MARK), Some(reply.number.to_string().as_str()));
+        assert_eq!(
+            response.field(MARK),
+            Some(reply.number.to_string().as_str())
+        );
         assert_eq!(response.field("Upgrade"), Some("echo"));
         assert_eq!(response.field("Connection"), Some("upgrade"));
         assert!(reply.body.starts_with(rest));
