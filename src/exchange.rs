@@ -222,10 +222,12 @@ pub(crate) struct Exchange {
     download: Relay,
     /// 1xx responses relayed in this exchange.
     interims: u8,
-    /// Which ends of a tunnel were told that the other has finished: client, backend.
-    shut: [bool; 2],
-    /// The backend has finished sending, as far as is known.
+    /// Which ends of a tunnel were told that the other has finished.
+    told: Told,
+    /// The backend has finished sending into a tunnel.
     upstream_ended: bool,
+    /// The backend's connection is gone, and it had finished sending before.
+    finished_first: bool,
     clock: timing::Clock,
     outcome: Outcome,
     /// The client has been told a final status.
@@ -244,6 +246,13 @@ enum Upstream {
         /// It can carry another exchange after this one.
         persist: bool,
     },
+}
+
+/// Ends of a tunnel.
+#[derive(Default)]
+struct Told {
+    client: bool,
+    upstream: bool,
 }
 
 /// Actions that have been decided and not yet been polled.
@@ -298,8 +307,9 @@ impl Exchange {
             acked_before: 0,
             download: Relay::none(),
             interims: 0,
-            shut: [false; 2],
+            told: Told::default(),
             upstream_ended: false,
+            finished_first: false,
             clock: timing::Clock::new(now),
             outcome: Outcome::NOTHING,
             answered: false,

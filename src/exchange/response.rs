@@ -96,7 +96,7 @@ impl Exchange {
             .request
             .as_ref()
             .is_some_and(|head| head.method.is_idempotent());
-        let finished = eof || self.upstream_ended;
+        let finished = eof || self.finished_first;
         let unseen = finished && io.upstream_acked == self.acked_before;
         reused && unanswered && self.upload.keeps() && (harmless || unseen)
     }

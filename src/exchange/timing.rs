@@ -150,7 +150,7 @@ impl Exchange {
 
     /// How long somebody may be waited for, and how many octets in a second make up for waiting.
     fn limit(&self, waiting: Waiting, settings: &Settings) -> (Duration, u64) {
-        let rate = settings.min_rate as u64;
+        let rate = settings.min_rate;
         match waiting {
             Waiting::ClientSends => (settings.body_timeout, rate),
             Waiting::ClientTakes => (settings.send_timeout, rate),

@@ -33,17 +33,19 @@ impl Exchange {
             .download
             .pump(&mut buffers.response, &mut buffers.to_client);
         let sent = self.upload.is_idle() && buffers.to_upstream.is_empty();
-        if self.ended && sent && buffers.request.is_empty() && !self.shut[1] {
-            self.shut[1] = true;
+        let ended = self.ended && sent && buffers.request.is_empty();
+        if ended && self.sending && !self.told.upstream {
+            self.told.upstream = true;
             self.todo.shutdown_upstream = true;
         }
-        if self.upstream_ended && self.is_flushed(io.buffers) && !self.shut[0] {
-            self.shut[0] = true;
-            self.todo.shutdown = true;
-        }
-        if self.shut == [true; 2] {
-            self.todo.shutdown = false;
+        // A backend that listens no more need not be told.
+        let over = self.told.upstream || !self.sending;
+        let flushed = self.upstream_ended && self.is_flushed(io.buffers);
+        if flushed && over {
             self.shut_down(now, false);
+        } else if flushed && !self.told.client {
+            self.told.client = true;
+            self.todo.shutdown = true;
         }
         Flow::Wait
     }

@@ -43,7 +43,7 @@ impl Exchange {
         };
         self.scan = Scan::new();
         self.acked_before = io.upstream_acked;
-        self.upstream_ended = false;
+        self.finished_first = false;
         io.buffers.response.clear();
         if self.stage_request(io).is_err() {
             return self.fail(now, NO_MEMORY, io);
@@ -162,7 +162,7 @@ impl Exchange {
     /// section 9.6 has servers that answer, and close without having read all.
     pub(super) fn upstream_deaf(&mut self, finished: bool) {
         self.sending = false;
-        self.upstream_ended = finished;
+        self.finished_first = finished;
         if let Upstream::Up { persist, .. } = &mut self.upstream {
             *persist = false;
         }

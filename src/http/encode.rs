@@ -78,6 +78,7 @@ const REQUEST_EXTRA: usize = 384;
 /// Writes the head of a request to a backend, in HTTP/1.1 and origin-form.
 ///
 /// `bytes` is the buffer that was parsed.
+#[inline(never)] // Keeps its frame out of its caller's.
 pub(crate) fn request_head(
     head: &RequestHead,
     bytes: &[u8],
@@ -146,9 +147,10 @@ fn request_fields(
         let known = Name::of(name);
         let passes = match known {
             Name::Host | Name::ContentLength => false,
-            Name::XForwardedFor | Name::XForwardedProto | Name::XForwardedHost | Name::Forwarded => {
-                told.passes(known, value, forward)
-            }
+            Name::XForwardedFor
+            | Name::XForwardedProto
+            | Name::XForwardedHost
+            | Name::Forwarded => told.passes(known, value, forward),
             Name::MaxForwards => forward.max_forwards.is_none(),
             Name::Trailer => head.body == BodyLength::Chunked && head.options.let_trailers_pass(),
             Name::Expect => {
@@ -170,6 +172,7 @@ fn request_fields(
 
 /// Passes the expectations on that are for the origin server (RFC 9110 section 10.1.1). HTTP/1.0
 /// has none.
+#[inline(never)] // Keeps its frame out of its caller's.
 fn expectations(
     head: &RequestHead,
     value: &[u8],
@@ -184,6 +187,7 @@ fn expectations(
     put_list(b"Expect", passing, out)
 }
 
+#[inline(never)] // Keeps its frame out of its caller's.
 fn put_protocols(passes: bool, value: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
     if passes {
         put_list(b"Upgrade", forward::protocols(value), out)
@@ -207,6 +211,7 @@ const RESPONSE_EXTRA: usize = 160;
 /// (RFC 9110 section 2.5).
 ///
 /// The caller offers chunked framing to HTTP/1.1 clients only.
+#[inline(never)] // Keeps its frame out of its caller's.
 pub(crate) fn response_head(
     head: &ResponseHead,
     bytes: &[u8],

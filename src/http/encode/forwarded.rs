@@ -34,6 +34,7 @@ struct Hops<'a> {
 impl<'a> Told<'a> {
     /// Whether a line of one of these fields passes as it is. If not, what must be known of it is
     /// remembered.
+    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn passes(&mut self, name: Name, value: &'a [u8], forward: &Forward<'_>) -> bool {
         let treatment = match name {
             Name::XForwardedFor => forward.x_for,

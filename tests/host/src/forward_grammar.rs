@@ -164,7 +164,10 @@ fn check_request(text: &[u8], head: &RequestHead, forward: &Forward<'_>) {
     assert!(again.keep_alive);
     assert_eq!(again.upgrade, forward.upgrade && head.upgrade);
     assert_eq!(again.te_trailers, forward.trailers && head.te_trailers);
-    assert_eq!(again.expect_continue, forward.expect && head.expect_continue);
+    assert_eq!(
+        again.expect_continue,
+        forward.expect && head.expect_continue
+    );
     let (old, new) = (head.fields.of(text), again.fields.of(&out));
     check_others(old, new, &head.options);
     check_hops(old, new, forward);

@@ -317,7 +317,13 @@ fn upgrade_goes_back_where_it_is_wanted() {
         "Upgrade: websocket\r\n",
     ] {
         let text = format!("HTTP/1.1 426 X\r\n{lines}\r\n");
-        let out = forwarded_response(&text, Delivery { name: b"", ..wanted });
+        let out = forwarded_response(
+            &text,
+            Delivery {
+                name: b"",
+                ..wanted
+            },
+        );
         assert_eq!(out, "HTTP/1.1 426 X\r\nConnection: close\r\n\r\n");
     }
 }

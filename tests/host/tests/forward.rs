@@ -8,9 +8,7 @@ use std::net::IpAddr;
 use super::encode::forwarded_with;
 use super::head::{good_request, with_fields};
 use crate::head_grammar::QUIET;
-use crate::http::forward::{
-    loops, max_forwards, may_trail, prefers_plain, Forward, Treatment,
-};
+use crate::http::forward::{loops, max_forwards, may_trail, prefers_plain, Forward, Treatment};
 
 const START: &str = "GET / HTTP/1.1\r\nHost: h\r\n";
 
@@ -71,7 +69,12 @@ fn x_forwarded_for_is_treated() {
     assert_eq!(treated(Treatment::Keep, "10.0.0.1", two), two);
     assert_eq!(treated(Treatment::Keep, "10.0.0.1", ""), "");
     for (treatment, client, lines, expected) in [
-        (Treatment::Append, "10.0.0.1", "", "X-Forwarded-For: 10.0.0.1\r\n"),
+        (
+            Treatment::Append,
+            "10.0.0.1",
+            "",
+            "X-Forwarded-For: 10.0.0.1\r\n",
+        ),
         (
             Treatment::Append,
             "10.0.0.1",
@@ -104,8 +107,18 @@ fn x_forwarded_for_is_treated() {
             "A: b\r\nX-Forwarded-For: 10.0.0.1\r\n",
         ),
         // Addresses as they are, without brackets; an IPv4 client of a dual-stack socket is one.
-        (Treatment::Replace, "2001:db8::1", "", "X-Forwarded-For: 2001:db8::1\r\n"),
-        (Treatment::Append, "::ffff:10.0.0.1", "", "X-Forwarded-For: 10.0.0.1\r\n"),
+        (
+            Treatment::Replace,
+            "2001:db8::1",
+            "",
+            "X-Forwarded-For: 2001:db8::1\r\n",
+        ),
+        (
+            Treatment::Append,
+            "::ffff:10.0.0.1",
+            "",
+            "X-Forwarded-For: 10.0.0.1\r\n",
+        ),
     ] {
         assert_eq!(treated(treatment, client, lines), expected);
     }
@@ -132,7 +145,10 @@ fn x_forwarded_proto_and_host_are_of_the_first_hop() {
         "X-Forwarded-Proto: https\r\nX-Forwarded-Host: a:81\r\n"
     );
     assert_eq!(
-        treated(Treatment::Append, "X-Forwarded-Proto: ,\r\nX-Forwarded-Proto: a\r\n"),
+        treated(
+            Treatment::Append,
+            "X-Forwarded-Proto: ,\r\nX-Forwarded-Proto: a\r\n"
+        ),
         "X-Forwarded-Proto: a\r\nX-Forwarded-Host: h\r\n"
     );
     // The host that was asked is the target's in absolute-form; HTTP/1.0 may have none.
@@ -157,7 +173,12 @@ fn forwarded_is_quoted_where_it_must_be() {
     for (client, port, host, element) in [
         ("192.0.2.43", 0, "h", "for=192.0.2.43;host=h"),
         ("192.0.2.43", 47011, "h", "for=\"192.0.2.43:47011\";host=h"),
-        ("2001:db8:cafe::17", 0, "h", "for=\"[2001:db8:cafe::17]\";host=h"),
+        (
+            "2001:db8:cafe::17",
+            0,
+            "h",
+            "for=\"[2001:db8:cafe::17]\";host=h",
+        ),
         (
             "2001:db8:cafe::17",
             4711,
@@ -202,7 +223,10 @@ fn forwarded_is_treated() {
     );
     // Our element would become a part of the string.
     assert_eq!(
-        treated(Treatment::Append, "Forwarded: for=\"a\r\nForwarded: for=b\r\n"),
+        treated(
+            Treatment::Append,
+            "Forwarded: for=\"a\r\nForwarded: for=b\r\n"
+        ),
         format!("Forwarded: for=b, {ours}\r\n")
     );
     // RFC 7239 section 4: host is optional, and HTTP/1.0 may have none.
@@ -239,8 +263,16 @@ fn all_that_can_be_told_fits() {
     let lines = "a:\r\nX-Forwarded-For:a\r\nForwarded:a\r\nX-Forwarded-For:b\r\nForwarded:b\r\n\
         TE:trailers\r\nUpgrade:a,b,c,d,e,f,g,h,i\r\nExpect:a,b,c,d,e,f,g,h,i\r\n\
         Connection:upgrade\r\nTransfer-Encoding:chunked\r\n";
-    let out = forwarded_with(&format!("OPTIONS ? HTTP/1.1\r\n\r\n").replace("? HTTP/1.1\r\n", &format!("http://{host} HTTP/1.1\r\nHost:{host}\r\n{lines}")), &forward);
-    assert!(out.contains("\r\nForwarded: a, b, for=\"[2001:1db8:3db8:4db8:5db8:6db8:7db8:8db8]:65535\";host="));
+    let out = forwarded_with(
+        &format!("OPTIONS ? HTTP/1.1\r\n\r\n").replace(
+            "? HTTP/1.1\r\n",
+            &format!("http://{host} HTTP/1.1\r\nHost:{host}\r\n{lines}"),
+        ),
+        &forward,
+    );
+    assert!(out.contains(
+        "\r\nForwarded: a, b, for=\"[2001:1db8:3db8:4db8:5db8:6db8:7db8:8db8]:65535\";host="
+    ));
 }
 
 #[test]
@@ -271,7 +303,10 @@ fn upgrade_goes_on_when_asked_and_h2c_does_not() {
         assert_eq!(passed_on(lines, &forward), expected);
     }
     assert_eq!(
-        forwarded_with(&format!("{START}{asked}\r\n").replace("1.1", "1.0"), &forward),
+        forwarded_with(
+            &format!("{START}{asked}\r\n").replace("1.1", "1.0"),
+            &forward
+        ),
         format!("{START}Sec-WebSocket-Version: 13\r\n\r\n"),
         "HTTP/1.0 has no Upgrade"
     );
@@ -292,7 +327,10 @@ fn te_goes_on_when_asked() {
     assert_eq!(passed_on("TE: gzip\r\nConnection: TE\r\n", &forward), "");
     assert_eq!(passed_on("TE: trailers\r\nConnection: TE\r\n", &QUIET), "");
     assert_eq!(
-        passed_on("TE: trailers\r\nConnection: TE, upgrade\r\nUpgrade: a\r\n", &forward),
+        passed_on(
+            "TE: trailers\r\nConnection: TE, upgrade\r\nUpgrade: a\r\n",
+            &forward
+        ),
         "Upgrade: a\r\nConnection: upgrade, TE\r\nTE: trailers\r\n"
     );
 }
@@ -318,7 +356,10 @@ fn expectations_go_on_when_asked() {
         assert_eq!(passed_on(lines, &quiet), not_asked);
     }
     assert_eq!(
-        forwarded_with("GET / HTTP/1.0\r\nHost: h\r\nExpect: 100-continue\r\n\r\n", &QUIET),
+        forwarded_with(
+            "GET / HTTP/1.0\r\nHost: h\r\nExpect: 100-continue\r\n\r\n",
+            &QUIET
+        ),
         format!("{START}\r\n"),
         "HTTP/1.0 has no expectations"
     );
@@ -337,10 +378,16 @@ fn max_forwards_counts_for_trace_and_options() {
             ("Max-Forwards: 0\r\n", Ok(Some(0))),
             ("max-forwards: 10\r\n", Ok(Some(10))),
             ("Max-Forwards: 007\r\n", Ok(Some(7))),
-            ("Max-Forwards: 00000000000000000000000000001\r\n", Ok(Some(1))),
+            (
+                "Max-Forwards: 00000000000000000000000000001\r\n",
+                Ok(Some(1)),
+            ),
             // 1*DIGIT: more than can be counted is the most that can be.
             ("Max-Forwards: 18446744073709551615\r\n", Ok(Some(u64::MAX))),
-            ("Max-Forwards: 99999999999999999999999\r\n", Ok(Some(u64::MAX))),
+            (
+                "Max-Forwards: 99999999999999999999999\r\n",
+                Ok(Some(u64::MAX)),
+            ),
             ("Max-Forwards:\r\n", Err("bad Max-Forwards")),
             ("Max-Forwards: -1\r\n", Err("bad Max-Forwards")),
             ("Max-Forwards: +1\r\n", Err("bad Max-Forwards")),
@@ -422,10 +469,17 @@ fn what_we_add_is_what_we_find() {
         name: b"resin-0123abcd",
         ..QUIET
     };
-    for lines in ["", "Via: 1.0 a (b, \\\" c), 1.1 d\r\n", "Via: (\r\nVia: \"\r\n"] {
+    for lines in [
+        "",
+        "Via: 1.0 a (b, \\\" c), 1.1 d\r\n",
+        "Via: (\r\nVia: \"\r\n",
+    ] {
         let text = format!("{START}{lines}\r\n");
         let out = forwarded_with(&text, &forward).into_bytes();
-        assert!(loops(&good_request(&out), &out, forward.name), "for {lines}");
+        assert!(
+            loops(&good_request(&out), &out, forward.name),
+            "for {lines}"
+        );
         let text = text.into_bytes();
         assert!(!loops(&good_request(&text), &text, forward.name));
     }
@@ -441,7 +495,10 @@ fn pages_are_plain_for_whoever_likes_that_better() {
         ("Accept: text/*\r\n", false),
         ("Accept: text/html\r\n", false),
         ("accept: TEXT/HTML;q=0.1\r\n", false),
-        ("Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n", false),
+        (
+            "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n",
+            false,
+        ),
         ("Accept: text/plain, text/html\r\n", false),
         ("Accept: text/plain\r\n", true),
         ("Accept: text/plain, */*;q=0.5\r\n", true),
@@ -455,7 +512,10 @@ fn pages_are_plain_for_whoever_likes_that_better() {
         ("Accept: application/json\r\n", true),
         ("Accept: image/avif,image/*;q=0.8\r\n", true),
         ("Accept: application/json\r\nAccept: text/html\r\n", false),
-        ("Accept: text/html;level=\"1,2;q=0\";q=0.3, text/plain;q=0.2\r\n", false),
+        (
+            "Accept: text/html;level=\"1,2;q=0\";q=0.3, text/plain;q=0.2\r\n",
+            false,
+        ),
         // What is no weight says nothing.
         ("Accept: text/plain, text/html;q=2\r\n", true),
         ("Accept: text/html, text/plain;q=1.001\r\n", false),

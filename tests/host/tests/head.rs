@@ -505,9 +505,8 @@ fn upgrade_is_read() {
         assert_eq!(upgrade("1.1", "Upgrade"), is_one, "for {protocols:?}");
         assert!(!upgrade("1.0", "Upgrade"), "HTTP/1.0 has none");
         assert!(!upgrade("1.1", "close"), "it is not for this hop");
-        let text = format!(
-            "HTTP/1.1 101 X\r\nUpgrade: {protocols}\r\nConnection: x, upgrade\r\n\r\n"
-        );
+        let text =
+            format!("HTTP/1.1 101 X\r\nUpgrade: {protocols}\r\nConnection: x, upgrade\r\n\r\n");
         assert_eq!(good_response(text.as_bytes()).upgrade, is_one);
     }
 }

@@ -173,6 +173,21 @@ fn a_tunnel_that_breaks_or_rests_for_too_long_ends() {
     assert_eq!(bench.phase(), Phase::Closed);
 }
 
+/// A backend that is gone, and has said all that it had to say before.
+#[test]
+fn a_tunnel_to_nowhere_ends() {
+    let mut bench = tunnel();
+    bench.handle(Event::UpstreamDeaf { finished: true });
+    assert!(!bench.reads_client());
+    bench.backend(b"bye");
+    assert_eq!(bench.answered(), b"bye");
+    bench.handle(Event::UpstreamEof);
+    assert_eq!(
+        bench.actions().last(),
+        Some(&Action::CloseClient { abort: false })
+    );
+}
+
 /// A protocol that nobody has asked for, or that begins in the middle of a request, is none.
 #[test]
 fn a_101_out_of_place_is_502() {
