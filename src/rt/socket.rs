@@ -21,7 +21,9 @@
 //!   sends and receives are turned away with [`Io::Retry`]. With slock held and no owner the backlog
 //!   is empty: `release_sock()` empties it and gives up ownership under one hold of slock.
 //! * `sk_callback_lock` protects callbacks and what is parked in `sk_user_data`. Order: the socket's
-//!   lock before `sk_callback_lock`, as in `sock_graft()` and `sock_orphan()`.
+//!   lock before `sk_callback_lock`, as in `sock_graft()` and `sock_orphan()`. From its making to its
+//!   end something of ours is parked in each socket, also in a child before it is accepted: so
+//!   nobody else (a BPF sockmap) takes `sk_user_data` and the callbacks, see `resin_nobody`.
 //! * A callback runs with both held, the former either in softirq (slock) or in process context
 //!   (owned, while the backlog is worked off). A listener's `sk_data_ready` is the exception: it runs
 //!   for a new child with the *child's* lock and within an RCU read-side critical section.
@@ -102,6 +104,8 @@ type Callbacks = bindings::resin_helper_callbacks;
 ///   stays the same until it is released.
 /// * Its `sk_allocation`, `sk_use_task_frag` and `SOCK_URGINLINE` are as
 ///   `resin_helper_sk_prepare()` sets them.
+/// * Something of this module is parked in its `sk_user_data`: what an [`Attached`] parked, or
+///   `resin_nobody`.
 /// * `originals` are the callbacks that the kernel gave it.
 pub(crate) struct Socket {
     sock: NonNull<bindings::socket>,
@@ -193,8 +197,8 @@ impl Socket {
             bindings::tcp_sock_set_nodelay(sk);
             (NonNull::new_unchecked(sk), originals)
         };
-        // INVARIANT: The socket is a new one that is ours, with the settings just made and the
-        // callbacks just read.
+        // INVARIANT: The socket is a new one that is ours, with the settings just made, among them
+        // what is parked, and the callbacks just read, which nobody can have changed before.
         Ok(Socket {
             sock,
             sk,
@@ -216,7 +220,8 @@ impl Socket {
         Locked::try_new(self)
     }
 
-    /// Parks `user_data` in the socket and sets its callbacks, in one step. Process context.
+    /// Parks `user_data` (null: `resin_nobody`) in the socket and sets its callbacks, in one step.
+    /// Process context.
     ///
     /// When this returns no callback of the socket runs that was set before, except a listener's.
     ///
@@ -234,9 +239,10 @@ impl Socket {
         unsafe { bindings::release_sock(self.sk()) };
     }
 
-    /// Puts the kernel's own callbacks in place, with nothing parked. Process context.
+    /// Puts the kernel's own callbacks in place, with nobody to report to. Process context.
     fn restore_callbacks(&self) {
-        // SAFETY: By the type invariants these are the kernel's, which want nothing parked.
+        // SAFETY: By the type invariants these are the kernel's, which do not look at what is
+        // parked.
         unsafe { self.set_callbacks(ptr::null_mut(), &self.originals) }
     }
 

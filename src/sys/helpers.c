@@ -27,11 +27,19 @@
 /* --- rt/socket.rs ------------------------------------------------------------------------------ */
 
 /*
+ * What is parked in a socket of ours that reports to nobody. sk_user_data is never free as long as a
+ * socket is ours, for whoever else uses it (the sockmaps of BPF programs) takes only free ones, and
+ * takes the callbacks along: ours would be called with his pointer, and as long as he likes.
+ */
+static u64 resin_nobody;
+
+/*
  * Settings for sends and receives in atomic context; children of a listener inherit them. Nobody else
  * knows the socket yet.
  */
 void resin_helper_sk_prepare(struct sock *sk)
 {
+	rcu_assign_sk_user_data(sk, &resin_nobody);
 	sk->sk_allocation = GFP_ATOMIC | __GFP_NOWARN;
 	/* In softirq current is whoever was interrupted, perhaps in the middle of its task_frag. */
 	sk->sk_use_task_frag = false;
@@ -40,9 +48,10 @@ void resin_helper_sk_prepare(struct sock *sk)
 }
 
 /*
- * To be called once, just before a socket's close. A kernel socket holds no namespace, so that one can
- * go while it has connections; but at its close such a socket forgets what is unacknowledged
- * (tcp_close). So from here on it holds the namespace, or, if that is going, closes with RST.
+ * To be called once, just before a socket's close, when it has its own callbacks again. A kernel socket
+ * holds no namespace, so that one can go while it has connections; but at its close such a socket
+ * forgets what is unacknowledged (tcp_close). So from here on it holds the namespace, or, if that is
+ * going, closes with RST.
  *
  * FIN is sent here, where a failure can be seen; see resin_helper_tcp_shutdown_send().
  */
@@ -50,6 +59,9 @@ void resin_helper_sk_settle(struct sock *sk)
 {
 	struct net *net = maybe_get_net(sock_net(sk));
 
+	write_lock_bh(&sk->sk_callback_lock);
+	rcu_assign_sk_user_data(sk, NULL);
+	write_unlock_bh(&sk->sk_callback_lock);
 	if (!net) {
 		sock_no_linger(sk);
 		return;
@@ -70,26 +82,38 @@ void resin_helper_sk_callbacks(struct sock *sk, struct resin_helper_callbacks *f
 	from->state_change = sk->sk_state_change;
 }
 
-/* NOCOPY: sk_clone() gives a listener's children NULL instead of a pointer that nobody counted. */
+/*
+ * sk_clone() copies both to a listener's children, which nobody counts; but a child is not asked for
+ * what is parked in it before it is accepted, see resin_helper_sk_enter_callback().
+ */
 void resin_helper_sk_set_callbacks(struct sock *sk, void *user_data,
 				   const struct resin_helper_callbacks *to)
 {
 	write_lock_bh(&sk->sk_callback_lock);
-	if (user_data)
-		__rcu_assign_sk_user_data_with_flags(sk, user_data, SK_USER_DATA_NOCOPY);
-	else
-		rcu_assign_sk_user_data(sk, NULL);
+	rcu_assign_sk_user_data(sk, user_data ?: &resin_nobody);
 	WRITE_ONCE(sk->sk_data_ready, to->data_ready);
 	WRITE_ONCE(sk->sk_write_space, to->write_space);
 	WRITE_ONCE(sk->sk_state_change, to->state_change);
 	write_unlock_bh(&sk->sk_callback_lock);
 }
 
-/* Takes sk_callback_lock for reading and returns what is parked in the socket. */
+/*
+ * Takes sk_callback_lock for reading and returns to whom the socket reports, or NULL: a child that was
+ * not accepted yet, which has no struct socket, does not report though its listener's pointer was
+ * copied to it.
+ */
 void *resin_helper_sk_enter_callback(struct sock *sk)
 {
+	void *owner;
+
 	read_lock_bh(&sk->sk_callback_lock);
-	return __locked_read_sk_user_data_with_flags(sk, SK_USER_DATA_NOCOPY);
+	owner = rcu_dereference_protected(__sk_user_data(sk),
+					  lockdep_is_held(&sk->sk_callback_lock));
+	/* With a flag it would be somebody else's. */
+	if (!sk->sk_socket || owner == &resin_nobody ||
+	    WARN_ON_ONCE((uintptr_t)owner & ~SK_USER_DATA_PTRMASK))
+		return NULL;
+	return owner;
 }
 
 void resin_helper_sk_leave_callback(struct sock *sk)

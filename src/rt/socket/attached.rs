@@ -66,7 +66,8 @@ pub(crate) trait Events: Send + Sync + 'static {
 ///
 /// # Invariants
 ///
-/// The socket's callbacks are [`Hooks<T>`]'s, and `owner` is parked in it.
+/// The socket's callbacks are [`Hooks<T>`]'s, and `owner` is parked in it. The same goes for its
+/// children that are not accepted yet, if it is a listener.
 pub(crate) struct Attached<T: Events> {
     // Dropped in this order.
     socket: Socket,
@@ -118,14 +119,16 @@ impl<T: Events> Attached<T> {
         // SAFETY: An accepted socket has a `sk`.
         let sk = unsafe { NonNull::new_unchecked((*sock.as_ptr()).sk) };
         // INVARIANT: `kernel_accept()` gave us a socket of our own. `sk_clone()` copied the settings
-        // from the listening one, which has those of `Socket`; the kernel gives the callbacks of one
-        // family's sockets all alike.
+        // from the listening one, which has those of `Socket`, and with them what was parked in it,
+        // so that nobody has parked anything else and changed the callbacks since. The kernel gives
+        // them to the sockets of one family all alike, so the listener's originals are the child's.
         let child = Socket {
             sock,
             sk,
             originals: self.socket.originals,
         };
-        // `sk_clone()` copied the callbacks too. They must not outlive the module.
+        // `sk_clone()` copied the callbacks too. They must not outlive the module, nor what is
+        // parked its owner, which `self` has kept so far.
         child.restore_callbacks();
         Ok(Some(child))
     }
@@ -251,8 +254,9 @@ impl<T: Events> Drop for Attached<T> {
         self.socket.restore_callbacks();
         if self.listening {
             // Our `sk_data_ready` may have been loaded by somebody who has yet to call it, and
-            // children with our callbacks may be on their way to the queue. What is in the queue by
-            // then is ended by the release, child by child, each under its lock.
+            // children with our callbacks and the pointer to `owner` may be on their way to the
+            // queue. What is in the queue by then is ended by the release, child by child, each
+            // under its lock.
             synchronize_rcu();
         }
     }
@@ -343,21 +347,26 @@ impl<T: Events> Hooks<T> {
 
     /// Tells the object that is parked in `sk`.
     ///
-    /// There is none in a child that was not accepted yet, though it runs its listener's callbacks:
-    /// `SK_USER_DATA_NOCOPY`. Nor is there after a detachment that overtook this call. Either way
-    /// nobody waits for such a socket: the kernel's own callbacks would wake sleepers and pollers,
-    /// and a socket without a file has none.
+    /// A child that was not accepted yet does not report, though it runs its listener's callbacks.
+    /// Nor does a socket after a detachment that overtook this call. Either way nobody waits for
+    /// such a socket: the kernel's own callbacks would wake sleepers and pollers, and a socket
+    /// without a file has none.
     ///
     /// # Safety
     ///
-    /// `sk` is a valid socket. If something is parked in it, then by an [`Attached<T>`].
+    /// To be called by the kernel on a socket whose callbacks are those of a `T`, or were when the
+    /// call began.
     unsafe fn report(sk: *mut bindings::sock, event: Event) {
         // SAFETY: By the requirements of this function `sk` is valid.
         let owner: *mut T = unsafe { bindings::sk_enter_callback(sk) }.cast();
         if !owner.is_null() {
-            // SAFETY: By the requirements of this function it is a `Parked<T>`'s pointer. The
-            // reference stays as long as the pointer is parked, and the lock that was just taken
-            // keeps it parked while the borrow lives.
+            // SAFETY: It is a `Parked<T>`'s pointer: callbacks and pointer are set in one step under
+            // this lock, nobody else parks anything where something is parked, and between two
+            // owners a socket has none (`set_callbacks()` waits for the calls of the one before;
+            // a listener's never has another one). The reference stays as long as the pointer is
+            // parked in the `Attached`'s socket, and the lock keeps it parked while the borrow
+            // lives; in a child, which is asked only once `accept()` is at it, as long as that
+            // borrows the listener's `Attached`.
             T::on_event(unsafe { ArcBorrow::from_raw(owner) }, event);
         }
         // SAFETY: The lock was taken above.

@@ -23,6 +23,8 @@ pub mod gateway;
 pub mod leftovers;
 /// Runs tests, each in a process of its own.
 pub mod runner;
+/// A BPF program that meddles with connections.
+pub mod sockmap;
 /// Processes that are stuck inside a read.
 pub mod stuck;
 /// The tests.

@@ -6,6 +6,7 @@ mod faults;
 mod fields;
 mod inject;
 mod load;
+mod meddling;
 mod namespaces;
 mod proc;
 mod relay;
@@ -29,6 +30,7 @@ pub const ALL: &[&[Test]] = &[
     timeouts::TESTS,
     load::TESTS,
     namespaces::TESTS,
+    meddling::TESTS,
     unload::TESTS,
     inject::TESTS,
 ];
