@@ -4,7 +4,9 @@
 
 mod answer;
 mod forwarded;
+mod named;
 
+#[allow(unused_imports)] // Not all of it is called yet.
 pub(crate) use answer::{
     error_page, options_answer, trace_answer, trace_room, Answer, ErrorPage, PAGE_MAX,
 };
@@ -12,11 +14,12 @@ pub(crate) use answer::{
 use super::date;
 use super::field::{self, Name};
 use super::forward::{self, Forward};
-use super::head::{BodyLength, Options, RequestHead, ResponseHead, MAX_OPTIONS};
+use super::head::{BodyLength, RequestHead, ResponseHead};
 use super::{list, Method, Status, Version};
-use crate::bytes::{self, Full, Span, Writer};
+use crate::bytes::{Full, Writer};
 use crate::time::UnixTime;
 use forwarded::Told;
+use named::{with_named, Named};
 
 /// How the body of a response is framed on its way to the client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -265,8 +268,11 @@ fn response_fields(
         let known = Name::of(name);
         let passes = match known {
             Name::Host | Name::ContentLength => false,
+            // Where there are trailers, and where they can go.
             Name::Trailer => {
-                delivery.framing == Framing::Chunked && head.options.let_trailers_pass()
+                head.body == BodyLength::Chunked
+                    && delivery.framing == Framing::Chunked
+                    && head.options.let_trailers_pass()
             }
             Name::Upgrade => {
                 put_protocols(delivery.upgrade && head.upgrade, value, out)?;
@@ -371,83 +377,6 @@ fn put_connection(
     }
     Ok(())
 }
-
-/// The names of fields that Connection makes hop-by-hop fields.
-#[derive(Clone, Copy)]
-struct Named<'a> {
-    lines: &'a [u8],
-    /// The names, in `lines`; what is left of the room is empty.
-    spans: &'a [Span],
-}
-
-impl Named<'_> {
-    fn has(self, name: &[u8]) -> bool {
-        self.spans
-            .iter()
-            .any(|span| bytes::eq_ignore_case(span.of(self.lines), name))
-    }
-}
-
-/// Runs `write` with the names in Connection, which are gathered once: each field is compared
-/// with a few names, not with all the lines.
-fn with_named(
-    lines: &[u8],
-    options: &Options,
-    write: impl FnOnce(Named<'_>) -> Result<(), Full>,
-) -> Result<(), Full> {
-    let mut room = [Span::EMPTY; MAX_OPTIONS];
-    let spans: &[Span] = if options.named == 0 {
-        &[]
-    } else {
-        gather_named(lines, &mut room);
-        &room
-    };
-    write(Named { lines, spans })
-}
-
-#[inline(never)] // Keeps its iterators out of the frame of the one who holds the names.
-fn gather_named(lines: &[u8], named: &mut [Span; MAX_OPTIONS]) {
-    let mut slots = named.iter_mut();
-    for options in field::values(lines, Name::Connection) {
-        for option in bytes::tokens(options).filter(|option| !is_protected(option)) {
-            if let Some(slot) = slots.next() {
-                *slot = Span::within(lines, option);
-            }
-        }
-    }
-}
-
-/// Whether Connection cannot take this field away from its recipient, who would decide otherwise
-/// without it (RFC 9110 section 7.6.1: not "a field that is intended for all recipients").
-fn is_protected(name: &[u8]) -> bool {
-    PROTECTED
-        .iter()
-        .any(|protected| bytes::eq_ignore_case(protected, name))
-}
-
-const PROTECTED: [&[u8]; 21] = [
-    b"age",
-    b"authorization",
-    b"cache-control",
-    b"cdn-loop",
-    b"content-encoding",
-    b"content-range",
-    b"content-type",
-    b"cookie",
-    b"date",
-    b"expect",
-    b"forwarded",
-    b"max-forwards",
-    b"origin",
-    b"range",
-    b"set-cookie",
-    b"vary",
-    b"via",
-    b"x-forwarded-for",
-    b"x-forwarded-host",
-    b"x-forwarded-proto",
-    b"x-real-ip",
-];
 
 /// Octets that [`chunk_prefix`] writes at most.
 pub(crate) const CHUNK_PREFIX_MAX: usize = 2 + 16 + 2;

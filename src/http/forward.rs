@@ -206,11 +206,11 @@ fn weight<'a>(mut parameters: impl Iterator<Item = &'a [u8]>) -> Option<u16> {
 
 /// Whether a field of the trailer section may be relayed (RFC 9110 section 6.5.1).
 ///
-/// Not those that somebody needs to know before the body, or who would act on them late if he
-/// merged them into the header: framing, routing, what modifies or conditions a request,
-/// authentication, what controls a response, what says how to read the content. What is made for
-/// trailers passes: digests, signatures, states and timings. What Connection named is not known
-/// here: see [`Options::let_trailers_pass`](super::head::Options::let_trailers_pass).
+/// Not one that its recipient must know before the body, or that would do harm where it is merged
+/// into the header: framing, routing, what modifies or conditions a request, authentication, what
+/// controls a response, how to read the content. What is made for trailers passes: digests,
+/// signatures, states, timings. What Connection has named is not known here: see
+/// [`Options::let_trailers_pass`](super::head::Options::let_trailers_pass).
 pub(crate) fn may_trail(name: &[u8]) -> bool {
     let begins_with = |prefix: &&[u8]| {
         let start = name.get(..prefix.len());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How fast heads are read, next to httparse: nanoseconds for a head and for an octet.
+//! How fast heads are read, next to httparse, and how fast they are read and passed on: nanoseconds
+//! for a head and for an octet.
 //!
 //! `cargo run --release --example head_speed`; for instructions instead of time, run it under
 //! `perf stat -e instructions:u` or `valgrind --tool=none` with a name and a number of rounds.
@@ -8,7 +9,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use resin_host::head_grammar::{httparse_takes, takes};
+use resin_host::head_grammar::{httparse_takes, passes_on, takes};
 
 const CURL: &str =
     "GET /index.html HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: curl/8.14.1\r\n\
@@ -30,7 +31,11 @@ fn main() {
     let rounds = arguments
         .get(1)
         .map_or(1_000_000, |count| count.parse().unwrap());
-    let parsers = [("resin", takes as Parser), ("httparse", httparse_takes)];
+    let parsers = [
+        ("resin", takes as Parser),
+        ("httparse", httparse_takes),
+        ("passed-on", passes_on),
+    ];
     for (name, head) in [("curl", CURL), ("browser", BROWSER)] {
         for (parser, parse) in parsers {
             let label = format!("{name}/{parser}");

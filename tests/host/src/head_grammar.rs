@@ -241,6 +241,28 @@ pub fn takes(text: &[u8]) -> bool {
     )
 }
 
+/// Whether `text` is taken and goes on to a backend, which is told all that can be told: for the
+/// benchmark.
+pub fn passes_on(text: &[u8]) -> bool {
+    let limits = Limits {
+        head: 16 << 10,
+        ..ROOMY
+    };
+    let Ok(Parse::Complete(head)) = parse_request(text, &mut Scan::new(), &limits) else {
+        return false;
+    };
+    let forward = Forward {
+        x_for: Treatment::Append,
+        x_proto: Treatment::Append,
+        x_host: Treatment::Append,
+        forwarded: Treatment::Append,
+        name: b"resin-0123abcd",
+        ..QUIET
+    };
+    let mut room = [0; 1536];
+    request_head(&head, text, &forward, &mut Writer::new(&mut room)).is_ok()
+}
+
 /// Whether httparse takes `text` as a request.
 pub fn httparse_takes(text: &[u8]) -> bool {
     let mut slots = [httparse::EMPTY_HEADER; 32];

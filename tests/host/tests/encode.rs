@@ -345,6 +345,16 @@ fn trailers_are_announced_where_they_can_go() {
             format!("HTTP/1.1 200 OK\r\n{rest}")
         );
     }
+    let closed = "HTTP/1.1 200 OK\r\nTrailer: ETag\r\n\r\n";
+    let delivery = Delivery {
+        framing: Framing::Chunked,
+        ..PLAIN
+    };
+    assert_eq!(
+        forwarded_response(closed, delivery),
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "it has none"
+    );
     let start = "POST / HTTP/1.1\r\nHost: h\r\n";
     let chunked = "Trailer: ETag\r\nTransfer-Encoding: chunked\r\n\r\n";
     let text = format!("{start}{chunked}");

@@ -87,13 +87,22 @@ fn what_is_open_is_known() {
     }
 }
 
+/// Any text in which every quoted string ends.
+fn closed() -> impl Strategy<Value = String> {
+    "[a ,\"\\\\();]{0,12}".prop_map(|mut text| {
+        while !is_closed(text.as_bytes()) {
+            text.push('"');
+        }
+        text
+    })
+}
+
 proptest! {
     #![proptest_config(super::cases(2000))]
 
     /// The reason for asking whether a list is closed.
     #[test]
-    fn closed_lists_can_be_joined(one in "[a ,\"\\\\();]{0,12}", other in "[a ,\"\\\\();]{0,12}") {
-        prop_assume!(is_closed(one.as_bytes()) && is_closed(other.as_bytes()));
+    fn closed_lists_can_be_joined(one in closed(), other in closed()) {
         let joined = format!("{one}, {other}");
         let parts = elements(one.as_bytes()).chain(elements(other.as_bytes()));
         prop_assert_eq!(texts(elements(joined.as_bytes())), texts(parts));
