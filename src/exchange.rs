@@ -23,6 +23,7 @@
 //! copied here: they are named where they were read to ([`relay::Relay`]), in both directions. The
 //! request's body goes out while the response comes in ([`upload`]).
 
+mod buffers;
 mod outcome;
 mod pace;
 mod page;
@@ -33,13 +34,8 @@ mod timing;
 mod tunnel;
 mod upload;
 
-use core::ops::DerefMut;
-
 use core::net::SocketAddr;
 
-use crate::bytes::Buffer;
-use crate::bytes::Full;
-use crate::bytes::Writer;
 use crate::config::Settings;
 use crate::http::head::RequestHead;
 use crate::http::head::Scan;
@@ -48,49 +44,14 @@ use crate::http::Status;
 use crate::time::Duration;
 use crate::time::Instant;
 use crate::time::UnixTime;
+use buffers::room;
+pub(crate) use buffers::Buffers;
+pub(crate) use buffers::Store;
+use buffers::FIRST_ROOM;
 pub(crate) use outcome::Cause;
 pub(crate) use outcome::Outcome;
 use pace::Pace;
 use relay::Relay;
-
-/// Memory of a buffer, owned by the glue; it may be empty and can be made larger.
-pub(crate) trait Store: DerefMut<Target = [u8]> {
-    /// Makes the store at least `capacity` octets long and keeps its contents.
-    ///
-    /// Returns false, and changes nothing, when there is no memory.
-    fn reserve(&mut self, capacity: usize) -> bool;
-
-    /// Gives the memory back; the store is empty afterwards.
-    fn release(&mut self);
-}
-
-/// The octets of one client connection that are on their way.
-#[derive(Default)]
-pub(crate) struct Buffers<S> {
-    /// From the client, not yet used up: a request and what follows it.
-    pub(crate) request: Buffer<S>,
-    /// To the backend: a request head, chunk framing, trailers.
-    pub(crate) to_upstream: Buffer<S>,
-    /// From the backend, not yet used up.
-    pub(crate) response: Buffer<S>,
-    /// To the client: heads, chunk framing, trailers, pages of our own.
-    pub(crate) to_client: Buffer<S>,
-}
-
-impl<S: Store> Buffers<S> {
-    /// Gives all memory back. What was in the buffers is lost.
-    pub(crate) fn release(&mut self) {
-        for buffer in [
-            &mut self.request,
-            &mut self.to_upstream,
-            &mut self.response,
-            &mut self.to_client,
-        ] {
-            buffer.clear();
-            buffer.store_mut().release();
-        }
-    }
-}
 
 /// What an event is handled with.
 pub(crate) struct Io<'a, S> {
@@ -273,12 +234,8 @@ enum Flow {
     Wait,
 }
 
-/// Octets that the first allocation for a head takes: what browsers send fits.
-const FIRST_ROOM: usize = 4096;
 /// Octets of a buffer that bodies are read into.
 const BODY_ROOM: usize = 16384;
-/// Octets that our own additions to a head can take.
-const HEAD_EXTRA: usize = 512;
 /// 1xx responses in one exchange; more is a backend gone mad.
 const MAX_INTERIMS: u8 = 16;
 
@@ -629,32 +586,4 @@ fn limits(settings: &Settings) -> Limits {
         fields: settings.header_fields,
         target: settings.target_size,
     }
-}
-
-/// The spare part of a buffer, after a first allocation if it has none.
-fn room<S: Store>(buffer: &mut Buffer<S>, first: usize) -> Option<&mut [u8]> {
-    if buffer.capacity() == 0 && !buffer.store_mut().reserve(first) {
-        return None;
-    }
-    Some(buffer.spare())
-}
-
-/// Makes a full buffer larger, up to what a head of `limit` octets needs; false if it can't.
-fn grow<S: Store>(buffer: &mut Buffer<S>, limit: usize) -> bool {
-    let most = limit.saturating_add(HEAD_EXTRA);
-    let wanted = buffer.capacity().saturating_mul(2).min(most);
-    wanted > buffer.capacity() && buffer.store_mut().reserve(wanted)
-}
-
-/// Appends what `write` writes, of at most `most` octets, to a buffer that is made large enough.
-fn stage<S: Store>(
-    buffer: &mut Buffer<S>,
-    most: usize,
-    write: impl FnOnce(&mut Writer<'_>) -> Result<(), Full>,
-) -> Result<(), Full> {
-    let wanted = buffer.len().saturating_add(most).max(HEAD_EXTRA);
-    if buffer.capacity() < wanted && !buffer.store_mut().reserve(wanted) {
-        return Err(Full);
-    }
-    buffer.append(write)
 }

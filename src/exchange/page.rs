@@ -2,7 +2,7 @@
 
 //! Answers of our own.
 
-use super::stage;
+use super::buffers::stage;
 use super::Cause;
 use super::Exchange;
 use super::Io;

@@ -5,7 +5,7 @@
 //! Three runs of octets are sent, in this order: what is staged (heads, chunk sizes, trailers) in a
 //! buffer of its own, body octets where they were read to, and a fixed tail.
 
-use super::stage;
+use super::buffers::stage;
 use super::Store;
 use crate::bytes::Buffer;
 use crate::bytes::Full;

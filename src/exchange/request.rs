@@ -2,7 +2,7 @@
 
 //! The client's side of an exchange: reading its request, and deciding what becomes of it.
 
-use super::grow;
+use super::buffers::grow;
 use super::limits;
 use super::upload;
 use super::Cause;

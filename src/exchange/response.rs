@@ -2,11 +2,11 @@
 
 //! The backend's side of an exchange: its response head and the body that follows.
 
-use super::grow;
+use super::buffers::grow;
+use super::buffers::stage;
 use super::limits;
 use super::relay::Broken;
 use super::relay::Progress;
-use super::stage;
 use super::Cause;
 use super::Exchange;
 use super::Flow;

@@ -2,9 +2,9 @@
 
 //! The request on its way to the backend: its head, and its body while it comes in.
 
+use super::buffers::stage;
 use super::relay::Broken;
 use super::relay::Progress;
-use super::stage;
 use super::Buffers;
 use super::Cause;
 use super::Exchange;
