@@ -128,7 +128,8 @@ def request_line(line: bytes) -> tuple[bytes, bytes, bytes]:
     method, target, version = words
     if not method or not TCHAR.issuperset(method):
         raise Refused("bad method")
-    if not target or not TARGET.issuperset(target):
+    # Brackets are for the authority of an absolute-form only.
+    if not target or not TARGET.issuperset(re.sub(rb"^[a-zA-Z]+://\[[^\]/]*\]", b"", target)):
         raise Refused("bad octet in the target")
     if version not in (b"HTTP/1.0", b"HTTP/1.1"):
         raise Refused("bad version")

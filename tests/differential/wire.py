@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass, field
 
 Address = tuple[str, int]
+# The method of what could not be read.
+UNKNOWN = ""
 
 
 class Malformed(Exception):
@@ -77,7 +79,7 @@ def read_answers(received: bytes, methods: list[str]) -> Answers:
     responses: list[Response] = []
     interim: list[int] = []
     while received:
-        method = methods[len(responses)] if len(responses) < len(methods) else "GET"
+        method = methods[len(responses)] if len(responses) < len(methods) else UNKNOWN
         try:
             response, rest = read_response(received, method)
         except Malformed as fault:
@@ -111,9 +113,10 @@ def read_response(stream: bytes, method: str) -> tuple[Response, bytes]:
 
 
 def read_body(response: Response, method: str, rest: bytes) -> bytes:
-    """Sets the body; gives what follows it."""
+    """Sets the body; gives what follows it. What is no request may be a HEAD, and then be answered like one."""
     length, coding = response.get("content-length"), response.get("transfer-encoding")
-    if method == "HEAD" or response.status < 200 or response.status in (204, 304):
+    bodyless = response.status < 200 or response.status in (204, 304)
+    if method == "HEAD" or bodyless or (method == UNKNOWN and not rest):
         return rest
     if coding is not None:
         if coding != "chunked" or length is not None:
