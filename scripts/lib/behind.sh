@@ -12,11 +12,12 @@ gateway_start() {
     mkfifo "$gateway_dir/stdin"
     : >"$gateway_dir/stdout"
     GATEWAY_PORT=$(free_port)
+    # shellcheck disable=SC2016 # the variables belong to the guest's shell
     "$REPO/scripts/guest" --timeout "${GATEWAY_TIMEOUT:-3600}" --forward "$GATEWAY_PORT:80" -- bash -c '
         insmod resin.ko port=80 || exit
         echo "gateway: done 0"
         n=0
-        while IFS= read -r line; do
+        while IFS= read -r line && [ "$line" != quit ]; do
             eval "$line" 2>&1
             echo "gateway: done $((n += 1)) $?"
         done
@@ -47,6 +48,8 @@ gateway_backend() { gateway_say "echo '10.0.2.2 $1' > /proc/net/resin/srun-0"; }
 # gateway_stop: unloads the module and ends the guest. Fails if the kernel complained meanwhile.
 gateway_stop() {
     local status=0
+    # A word and no end of file: other children may have inherited the descriptor.
+    echo quit >&"$gateway_in"
     exec {gateway_in}>&-
     wait "$gateway_pid" || status=$?
     gateway_pid=''
@@ -69,8 +72,8 @@ gateway_wait() {
 
 # shellcheck disable=SC2317 # a trap calls it
 gateway_kill() {
-    if [ -n "${gateway_pid:-}" ]; then
-        kill "$gateway_pid" 2>/dev/null && wait "$gateway_pid" || true
+    if [ -n "${gateway_pid:-}" ] && kill "$gateway_pid" 2>/dev/null; then
+        wait "$gateway_pid" || true
     fi
     rm -rf "$gateway_dir"
 }

@@ -8,6 +8,8 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Collections;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 
 /**
  * Notes each request in the journal and answers with the note. Compiled for Tomcat as it is, and for
@@ -23,7 +25,9 @@ public final class EchoServlet extends HttpServlet {
         String target = request.getRequestURI() + (query == null ? "" : "?" + query);
         Entry entry = Journal.begin(request.getMethod(), target, request.getProtocol(),
                 request.getRemotePort());
-        for (String name : Collections.list(request.getHeaderNames())) {
+        Set<String> names = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
+        names.addAll(Collections.list(request.getHeaderNames()));
+        for (String name : names) {
             for (String value : Collections.list(request.getHeaders(name))) {
                 entry.field(name, value);
             }
