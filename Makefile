@@ -34,13 +34,16 @@ check: ## rustfmt, clippy, layers, file and stack sizes, shellcheck
 run: ## boot a guest with the gateway in it, in front of a real Tomcat (PORT=8080)
 	@scripts/run
 
-test: test-host check test-guest test-run ## host tests, lints, guest suites on the stock kernel, curl through it to Tomcat
+test: test-host check test-guest test-status test-run ## host tests, lints, guest suites on the stock kernel, promtool, curl through it to Tomcat
 
 test-host:
 	@tests/host/run
 
 test-guest:
 	@tests/guest/run stock
+
+test-status:
+	@tests/status/check
 
 test-run:
 	@scripts/run -- tests/webapp/check
@@ -60,4 +63,4 @@ clean: ## remove build/; downloads and kernels stay in the cache
 
 # One part of the tests after the other.
 .NOTPARALLEL:
-.PHONY: help all debug install check run test test-host test-guest test-run test-debug test-controls fuzz clean
+.PHONY: help all debug install check run test test-host test-guest test-status test-run test-debug test-controls fuzz clean

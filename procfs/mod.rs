@@ -28,6 +28,7 @@
 
 mod config;
 mod last_error;
+mod metrics;
 mod server_port;
 mod srun;
 mod status;
@@ -45,6 +46,7 @@ use kernel::{
 use self::{
     config::Config,
     last_error::LastError,
+    metrics::Metrics,
     server_port::ServerPort,
     srun::Count,
     status::Status, //
@@ -77,27 +79,31 @@ pub(crate) struct Tree {
     _server_port: Entry<ServerPort>,
     _config: Entry<Config>,
     _status: Entry<Status>,
+    _metrics: Entry<Metrics>,
     _last_error: Entry<last_error::Reader>,
 }
 
 impl Tree {
     /// Makes the folder and its files for `instance` in the namespace `net`.
     #[inline(never)]
-    pub(crate) fn new(net: &Net, instance: Arc<Instance>) -> Result<Self> {
+    pub(crate) fn new(net: &Net, instance: Arc<Instance>) -> Result<KBox<Self>> {
         let dir = Dir::new(net, c"resin")?;
         let errors = LastError::new()?;
         let context = Context { instance, errors };
-        Ok(Self {
+        // In its place from the start: it is too large for the stack.
+        let tree = try_init!(Self {
             _last_error: dir.file(
                 c"last-error",
                 Mode::ReadOnly,
                 last_error::Reader(context.errors.clone()),
             )?,
+            _metrics: dir.file(c"metrics", Mode::ReadOnly, Metrics(context.clone()))?,
             _status: dir.file(c"status", Mode::ReadOnly, Status(context.clone()))?,
             _config: dir.file(c"config", Mode::ReadWrite, Config::new(context.clone())?)?,
             _server_port: dir.file(c"server_port", Mode::ReadWrite, ServerPort(context.clone()))?,
             _count: srun::files(dir, context)?,
-        })
+        });
+        KBox::try_init(tree, GFP_KERNEL)
     }
 }
 

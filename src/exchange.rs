@@ -41,6 +41,7 @@ use crate::http::head::RequestHead;
 use crate::http::head::Scan;
 use crate::http::Limits;
 use crate::http::Status;
+use crate::status::Format;
 use crate::time::Duration;
 use crate::time::Instant;
 use crate::time::UnixTime;
@@ -119,6 +120,8 @@ pub(crate) enum Action {
     Release { reuse: bool },
     /// Count and log this exchange: it is over.
     Finish(Outcome),
+    /// Write the status of the gateway, and call [`Exchange::answer`] with it.
+    Report(Format),
     /// Get a backend connection; not a pooled one if `fresh`. Answer with `UpstreamReady` or
     /// `UpstreamRefused`, unless a `Release` comes first.
     Connect { fresh: bool },
@@ -137,6 +140,8 @@ pub(crate) enum Phase {
     Head,
     /// A request wants a backend connection.
     Route,
+    /// The status of the gateway is being written.
+    Report,
     /// The request goes out, or the response head is awaited.
     Wait,
     /// The response body is being relayed.
@@ -222,6 +227,7 @@ struct Todo {
     shutdown_upstream: bool,
     release: Option<bool>,
     finish: Option<Outcome>,
+    report: Option<Format>,
     connect: Option<bool>,
     shutdown: bool,
     close: Option<bool>,
@@ -290,7 +296,7 @@ impl Exchange {
             Phase::Wait | Phase::Body | Phase::Flush | Phase::Tunnel => {
                 self.sending && !self.upload.is_done() && self.upload.is_idle()
             }
-            Phase::Route | Phase::Closed => false,
+            Phase::Route | Phase::Report | Phase::Closed => false,
         };
         wanted && !self.ended
     }
@@ -409,6 +415,7 @@ impl Exchange {
             || todo.shutdown_upstream
             || todo.release.is_some()
             || todo.finish.is_some()
+            || todo.report.is_some()
             || todo.connect.is_some()
             || todo.close.is_some()
     }
@@ -424,6 +431,9 @@ impl Exchange {
         }
         if let Some(outcome) = todo.finish.take() {
             return Some(Action::Finish(outcome));
+        }
+        if let Some(format) = todo.report.take() {
+            return Some(Action::Report(format));
         }
         if let Some(fresh) = todo.connect.take() {
             return Some(Action::Connect { fresh });
@@ -448,7 +458,7 @@ impl Exchange {
                 Phase::Body => self.relay_body(now, io),
                 Phase::Flush => self.flushed(now, io),
                 Phase::Tunnel => self.relay_tunnel(now, io),
-                Phase::Route | Phase::Linger | Phase::Closed => Flow::Wait,
+                Phase::Route | Phase::Report | Phase::Linger | Phase::Closed => Flow::Wait,
             };
             if flow == Flow::Wait {
                 return;
@@ -570,6 +580,7 @@ impl Exchange {
         self.deadline = Instant::MAX;
         self.todo.shutdown = false;
         self.todo.shutdown_upstream = false;
+        self.todo.report = None;
         self.todo.close = Some(abort);
     }
 

@@ -16,7 +16,7 @@ pub(crate) struct Outcome {
     /// The answer was not whole, or the client did not take it whole, or left with a part of its
     /// request still to come.
     pub(crate) aborted: bool,
-    /// The answer is our own page.
+    /// The answer is our own: a page, or the gateway's status.
     pub(crate) own_page: bool,
     /// Who ended it before its time, and where: two letters, `--` if nobody did.
     pub(crate) ending: [u8; 2],
@@ -30,6 +30,8 @@ pub(crate) struct Outcome {
     pub(crate) octets: u64,
     /// And of the request.
     pub(crate) uploaded: u64,
+    /// The request had a body.
+    pub(crate) uploads: bool,
     /// The request was sent again, on another connection.
     pub(crate) replayed: bool,
     /// It became a tunnel.
@@ -67,6 +69,7 @@ impl Outcome {
         first_byte: None,
         octets: 0,
         uploaded: 0,
+        uploads: false,
         replayed: false,
         tunnel: false,
     };
@@ -99,7 +102,7 @@ impl Exchange {
     /// `H`ead, response `D`ata, `L`ast octets, `T`unnel.
     pub(super) fn stage(&self) -> u8 {
         match self.phase {
-            Phase::Idle | Phase::Head => b'R',
+            Phase::Idle | Phase::Head | Phase::Report => b'R',
             Phase::Route => b'C',
             Phase::Wait if !self.upload.is_done() => b'B',
             Phase::Wait => b'H',

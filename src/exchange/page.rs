@@ -8,6 +8,7 @@ use super::Exchange;
 use super::Io;
 use super::Phase;
 use super::Store;
+use super::NO_MEMORY;
 use crate::http::encode;
 use crate::http::encode::Answer;
 use crate::http::encode::ErrorPage;
@@ -96,6 +97,47 @@ impl Exchange {
             return self.close(now, Cause::Resource);
         }
         self.answered_with(Status::OK);
+    }
+
+    /// Stages the status of the gateway, which [`Action::Report`](super::Action::Report) has asked
+    /// for: a `body` of a type, or none if there was no memory.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(crate) fn answer<S: Store>(
+        &mut self,
+        now: Instant,
+        content_type: &str,
+        body: Option<&[u8]>,
+        io: &mut Io<'_, S>,
+    ) {
+        let (Phase::Report, Some(head)) = (self.phase, self.request) else {
+            return;
+        };
+        let Some(body) = body else {
+            return self.fail(now, NO_MEMORY, io);
+        };
+        self.blame(Cause::Local);
+        let answer = Answer {
+            persist: self.end_request(io),
+            client: head.version,
+            now: io.date,
+        };
+        let length = body.len() as u64;
+        let body = if head.method == Method::Head {
+            b""
+        } else {
+            body
+        };
+        let room = body.len().saturating_add(encode::REPORT_ROOM);
+        let staged = stage(&mut io.buffers.to_client, room, |out| {
+            encode::report_head(content_type, length, &answer, out)?;
+            out.put(body)
+        });
+        if staged.is_err() {
+            return self.close(now, Cause::Resource);
+        }
+        self.answered_with(Status::OK);
+        self.advance(now, io);
+        self.watch(now, io);
     }
 
     /// An answer of our own is staged.

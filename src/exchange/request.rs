@@ -21,7 +21,10 @@ use crate::http::head;
 use crate::http::head::BodyLength;
 use crate::http::head::Parse;
 use crate::http::head::RequestHead;
+use crate::http::Method;
 use crate::http::Status;
+use crate::http::Violation;
+use crate::status;
 use crate::time::Instant;
 
 impl Exchange {
@@ -90,6 +93,7 @@ impl Exchange {
             BodyLength::Chunked => Framing::Chunked,
         };
         self.upload = Relay::new(body, framing, head.len, true).with_trailers(&head.options);
+        self.outcome.uploads = !body.is_done();
         self.expecting = head.expect_continue && !body.is_done();
         let most = io.settings.requests_per_connection as u64;
         self.persist = head.keep_alive && (most == 0 || self.served.saturating_add(1) < most);
@@ -97,6 +101,9 @@ impl Exchange {
         match self.judge(&head, io) {
             Err(failure) => self.fail(now, failure, io),
             Ok(()) if self.hops == Some(0) => self.stage_hop_answer(now, &head, io),
+            Ok(()) if self.todo.report.is_some() => {
+                self.enter(Phase::Report, now, io.settings.response_timeout);
+            }
             Ok(()) => self.route(now, false, io),
         }
     }
@@ -113,8 +120,13 @@ impl Exchange {
         if forward::loops(head, bytes, io.name) {
             return Err(LOOP);
         }
-        self.hops = forward::max_forwards(head, bytes)
-            .map_err(|violation| (violation.status, violation.reason, Cause::Proxy))?;
+        let refused = |violation: Violation| (violation.status, violation.reason, Cause::Proxy);
+        self.hops = forward::max_forwards(head, bytes).map_err(refused)?;
+        let looks = matches!(head.method, Method::Get | Method::Head);
+        if looks && io.settings.status_allow.contains(io.client.ip()) {
+            let asked = status::asked(head.path.of(bytes), head.fields.of(bytes));
+            self.todo.report = asked.transpose().map_err(refused)?;
+        }
         Ok(())
     }
 

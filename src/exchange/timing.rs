@@ -9,6 +9,7 @@ use super::Io;
 use super::Pace;
 use super::Phase;
 use super::Store;
+use super::NO_MEMORY;
 use crate::config::Settings;
 use crate::http::Status;
 use crate::time::Duration;
@@ -33,6 +34,10 @@ pub(super) enum Waiting {
 pub(super) struct Clock {
     /// When the request's first octet came.
     begun: Instant,
+    /// When the backend connection began to get the request.
+    asked: Instant,
+    /// From then to the response head.
+    answered_in: Option<Duration>,
     waiting: Waiting,
     /// Since when, as far as it was accounted for.
     since: Instant,
@@ -50,6 +55,8 @@ impl Clock {
         let pace = Pace::new(Duration::ZERO, 0);
         Self {
             begun: now,
+            asked: now,
+            answered_in: None,
             waiting: Waiting::BackendSends,
             since: now,
             client_sends: pace,
@@ -95,9 +102,15 @@ impl Exchange {
         self.outcome.received = io.date;
     }
 
+    /// How long the backend took from the beginning of the request to its response head, once.
+    pub(crate) fn take_answered_in(&mut self) -> Option<Duration> {
+        self.clock.answered_in.take()
+    }
+
     /// A backend connection is about to get the request.
     pub(super) fn start_waiting<S>(&mut self, now: Instant, io: &Io<'_, S>) {
         self.clock.since = now;
+        self.clock.asked = now;
         self.clock.backend_takes = Pace::new(io.settings.response_timeout, io.upstream_acked);
         self.clock.backend_sends = Pace::new(io.settings.response_timeout, 0);
     }
@@ -105,6 +118,7 @@ impl Exchange {
     /// The response head is here.
     pub(super) fn start_answer<S>(&mut self, now: Instant, io: &Io<'_, S>) {
         self.outcome.first_byte = Some(now.since(self.clock.begun));
+        self.clock.answered_in = Some(now.since(self.clock.asked));
         self.clock.backend_sends = Pace::new(io.settings.read_timeout, self.clock.heard);
     }
 
@@ -188,6 +202,7 @@ impl Exchange {
             Phase::Idle | Phase::Linger => self.shut_down(now, false),
             Phase::Head => self.fail(now, LATE_HEAD, io),
             Phase::Route => self.fail(now, LATE_CONNECTION, io),
+            Phase::Report => self.fail(now, NO_MEMORY, io),
             Phase::Wait => match self.clock.waiting {
                 Waiting::ClientSends => self.fail(now, LATE_BODY, io),
                 Waiting::ClientTakes => self.close(now, Cause::ClientTimeout),

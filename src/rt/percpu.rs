@@ -87,31 +87,18 @@ impl<T> PerCpu<T> {
 /// A number that all CPUs add to at full speed, and that somebody reads now and then.
 ///
 /// Made and dropped in process context, used in any. It wraps at 2^64.
-///
-/// # Invariants
-///
-/// The pointer is to a `u64 __percpu` that this value owns.
-pub(crate) struct Counter(NonNull<u64>);
-
-// SAFETY: The number is per-CPU memory, which is not bound to a thread.
-unsafe impl Send for Counter {}
-// SAFETY: Adding is one instruction on the own CPU's copy; reading tolerates concurrent adding.
-unsafe impl Sync for Counter {}
+pub(crate) struct Counter(Counters<1>);
 
 impl Counter {
     /// A counter that stands at zero.
     pub(crate) fn new() -> Result<Self> {
-        // SAFETY: No requirements; process context by this type's contract.
-        let counter = unsafe { bindings::counter_alloc() };
-        // INVARIANT: The memory was just allocated for us.
-        NonNull::new(counter).map(Self).ok_or(ENOMEM)
+        Counters::new().map(Self)
     }
 
     /// Adds `n`.
     #[inline]
     pub(crate) fn add(&self, n: u64) {
-        // SAFETY: By the type invariants.
-        unsafe { bindings::counter_add(self.0.as_ptr(), n) }
+        self.0.add(0, n);
     }
 
     /// Takes `n` away, for numbers that go up and down.
@@ -120,27 +107,84 @@ impl Counter {
         self.add(n.wrapping_neg());
     }
 
-    /// What all CPUs have added so far. Adding that happens meanwhile may be in it or not: for a
-    /// number that goes up and down see [`Counter::level`].
+    /// What all CPUs have added so far: see [`Counters::sum`].
     pub(crate) fn sum(&self) -> u64 {
-        // SAFETY: By the type invariants.
-        unsafe { bindings::counter_sum(self.0.as_ptr()) }
+        self.0.sum(0)
+    }
+
+    /// The sum, of a number that goes up and down: see [`Counters::level`].
+    pub(crate) fn level(&self) -> u64 {
+        self.0.level(0)
+    }
+}
+
+/// `N` numbers like a [`Counter`] in one piece of memory, each with its index.
+///
+/// # Invariants
+///
+/// The pointer is to a `u64 [N] __percpu` that this value owns.
+pub(crate) struct Counters<const N: usize>(NonNull<u64>);
+
+// SAFETY: The numbers are per-CPU memory, which is not bound to a thread.
+unsafe impl<const N: usize> Send for Counters<N> {}
+// SAFETY: Adding is one instruction on the own CPU's copy; reading tolerates concurrent adding.
+unsafe impl<const N: usize> Sync for Counters<N> {}
+
+impl<const N: usize> Counters<N> {
+    /// Counters that stand at zero.
+    pub(crate) fn new() -> Result<Self> {
+        const { assert!(N > 0 && N <= 1024) };
+        // SAFETY: No requirements; process context by this type's contract.
+        let counters = unsafe { bindings::counters_alloc(N) };
+        // INVARIANT: The memory was just allocated for us.
+        NonNull::new(counters).map(Self).ok_or(ENOMEM)
+    }
+
+    /// The number of that index, which is there for all CPUs; none if it is not below `N`.
+    #[inline]
+    fn get(&self, index: usize) -> Option<*mut u64> {
+        // Not `add`: a pointer to per-CPU memory is a pointer only once a CPU's offset is added.
+        (index < N).then(|| self.0.as_ptr().wrapping_add(index))
+    }
+
+    /// Adds `n` to a number. An index that is not below `N` is ignored.
+    #[inline]
+    pub(crate) fn add(&self, index: usize, n: u64) {
+        if let Some(counter) = self.get(index) {
+            // SAFETY: By the type invariants, and `get()` stays within the memory.
+            unsafe { bindings::counter_add(counter, n) }
+        }
+    }
+
+    /// Takes `n` away from a number that goes up and down.
+    #[inline]
+    pub(crate) fn sub(&self, index: usize, n: u64) {
+        self.add(index, n.wrapping_neg());
+    }
+
+    /// What all CPUs have added to a number so far. Adding that happens meanwhile may be in it or
+    /// not: for a number that goes up and down see [`Counters::level`].
+    pub(crate) fn sum(&self, index: usize) -> u64 {
+        self.get(index).map_or(0, |counter| {
+            // SAFETY: By the type invariants, and `get()` stays within the memory.
+            unsafe { bindings::counter_sum(counter) }
+        })
     }
 
     /// The sum, of a number that goes up and down and is never less than zero.
     ///
     /// If a step down is seen and the step up before it, on another CPU, is not, then the sum is
     /// less than zero: that counts as zero.
-    pub(crate) fn level(&self) -> u64 {
+    pub(crate) fn level(&self, index: usize) -> u64 {
         // CAST: Wrapped around below zero it is the negative number that is meant.
-        let sum = self.sum() as i64;
+        let sum = self.sum(index) as i64;
         sum.max(0).unsigned_abs()
     }
 }
 
-impl Drop for Counter {
+impl<const N: usize> Drop for Counters<N> {
     fn drop(&mut self) {
         // SAFETY: By the type invariants the memory is ours, and nobody uses it after this.
-        unsafe { bindings::counter_free(self.0.as_ptr()) }
+        unsafe { bindings::counters_free(self.0.as_ptr()) }
     }
 }

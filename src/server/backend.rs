@@ -16,6 +16,7 @@ use kernel::alloc::KVec;
 use kernel::prelude::*;
 use kernel::sync::atomic::Acquire;
 use kernel::sync::atomic::Atomic;
+use kernel::sync::atomic::Relaxed;
 use kernel::sync::atomic::Release;
 use kernel::sync::Arc;
 
@@ -26,6 +27,7 @@ use crate::rt::percpu::PerCpu;
 use crate::rt::socket::State;
 use crate::rt::sync::new_spinlock_bh;
 use crate::rt::sync::SpinLockBh;
+use crate::server::stats::Timing;
 use crate::server::upstream::Link;
 use crate::time::Duration;
 use crate::time::Instant;
@@ -45,6 +47,20 @@ pub(crate) struct Backend {
     pub(crate) requests: Counter,
     /// Connections that could not be made.
     pub(crate) failures: Counter,
+    /// Connections begun.
+    pub(crate) connects: Counter,
+    /// Exchanges that used a kept connection.
+    pub(crate) reuses: Counter,
+    /// Octets sent to it.
+    pub(crate) sent: Counter,
+    /// Octets received from it.
+    pub(crate) received: Counter,
+    /// How long it took to accept connections.
+    pub(crate) connecting: Timing,
+    /// How long it took from the end of a request to the first octet of the response.
+    pub(crate) responding: Timing,
+    /// The last connection could not be made.
+    failing: Atomic<bool>,
 }
 
 impl Backend {
@@ -63,6 +79,13 @@ impl Backend {
             active: Counter::new()?,
             requests: Counter::new()?,
             failures: Counter::new()?,
+            connects: Counter::new()?,
+            reuses: Counter::new()?,
+            sent: Counter::new()?,
+            received: Counter::new()?,
+            connecting: Timing::new()?,
+            responding: Timing::new()?,
+            failing: Atomic::new(false),
         });
         Arc::pin_init(backend, GFP_KERNEL)
     }
@@ -74,6 +97,23 @@ impl Backend {
     /// `ADDRESS:PORT`.
     pub(crate) fn authority(&self) -> &[u8] {
         &self.authority
+    }
+
+    /// A connection could not be made.
+    pub(crate) fn failed(&self) {
+        self.failures.add(1);
+        self.failing.store(true, Relaxed);
+    }
+
+    /// A connection was made, which took so long.
+    pub(crate) fn connected(&self, took: Duration) {
+        self.connecting.add(took);
+        self.failing.store(false, Relaxed);
+    }
+
+    /// Whether the last connection could not be made.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.failing.load(Relaxed)
     }
 
     /// Takes an idle connection that is still good, from this CPU's stack or else from another's.

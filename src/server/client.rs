@@ -49,6 +49,8 @@ use crate::server::memory::Memory;
 use crate::server::upstream::Link;
 use crate::server::upstream::Upstream;
 use crate::server::Engine;
+use crate::status::Count;
+use crate::status::Format;
 use crate::time::Instant;
 use step::Chore;
 
@@ -129,7 +131,7 @@ impl Client {
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn start(engine: &Arc<Engine>, socket: Socket) -> Result {
         let config = engine.config();
-        if engine.stats().open.level() >= config.settings.max_connections as u64 {
+        if engine.stats().get(Count::Open) >= config.settings.max_connections as u64 {
             return Err(EBUSY);
         }
         let cpu = socket.incoming_cpu();
@@ -147,9 +149,9 @@ impl Client {
             }),
             GFP_KERNEL,
         )?;
-        engine.stats().open.add(1);
+        engine.stats().count(Count::Open);
         engine.enter(cpu, number, client.clone())?;
-        engine.stats().accepted.add(1);
+        engine.stats().count(Count::Accepted);
         let attached = Attached::attach(socket, client.clone());
         client.state.lock().socket = Some(attached);
         // Octets may have come before the callbacks were in place.
@@ -200,14 +202,16 @@ impl Client {
     /// Begins to connect to the backend that was chosen. Only in the work item.
     #[inline(never)] // Keeps its frame out of its caller's.
     fn connect(self: &Arc<Self>, backend: Arc<Backend>) {
-        self.engine.stats().connects.add(1);
+        self.engine.stats().count(Count::Connects);
+        backend.connects.add(1);
         let link = Upstream::connect(self.engine.net(), backend.clone(), self.clone());
         let mut state = self.state.lock();
         match link {
             Ok(link) => state.upstream = Hop::Connecting(link),
             Err(error) => {
                 state.upstream = Hop::None;
-                backend.failures.add(1);
+                self.engine.stats().count(Count::ConnectFailures);
+                backend.failed();
                 backend.active.sub(1);
                 let memory = error == ENOMEM || error == ENOBUFS;
                 let why = if memory {
@@ -221,10 +225,20 @@ impl Client {
     }
 }
 
+impl Client {
+    /// Writes the status of the gateway for the client. Only in the work item.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn report(&self, format: Format) {
+        let body = self.engine.report(format).ok();
+        let mut state = self.state.lock();
+        state.answer(clock::now(), format, body.as_deref());
+    }
+}
+
 #[pinned_drop]
 impl PinnedDrop for Client {
     fn drop(self: Pin<&mut Self>) {
-        self.engine.stats().open.sub(1);
+        self.engine.stats().less(Count::Open);
     }
 }
 
@@ -257,6 +271,7 @@ impl WorkItem for Client {
                 Chore::None => return,
                 Chore::Again => return this.wake(),
                 Chore::Connect(backend) => this.connect(backend),
+                Chore::Report(format) => this.report(format),
                 Chore::Close(hop) => hop.abandon(),
                 Chore::CloseClient { abort } => return this.close(abort),
             }

@@ -30,6 +30,7 @@ use kernel::workqueue::WorkItem;
 
 use crate::config;
 use crate::config::Settings;
+use crate::rt::clock;
 use crate::rt::net::Net;
 use crate::rt::percpu::PerCpu;
 use crate::rt::random;
@@ -42,6 +43,9 @@ use crate::server::client::Client;
 use crate::server::listener::Listener;
 use crate::server::stats::Stats;
 use crate::server::sweep::Sweep;
+use crate::status::Count;
+use crate::time::Instant;
+use crate::time::UnixTime;
 
 /// One state of the configuration.
 pub(crate) struct Config {
@@ -90,6 +94,9 @@ type Clients = SpinLockBh<RBTree<u64, Arc<Client>>>;
 #[pin_data]
 pub(crate) struct Engine {
     net: Net,
+    /// When it began, on both clocks.
+    started: Instant,
+    started_at: UnixTime,
     stats: Stats,
     #[pin]
     config: SpinLockBh<Arc<Config>>,
@@ -118,6 +125,8 @@ impl Engine {
         let engine = Arc::pin_init(
             try_pin_init!(Self {
                 net,
+                started: clock::now(),
+                started_at: clock::unix_now(),
                 stats: Stats::new()?,
                 config <- new_spinlock_bh!(config),
                 clients,
@@ -138,6 +147,14 @@ impl Engine {
 
     pub(crate) fn net(&self) -> &Net {
         &self.net
+    }
+
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
+    pub(crate) fn started_at(&self) -> UnixTime {
+        self.started_at
     }
 
     pub(crate) fn stats(&self) -> &Stats {
@@ -183,6 +200,12 @@ impl Engine {
     /// The CPU that this runs on, or ran on a moment ago.
     pub(crate) fn here(&self) -> u32 {
         self.clients.current().0
+    }
+
+    /// The port that is listened on, 0 for none.
+    pub(crate) fn port(&self) -> u16 {
+        let listener = self.listener.lock();
+        listener.as_ref().map_or(0, |listener| listener.port())
     }
 
     /// Puts another listener in place and returns the old one. Process context.
@@ -275,7 +298,7 @@ impl Engine {
         for backend in &self.config().backends {
             backend.retire();
         }
-        let left = self.stats.open.sum();
+        let left = self.stats.get(Count::Open);
         if warn_on!(left != 0) {
             pr_err!("{} client connections were not closed\n", left);
         }

@@ -7,7 +7,7 @@
 //! `port` serialises everything that changes the configuration. It is held while a socket is
 //! bound and while old connections are closed; nothing that is called under it comes back here.
 
-use core::fmt;
+use kernel::alloc::KVVec;
 use kernel::alloc::KVec;
 use kernel::new_mutex;
 use kernel::prelude::*;
@@ -23,6 +23,7 @@ use crate::server::engine;
 use crate::server::engine::Config;
 use crate::server::listener::Listener;
 use crate::server::Engine;
+use crate::status::Format;
 
 /// One namespace's gateway.
 #[pin_data]
@@ -166,72 +167,10 @@ impl Instance {
         Ok(())
     }
 
-    /// Writes the table of `/proc/net/resin/status`.
-    #[inline(never)] // Keeps its frame out of its caller's.
-    pub(crate) fn write_status(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        let stats = self.engine.stats();
-        writeln!(out, "port         {}", self.port())?;
-        writeln!(
-            out,
-            "clients      {} open, {} accepted, {} refused",
-            stats.open.level(),
-            stats.accepted.sum(),
-            stats.refused.sum(),
-        )?;
-        writeln!(
-            out,
-            "requests     {} ({} aborted), {} octets sent",
-            stats.requests.sum(),
-            stats.aborted.sum(),
-            stats.sent.sum(),
-        )?;
-        write!(out, "answers     ")?;
-        for (class, counter) in (2..).zip(stats.answers.iter()) {
-            write!(out, " {class}xx {}", counter.sum())?;
-        }
-        writeln!(out, ", {} of them our own pages", stats.pages.sum())?;
-        writeln!(
-            out,
-            "backends     {} connects, {} reuses",
-            stats.connects.sum(),
-            stats.reuses.sum(),
-        )?;
-        writeln!(out)?;
-        self.write_backends(out)
+    /// Tells how the gateway is: see [`Engine::report`].
+    pub(crate) fn report(&self, format: Format) -> Result<KVVec<u8>> {
+        self.engine.report(format)
     }
-
-    #[inline(never)] // Keeps its frame out of its caller's.
-    fn write_backends(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        out.write_str(TABLE_HEAD)?;
-        for (index, backend) in self.engine.config().backends.iter().enumerate() {
-            write_backend(index, backend, out)?;
-        }
-        Ok(())
-    }
-}
-
-/// The first line of the table that [`write_backend`] goes on with.
-const TABLE_HEAD: &str = "srun     state     active   pooled   requests   failures  address\n";
-
-#[inline(never)] // Keeps its frame out of its caller's.
-fn write_backend(index: usize, backend: &Backend, out: &mut dyn fmt::Write) -> fmt::Result {
-    let state = if backend.config().admin == config::Admin::Up {
-        "up  "
-    } else {
-        "down"
-    };
-    write!(out, "srun-{index:<3} {state}")?;
-    column(out, 11, backend.active.level())?;
-    column(out, 9, backend.pooled() as u64)?;
-    column(out, 11, backend.requests.sum())?;
-    column(out, 11, backend.failures.sum())?;
-    writeln!(out, "  {}", backend.config().addr)
-}
-
-/// A number at the right of a column. A call of its own each, for the sake of the stack.
-#[inline(never)] // Keeps its frame out of its caller's.
-fn column(out: &mut dyn fmt::Write, width: usize, number: u64) -> fmt::Result {
-    write!(out, "{number:>width$}")
 }
 
 /// Another list of the same backends.

@@ -27,6 +27,7 @@ use crate::rt::socket::Events;
 use crate::rt::socket::Socket;
 use crate::server::client::Client;
 use crate::server::Engine;
+use crate::status::Count;
 
 /// Connections that may wait to be accepted; the kernel's `somaxconn` does not bound it.
 const BACKLOG: i32 = 4096;
@@ -37,6 +38,7 @@ const BUDGET: u32 = 64;
 #[pin_data]
 pub(crate) struct Listener {
     engine: Arc<Engine>,
+    port: u16,
     #[pin]
     socket: Mutex<Option<Attached<Listener>>>,
     /// Accepting failed for lack of something: the sweep tries again.
@@ -60,6 +62,7 @@ impl Listener {
         let listener = Arc::pin_init(
             pin_init!(Self {
                 engine,
+                port,
                 socket <- new_mutex!(None, "resin listener"),
                 again: Atomic::new(false),
                 work <- new_work!("resin accept"),
@@ -71,6 +74,10 @@ impl Listener {
         // What came before the socket was in its place.
         listener.wake();
         Ok(listener)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     /// Stops listening. Connections that are not accepted yet are reset. Process context.
@@ -100,8 +107,13 @@ impl Listener {
         };
         match accepted {
             Ok(Some(socket)) => {
-                if Client::start(&self.engine, socket).is_err() {
-                    self.engine.stats().refused.add(1);
+                if let Err(error) = Client::start(&self.engine, socket) {
+                    let full = error == EBUSY;
+                    self.engine.stats().count(if full {
+                        Count::RefusedLimit
+                    } else {
+                        Count::RefusedMemory
+                    });
                 }
                 true
             }

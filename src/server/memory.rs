@@ -19,6 +19,11 @@ static HELD: Atomic<usize> = Atomic::new(0);
 /// must not be able to take all of it.
 const SHARE: usize = 8;
 
+/// How many octets all buffers hold, and how many they may.
+pub(crate) fn held() -> (usize, usize) {
+    (HELD.load(Relaxed), memory::total() / SHARE)
+}
+
 /// Memory of one buffer. It never sleeps and leaves the kernel's reserves alone: usable in softirq.
 ///
 /// # Invariants

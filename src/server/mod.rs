@@ -15,6 +15,7 @@ pub(crate) mod instance;
 pub(crate) mod listener;
 pub(crate) mod memory;
 pub(crate) mod stats;
+pub(crate) mod status;
 pub(crate) mod sweep;
 pub(crate) mod upstream;
 

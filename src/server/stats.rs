@@ -5,30 +5,17 @@
 use kernel::prelude::*;
 
 use crate::exchange::Outcome;
-use crate::rt::percpu::Counter;
+use crate::http::Status;
+use crate::rt::percpu::Counters;
+use crate::status::histogram;
+use crate::status::Count;
+use crate::time::Duration;
 
-/// Counters of one namespace since the module was loaded.
+/// Counters of one namespace since it began. Made in process context, used in any.
 pub(crate) struct Stats {
-    /// Client connections accepted.
-    pub(crate) accepted: Counter,
-    /// Client connections refused because there were too many, or no memory.
-    pub(crate) refused: Counter,
-    /// Client connections that are open.
-    pub(crate) open: Counter,
-    /// Exchanges ended.
-    pub(crate) requests: Counter,
-    /// Exchanges whose answer was cut short.
-    pub(crate) aborted: Counter,
-    /// Answers by the first digit of their status: 2xx, 3xx, 4xx, 5xx.
-    pub(crate) answers: [Counter; 4],
-    /// Error pages of our own.
-    pub(crate) pages: Counter,
-    /// Connections opened to backends.
-    pub(crate) connects: Counter,
-    /// Exchanges that used a kept-alive backend connection.
-    pub(crate) reuses: Counter,
-    /// Octets sent to clients.
-    pub(crate) sent: Counter,
+    counts: Counters<{ Count::LEN }>,
+    /// How long exchanges took.
+    durations: Timing,
 }
 
 impl Stats {
@@ -36,41 +23,102 @@ impl Stats {
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn new() -> Result<Self> {
         Ok(Self {
-            accepted: Counter::new()?,
-            refused: Counter::new()?,
-            open: Counter::new()?,
-            requests: Counter::new()?,
-            aborted: Counter::new()?,
-            answers: [
-                Counter::new()?,
-                Counter::new()?,
-                Counter::new()?,
-                Counter::new()?,
-            ],
-            pages: Counter::new()?,
-            connects: Counter::new()?,
-            reuses: Counter::new()?,
-            sent: Counter::new()?,
+            counts: Counters::new()?,
+            durations: Timing::new()?,
         })
+    }
+
+    /// Counts one.
+    pub(crate) fn count(&self, what: Count) {
+        self.add(what, 1);
+    }
+
+    /// Counts `n`.
+    pub(crate) fn add(&self, what: Count, n: u64) {
+        self.counts.add(what as usize, n);
+    }
+
+    /// Takes one away, of what goes up and down.
+    pub(crate) fn less(&self, what: Count) {
+        self.counts.sub(what as usize, 1);
+    }
+
+    /// How many there have been, or are.
+    pub(crate) fn get(&self, what: Count) -> u64 {
+        if what.is_level() {
+            self.counts.level(what as usize)
+        } else {
+            self.counts.sum(what as usize)
+        }
     }
 
     /// Counts an exchange that is over.
     pub(crate) fn finish(&self, outcome: &Outcome) {
-        self.requests.add(1);
+        self.count(Count::Requests);
+        self.durations.add(outcome.total);
+        if outcome.uploads {
+            self.count(Count::Uploads);
+        }
+        if outcome.replayed {
+            self.count(Count::Replays);
+        }
+        if outcome.tunnel {
+            self.less(Count::Tunnels);
+        }
         if outcome.aborted {
-            self.aborted.add(1);
+            self.count(Count::of_ending(outcome.ending[0]));
         }
-        if outcome.own_page {
-            self.pages.add(1);
+        if let Some(limit) = Count::of_limit(outcome.ending) {
+            self.count(limit);
         }
-        let class = outcome
-            .status
-            .map_or(0, |status| usize::from(status.code() / 100));
-        if let Some(counter) = class
-            .checked_sub(2)
-            .and_then(|index| self.answers.get(index))
-        {
-            counter.add(1);
+        let Some(status) = outcome.status else {
+            return;
+        };
+        self.count(Count::of_answer(status));
+        match (outcome.own_page, status) {
+            (true, Status::OK) => self.count(Count::OwnAnswers),
+            (true, status) => self.count(Count::of_page(status)),
+            (false, _) => {}
         }
+    }
+
+    /// An exchange has become a tunnel.
+    pub(crate) fn tunnel(&self) {
+        self.count(Count::Tunnels);
+        self.count(Count::TunnelsOpened);
+    }
+
+    /// Appends what a [`Snapshot`](crate::status::Snapshot) wants: each [`Count`], then the
+    /// durations. `into` has room for it.
+    pub(crate) fn read(&self, into: &mut KVVec<u64>) -> Result {
+        for index in 0..Count::LEN {
+            // What goes up and down may seem to be below zero; nothing else comes near 2^63.
+            into.push(self.counts.level(index), GFP_KERNEL)?;
+        }
+        self.durations.read(into)
+    }
+}
+
+/// How long something took, each time. Made in process context, used in any.
+pub(crate) struct Timing(Counters<{ histogram::SLOTS }>);
+
+impl Timing {
+    /// Nothing was timed yet.
+    pub(crate) fn new() -> Result<Self> {
+        Counters::new().map(Self)
+    }
+
+    /// It took so long.
+    pub(crate) fn add(&self, span: Duration) {
+        self.0.add(histogram::bucket(span), 1);
+        self.0.add(histogram::SUM, histogram::micros(span));
+    }
+
+    /// Appends what a [`Histogram`](crate::status::Histogram) wants.
+    pub(crate) fn read(&self, into: &mut KVVec<u64>) -> Result {
+        for index in 0..histogram::SLOTS {
+            into.push(self.0.sum(index), GFP_KERNEL)?;
+        }
+        Ok(())
     }
 }

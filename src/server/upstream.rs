@@ -13,6 +13,7 @@ use kernel::sync::atomic::Relaxed;
 use kernel::sync::Arc;
 use kernel::sync::ArcBorrow;
 
+use crate::rt::clock;
 use crate::rt::net::Net;
 use crate::rt::socket::Attached;
 use crate::rt::socket::Event;
@@ -31,6 +32,8 @@ pub(crate) type Link = Attached<Upstream>;
 #[pin_data]
 pub(crate) struct Upstream {
     backend: Arc<Backend>,
+    /// When it began to connect.
+    begun: Instant,
     /// Who is to be woken; nobody while the connection is idle.
     #[pin]
     waiter: SpinLockBh<Option<Arc<Client>>>,
@@ -48,6 +51,7 @@ impl Upstream {
         let upstream = Arc::pin_init(
             pin_init!(Self {
                 backend,
+                begun: clock::now(),
                 waiter <- new_spinlock_bh!(Some(client)),
                 stale: Atomic::new(false),
                 idle_since: Atomic::new(0),
@@ -61,6 +65,10 @@ impl Upstream {
 
     pub(crate) fn backend(&self) -> &Arc<Backend> {
         &self.backend
+    }
+
+    pub(crate) fn begun(&self) -> Instant {
+        self.begun
     }
 
     /// From now on this client is woken. The client looks at the socket afterwards.

@@ -344,9 +344,9 @@ bool resin_helper_spin_trylock_bh(spinlock_t *lock)
 
 /* --- rt/percpu.rs ------------------------------------------------------------------------------ */
 
-u64 __percpu *resin_helper_counter_alloc(void)
+u64 __percpu *resin_helper_counters_alloc(size_t count)
 {
-	return alloc_percpu(u64);
+	return __alloc_percpu(array_size(count, sizeof(u64)), __alignof__(u64));
 }
 
 void resin_helper_counter_add(u64 __percpu *counter, u64 n)
@@ -364,9 +364,9 @@ u64 resin_helper_counter_sum(u64 __percpu *counter)
 	return sum;
 }
 
-void resin_helper_counter_free(u64 __percpu *counter)
+void resin_helper_counters_free(u64 __percpu *counters)
 {
-	free_percpu(counter);
+	free_percpu(counters);
 }
 
 /* --- rt/workqueue.rs --------------------------------------------------------------------------- */

@@ -79,10 +79,10 @@ bool resin_helper_spin_trylock_bh(spinlock_t *lock);
 
 /* rt/percpu.rs */
 
-u64 __percpu *resin_helper_counter_alloc(void);
+u64 __percpu *resin_helper_counters_alloc(size_t count);
 void resin_helper_counter_add(u64 __percpu *counter, u64 n);
 u64 resin_helper_counter_sum(u64 __percpu *counter);
-void resin_helper_counter_free(u64 __percpu *counter);
+void resin_helper_counters_free(u64 __percpu *counters);
 
 /* rt/workqueue.rs */
 

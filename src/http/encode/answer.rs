@@ -129,6 +129,23 @@ pub(crate) fn options_answer(answer: &Answer, out: &mut Writer<'_>) -> Result<()
 /// The methods that we know and relay (RFC 9110 section 10.2.1); others pass as well.
 const RELAYED: &[u8] = b"GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, TRACE";
 
+/// Octets that [`report_head`] writes at most.
+pub(crate) const REPORT_ROOM: usize = 320;
+
+/// Writes the head of an answer that tells how the gateway is: of a type of at most 80 octets.
+pub(crate) fn report_head(
+    content_type: &str,
+    length: u64,
+    answer: &Answer,
+    out: &mut Writer<'_>,
+) -> Result<(), Full> {
+    put_start(Status::OK, answer, out)?;
+    put_field(b"Content-Type", content_type.as_bytes(), out)?;
+    put_field(b"Cache-Control", b"no-store", out)?;
+    put_field(b"X-Content-Type-Options", b"nosniff", out)?;
+    put_end(length, answer, out)
+}
+
 fn put_start(status: Status, answer: &Answer, out: &mut Writer<'_>) -> Result<(), Full> {
     put_status_line(status, status.reason().as_bytes(), out)?;
     put_field(b"Date", &date::format(answer.now), out)

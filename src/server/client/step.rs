@@ -15,6 +15,7 @@ use crate::exchange::Action;
 use crate::exchange::Buffers;
 use crate::exchange::Event;
 use crate::exchange::Io;
+use crate::exchange::Phase;
 use crate::exchange::Refusal;
 use crate::rt::clock;
 use crate::rt::socket;
@@ -23,6 +24,8 @@ use crate::rt::socket::Io as Moved;
 use crate::server::backend::Backend;
 use crate::server::engine::Config;
 use crate::server::memory::Memory;
+use crate::status::Count;
+use crate::status::Format;
 use crate::time::Instant;
 
 /// Rounds of one step: each moves at most one buffer each way.
@@ -36,6 +39,8 @@ pub(super) enum Chore {
     Again,
     /// Connect to this backend.
     Connect(Arc<Backend>),
+    /// Write the status of the gateway for the client.
+    Report(Format),
     /// Close a backend connection.
     Close(Hop),
     /// Close the client's connection: it is over.
@@ -104,6 +109,7 @@ impl Client {
                         return Some(Chore::Connect(backend));
                     }
                 }
+                Action::Report(format) => return Some(Chore::Report(format)),
                 Action::ShutdownClient => state.shutdown.client = true,
                 Action::ShutdownUpstream => state.shutdown.upstream = true,
                 Action::CloseClient { abort } => return Some(Chore::CloseClient { abort }),
@@ -132,7 +138,8 @@ impl Client {
             return Some(backend);
         };
         link.owner().serve(self.clone());
-        self.engine.stats().reuses.add(1);
+        self.engine.stats().count(Count::Reuses);
+        link.owner().backend().reuses.add(1);
         state.upstream = Hop::Up(link);
         state.handle(now, Event::UpstreamReady { reused: true });
         None
@@ -153,6 +160,20 @@ impl State {
         self.exchange.handle(now, event, &mut io);
     }
 
+    /// Gives the client the status of the gateway, or none if there was no memory for it.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(super) fn answer(&mut self, now: Instant, format: Format, body: Option<&[u8]>) {
+        let mut io = io(
+            &mut self.buffers,
+            &self.config,
+            self.socket.as_ref(),
+            &self.upstream,
+            (self.peer, self.id),
+        );
+        self.exchange
+            .answer(now, format.content_type(), body, &mut io);
+    }
+
     /// Sends the FINs that are due, if the sockets can be had.
     fn finish_sending(&mut self) {
         if self.shutdown.client {
@@ -170,10 +191,10 @@ impl State {
     /// Moves octets wherever they can be moved.
     fn transfer(&mut self, client: &Client, now: Instant) -> [Moves; 5] {
         [
-            self.connected(now),
+            self.connected(client, now),
             self.send_client(client, now),
-            self.send_upstream(now),
-            self.recv_upstream(now),
+            self.send_upstream(client, now),
+            self.recv_upstream(client, now),
             self.recv_client(client, now),
         ]
     }
@@ -181,6 +202,9 @@ impl State {
     /// Lets go of the backend connection; what can't be kept is returned to be closed.
     #[inline(never)] // Keeps its frame out of its caller's.
     fn release(&mut self, reuse: bool, now: Instant) -> Option<Chore> {
+        if let (Hop::Up(link), Some(span)) = (&self.upstream, self.exchange.take_answered_in()) {
+            link.owner().backend().responding.add(span);
+        }
         match core::mem::replace(&mut self.upstream, Hop::None) {
             Hop::Up(link) if reuse => {
                 let backend = link.owner().backend().clone();
@@ -198,17 +222,20 @@ impl State {
     }
 
     /// Looks whether the connection to the backend has come up, or has failed.
-    fn connected(&mut self, now: Instant) -> Moves {
+    fn connected(&mut self, client: &Client, now: Instant) -> Moves {
         let Hop::Connecting(link) = &self.upstream else {
             return Moves::None;
         };
         let event = match link.state() {
             socket::State::Connecting => return Moves::None,
             socket::State::Established | socket::State::HalfClosed => {
+                let owner = link.owner();
+                owner.backend().connected(now.since(owner.begun()));
                 Event::UpstreamReady { reused: false }
             }
             socket::State::Closed => {
-                link.owner().backend().failures.add(1);
+                client.engine.stats().count(Count::ConnectFailures);
+                link.owner().backend().failed();
                 Event::UpstreamRefused(Refusal::Unreachable)
             }
         };
@@ -235,7 +262,7 @@ impl State {
         }
         match socket.send(parts, false) {
             Ok(Moved::Done(taken)) => {
-                client.engine.stats().sent.add(taken as u64);
+                client.engine.stats().add(Count::ClientSent, taken as u64);
                 self.client_took(now, taken);
                 Moves::Some
             }
@@ -260,7 +287,7 @@ impl State {
     }
 
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn send_upstream(&mut self, now: Instant) -> Moves {
+    fn send_upstream(&mut self, client: &Client, now: Instant) -> Moves {
         let Hop::Up(link) = &self.upstream else {
             return Moves::None;
         };
@@ -270,6 +297,8 @@ impl State {
         }
         match link.send(parts, false) {
             Ok(Moved::Done(taken)) => {
+                client.engine.stats().add(Count::BackendSent, taken as u64);
+                link.owner().backend().sent.add(taken as u64);
                 self.upstream_took(now, taken);
                 Moves::Some
             }
@@ -296,7 +325,7 @@ impl State {
     }
 
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn recv_upstream(&mut self, now: Instant) -> Moves {
+    fn recv_upstream(&mut self, client: &Client, now: Instant) -> Moves {
         let Hop::Up(link) = &self.upstream else {
             return Moves::None;
         };
@@ -308,6 +337,11 @@ impl State {
         };
         let event = match link.recv(room) {
             Ok(Moved::Done(octets)) => {
+                client
+                    .engine
+                    .stats()
+                    .add(Count::BackendReceived, octets as u64);
+                link.owner().backend().received.add(octets as u64);
                 self.buffers.response.advance(octets);
                 Event::UpstreamData
             }
@@ -317,7 +351,11 @@ impl State {
             Err(error) if error == EPIPE => Event::UpstreamEof,
             Err(_) => Event::UpstreamLost,
         };
+        let before = self.exchange.phase();
         self.handle(now, event);
+        if before != Phase::Tunnel && self.exchange.phase() == Phase::Tunnel {
+            client.engine.stats().tunnel();
+        }
         Moves::Some
     }
 
@@ -337,6 +375,10 @@ impl State {
         }
         let event = match socket.recv(room) {
             Ok(Moved::Done(octets)) => {
+                client
+                    .engine
+                    .stats()
+                    .add(Count::ClientReceived, octets as u64);
                 // Since the request before, others may have come into force.
                 if self.buffers.request.is_empty() {
                     self.config = client.engine.config();

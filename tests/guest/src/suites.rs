@@ -12,6 +12,7 @@ mod proc;
 mod relay;
 mod requests;
 mod session2001;
+mod status;
 mod timeouts;
 mod unload;
 
@@ -27,6 +28,7 @@ pub const ALL: &[&[Test]] = &[
     requests::TESTS,
     faults::TESTS,
     clients::TESTS,
+    status::TESTS,
     timeouts::TESTS,
     load::TESTS,
     namespaces::TESTS,

@@ -19,6 +19,7 @@ mod list;
 mod simulation;
 mod slab;
 mod split;
+mod status;
 mod strict;
 mod time;
 

@@ -398,7 +398,7 @@ fn oversized_and_odd_writes() -> Outcome {
 
 fn read_only_files_refuse_writes() -> Outcome {
     Gateway::load(PORT)?;
-    for name in ["last-error", "status"] {
+    for name in ["last-error", "status", "metrics"] {
         if !gateway::path(name).exists() {
             continue;
         }

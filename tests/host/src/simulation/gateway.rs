@@ -149,6 +149,7 @@ impl World {
                         return Some(Chore::Connect);
                     }
                 }
+                Action::Report(format) => panic!("nobody may see {format:?}"),
                 Action::ShutdownClient => self.shutdown.0 = true,
                 Action::ShutdownUpstream => self.shutdown.1 = true,
                 Action::CloseClient { abort } => return Some(Chore::CloseClient { abort }),

@@ -220,6 +220,13 @@ impl Bench {
         }
     }
 
+    /// The status of the gateway that was asked for, or no memory for it.
+    pub(super) fn report(&mut self, content_type: &str, body: Option<&[u8]>) {
+        let acked = (self.client_acked, self.upstream_acked);
+        let mut io = io(&mut self.buffers, &self.settings, self.name, acked);
+        self.exchange.answer(self.now, content_type, body, &mut io);
+    }
+
     /// The client takes up to `most` octets.
     pub(super) fn take_some(&mut self, most: usize) -> usize {
         let parts = self.exchange.client_output(&self.buffers).concat();

@@ -6,6 +6,7 @@ use super::bench::{Bench, GET};
 use super::OK;
 use crate::config::Forwarding;
 use crate::exchange::{Action, Event, Phase};
+use crate::status::Format;
 
 #[test]
 fn each_message_tells_of_the_gateway() {
@@ -101,6 +102,63 @@ fn a_whole_exchange_has_its_limit() {
     let rest = bench.deadline() - bench.now;
     bench.pass(rest);
     assert_eq!(bench.phase(), Phase::Closed);
+}
+
+/// The status of the gateway is for those who are named, and nobody else learns that it is there.
+#[test]
+fn the_status_is_shown_to_whom_it_may_be() {
+    const ASK: &[u8] = b"GET /caucho-status?format=json HTTP/1.1\r\nHost: h\r\n\r\n";
+    let bench = |networks: &str| {
+        let mut bench = Bench::new();
+        let text = format!("status-allow {networks}");
+        bench.settings.apply(text.as_bytes()).unwrap();
+        bench
+    };
+    for (networks, shown) in [
+        ("none", false),
+        ("10.0.0.0/8", false),
+        ("192.0.2.0/24", true),
+    ] {
+        let mut bench = bench(networks);
+        bench.client(ASK);
+        let expected = if shown {
+            Action::Report(Format::Json)
+        } else {
+            Action::Connect { fresh: false }
+        };
+        assert_eq!(bench.actions(), [expected], "{networks}");
+    }
+    let mut allowed = bench("192.0.2.1");
+    for (head, body) in [
+        (false, Some(&b"{}"[..])),
+        (true, Some(b"{}")),
+        (false, None),
+    ] {
+        let ask = if head {
+            [b"HEAD", &ASK[3..]].concat()
+        } else {
+            ASK.to_vec()
+        };
+        allowed.client(&ask);
+        assert_eq!(allowed.actions(), [Action::Report(Format::Json)]);
+        assert_eq!(allowed.phase(), Phase::Report);
+        allowed.report("application/json", body);
+        let answer = allowed.answer(head);
+        let expected = if body.is_some() { 200 } else { 503 };
+        assert_eq!((answer.status, answer.closes()), (expected, false));
+        if body.is_some() {
+            assert_eq!(answer.body, if head { &b""[..] } else { b"{}" });
+            assert_eq!(answer.field("Content-Length"), Some("2"));
+            assert_eq!(answer.field("Content-Type"), Some("application/json"));
+        }
+        allowed.assert_finished(expected, true);
+    }
+    allowed.client(b"GET /caucho-status?format=xml HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(allowed.page().status, 400);
+    allowed.actions();
+    // What changes something is not for us.
+    allowed.client(b"POST /caucho-status HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(allowed.actions(), [Action::Connect { fresh: false }]);
 }
 
 const UPGRADE: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";

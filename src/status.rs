@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the gateway tells about itself: a picture of one moment, and its forms for people and for
+//! machines.
+//!
+//! One table of [`Family`]s names everything that is counted; each form goes through it, so that a
+//! new counter is one [`Count`], its entry there, and the code that counts.
+
+mod asked;
+mod count;
+pub(crate) mod escape;
+mod family;
+pub(crate) mod histogram;
+mod html;
+mod json;
+pub(crate) mod numbers;
+mod openmetrics;
+mod table;
+
+#[allow(unused_imports)] // Named for the tests and the glue, not all of them in every build.
+pub(crate) use self::{
+    asked::{asked, Format},
+    count::Count,
+    family::{backend_families, groups, Family, Kind, Unit, Values},
+    histogram::Histogram,
+    openmetrics::Flavour, //
+};
+
+use core::fmt;
+
+use crate::config::{self, Admin};
+use crate::time::{Duration, UnixTime};
+
+/// The gateway of one network namespace at one moment.
+pub(crate) struct Snapshot<'a> {
+    /// The port that is listened on, 0 for none.
+    pub(crate) port: u16,
+    /// When this was taken.
+    pub(crate) now: UnixTime,
+    /// When the gateway began.
+    pub(crate) started: UnixTime,
+    /// How long ago that is.
+    pub(crate) uptime: Duration,
+    /// The setting `connect-timeout`.
+    pub(crate) connect_timeout: Duration,
+    /// How long an idle connection to a backend is kept: the setting `idle-timeout`.
+    pub(crate) live_time: Duration,
+    /// How long a backend is not asked after it could not be reached. None: it is asked again at
+    /// once.
+    pub(crate) dead_time: Option<Duration>,
+    /// The setting `max-connections`.
+    pub(crate) max_connections: u64,
+    /// Octets of buffers, in all namespaces.
+    pub(crate) memory: u64,
+    /// And how many they may be.
+    pub(crate) memory_limit: u64,
+    /// What was counted, by [`Count`].
+    pub(crate) counts: &'a [u64],
+    /// How long exchanges took, from the first octet of the request to the last of the answer.
+    pub(crate) durations: Histogram<'a>,
+    /// The backends, in their order.
+    pub(crate) backends: &'a [Backend<'a>],
+}
+
+impl Snapshot<'_> {
+    /// What was counted of one thing.
+    pub(crate) fn count(&self, count: Count) -> u64 {
+        self.counts.get(count as usize).copied().unwrap_or(0)
+    }
+}
+
+/// A backend at that moment. Its numbers begin anew when it is configured anew.
+pub(crate) struct Backend<'a> {
+    /// As it is configured.
+    pub(crate) config: &'a config::Backend,
+    /// The last connection to it could not be made.
+    pub(crate) failing: bool,
+    /// Exchanges and connection attempts under way.
+    pub(crate) active: u64,
+    /// Idle connections that are kept.
+    pub(crate) pooled: u64,
+    /// Exchanges begun.
+    pub(crate) requests: u64,
+    /// Connections that could not be made.
+    pub(crate) failures: u64,
+    /// Connections that were begun.
+    pub(crate) connects: u64,
+    /// Exchanges that used a kept connection.
+    pub(crate) reuses: u64,
+    /// Octets sent to it.
+    pub(crate) sent: u64,
+    /// Octets received from it.
+    pub(crate) received: u64,
+    /// How long it took to accept connections.
+    pub(crate) connecting: Histogram<'a>,
+    /// How long it took from the end of a request to the first octet of the response.
+    pub(crate) responding: Histogram<'a>,
+}
+
+impl Backend<'_> {
+    /// In one word how it is.
+    pub(crate) fn state(&self) -> State {
+        match self.config.admin {
+            Admin::Down => State::Down,
+            Admin::Drain => State::Drain,
+            Admin::Up if self.failing => State::Failing,
+            Admin::Up => State::Ok,
+        }
+    }
+}
+
+/// How a backend is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// In use.
+    Ok,
+    /// In use, but the last connection to it could not be made.
+    Failing,
+    /// The administrator wants it to get no new sessions.
+    Drain,
+    /// The administrator wants it to get no requests.
+    Down,
+}
+
+impl State {
+    /// All of them.
+    pub(crate) const ALL: [State; 4] = [State::Ok, State::Failing, State::Drain, State::Down];
+
+    /// The word for it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            State::Ok => "ok",
+            State::Failing => "failing",
+            State::Drain => "drain",
+            State::Down => "down",
+        }
+    }
+}
+
+/// Writes `snapshot` in one of its forms.
+///
+/// # Errors
+///
+/// Only those of `out`.
+#[inline(never)] // Keeps its frame out of its caller's.
+pub(crate) fn render(
+    snapshot: &Snapshot<'_>,
+    format: Format,
+    out: &mut dyn fmt::Write,
+) -> fmt::Result {
+    match format {
+        Format::Html => html::write(snapshot, out),
+        Format::Json => json::write(snapshot, out),
+        Format::OpenMetrics => openmetrics::write(snapshot, Flavour::OpenMetrics, out),
+        Format::Prometheus => openmetrics::write(snapshot, Flavour::Prometheus, out),
+        Format::Text => table::write(snapshot, out),
+    }
+}

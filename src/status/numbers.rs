@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Numbers as people and as machines like to read them.
+
+use core::fmt::{self, Display, Formatter};
+
+use crate::time::Duration;
+
+/// Microseconds as seconds with a fraction: `0.000271`, `12.0`.
+pub(crate) struct Seconds(pub(crate) u64);
+
+impl Display for Seconds {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let (whole, mut rest, mut digits) = (self.0 / 1_000_000, self.0 % 1_000_000, 6_usize);
+        while digits > 1 && rest % 10 == 0 {
+            rest /= 10;
+            digits = digits.saturating_sub(1);
+        }
+        write!(f, "{whole}.{rest:0digits$}")
+    }
+}
+
+/// A number with a comma between groups of three digits.
+pub(crate) struct Grouped(pub(crate) u64);
+
+impl Display for Grouped {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        // From the highest group on; 2^64 has seven.
+        let mut group = 1_000_000_000_000_000_000u64;
+        let mut begun = false;
+        while group > 0 {
+            let digits = self.0.checked_div(group).unwrap_or(0) % 1000;
+            if begun {
+                write!(f, ",{digits:03}")?;
+            } else if digits > 0 || group == 1 {
+                write!(f, "{digits}")?;
+                begun = true;
+            }
+            group /= 1000;
+        }
+        Ok(())
+    }
+}
+
+/// Octets in the largest unit that leaves at least one: `17 B`, `4.2 MiB`.
+pub(crate) struct Octets(pub(crate) u64);
+
+impl Display for Octets {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        const UNITS: [(&str, u32); 6] = [
+            ("EiB", 60),
+            ("PiB", 50),
+            ("TiB", 40),
+            ("GiB", 30),
+            ("MiB", 20),
+            ("KiB", 10),
+        ];
+        let fit = UNITS.iter().find(|(_, bits)| self.0 >> bits > 0);
+        let Some((unit, bits)) = fit else {
+            return write!(f, "{} B", self.0);
+        };
+        let whole = self.0 >> bits;
+        // The first ten bits behind the point are enough for one digit.
+        let tenth = ((self.0 >> bits.saturating_sub(10)) & 1023).saturating_mul(10) >> 10;
+        write!(f, "{whole}.{tenth} {unit}")
+    }
+}
+
+/// A span in its two largest units: `3 d 4 h`, `12 s`.
+pub(crate) struct Ago(pub(crate) Duration);
+
+impl Display for Ago {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        let minutes = seconds / 60;
+        let hours = minutes / 60;
+        let days = hours / 24;
+        match (days, hours, minutes) {
+            (1.., ..) => write!(f, "{days} d {} h", hours % 24),
+            (0, 1.., _) => write!(f, "{hours} h {} min", minutes % 60),
+            (0, 0, 1..) => write!(f, "{minutes} min {} s", seconds % 60),
+            _ => write!(f, "{seconds} s"),
+        }
+    }
+}
+
+/// Microseconds in a unit that leaves few digits: `87 µs`, `4.2 ms`, `1.3 s`.
+pub(crate) struct Took(pub(crate) u64);
+
+impl Display for Took {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0..=999 => write!(f, "{} \u{b5}s", self.0),
+            1000..=999_999 => write!(f, "{}.{} ms", self.0 / 1000, self.0 / 100 % 10),
+            _ => {
+                let tenths = self.0 / 100_000;
+                write!(f, "{}.{} s", tenths / 10, tenths % 10)
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! For people at a terminal.
+
+use core::fmt::{self, Write};
+
+use super::family;
+use super::numbers::Ago;
+use super::{Backend, Count, Snapshot, Values};
+
+/// Writes the table.
+#[inline(never)] // Keeps its frame out of its caller's.
+pub(super) fn write(snapshot: &Snapshot<'_>, out: &mut dyn Write) -> fmt::Result {
+    writeln!(out, "port         {}", snapshot.port)?;
+    writeln!(out, "up           {}", Ago(snapshot.uptime))?;
+    write_clients(snapshot, out)?;
+    write_requests(snapshot, out)?;
+    write_answers(snapshot, out)?;
+    write_counts("aborts", "aborted", snapshot, out)?;
+    write_counts("timeouts", "timeouts", snapshot, out)?;
+    write_traffic(snapshot, out)?;
+    write_upstream(snapshot, out)?;
+    writeln!(
+        out,
+        "memory       {} octets in buffers, {} at most",
+        snapshot.memory, snapshot.memory_limit,
+    )?;
+    writeln!(out)?;
+    out.write_str(TABLE_HEAD)?;
+    for (number, backend) in snapshot.backends.iter().enumerate() {
+        write_backend(number, backend, out)?;
+    }
+    Ok(())
+}
+
+#[inline(never)] // Keeps its frame out of its caller's.
+fn write_clients(snapshot: &Snapshot<'_>, out: &mut dyn Write) -> fmt::Result {
+    writeln!(
+        out,
+        "clients      {} open, {} accepted, {} refused",
+        snapshot.count(Count::Open),
+        snapshot.count(Count::Accepted),
+        total("client_connections_refused", snapshot),
+    )
+}
+
+#[inline(never)] // Keeps its frame out of its caller's.
+fn write_requests(snapshot: &Snapshot<'_>, out: &mut dyn Write) -> fmt::Result {
+    writeln!(
+        out,
+        "requests     {} ({} aborted), {} with a body, {} tunnels ({} open)",
+        snapshot.count(Count::Requests),
+        total("aborts", snapshot),
+        snapshot.count(Count::Uploads),
+        snapshot.count(Count::TunnelsOpened),
+        snapshot.count(Count::Tunnels),
+    )
+}
+
+#[inline(never)] // Keeps its frame out of its caller's.
+fn write_answers(snapshot: &Snapshot<'_>, out: &mut dyn Write) -> fmt::Result {
+    write_counts("responses", "answers", snapshot, out)?;
+    write_counts("error_pages", "own pages", snapshot, out)
+}
+
+/// A line with the numbers of a family, those that are zero left out.
+#[inline(never)] // Keeps its frame out of its caller's.
+fn write_counts(
+    name: &str,
+    title: &str,
+    snapshot: &Snapshot<'_>,
+    out: &mut dyn Write,
+) -> fmt::Result {
+    write!(out, "{title:<12}")?;
+    let mut none = true;
+    for (value, count) in parts(name) {
+        let number = snapshot.count(*count);
+        if number > 0 {
+            none = false;
+            write!(out, " {value} {number}")?;
+        }
+    }
+    out.write_str(if none { " none\n" } else { "\n" })
+}
+
+#[inline(never)] // Keeps its frame out of its caller's.
+fn write_traffic(snapshot: &Snapshot<'_>, out: &mut dyn Write) -> fmt::Result {
+    writeln!(
+        out,
+        "octets       clients {} in {} out, backends {} in {} out",
+        snapshot.count(Count::ClientReceived),
+        snapshot.count(Count::ClientSent),
+        snapshot.count(Count::BackendReceived),
+        snapshot.count(Count::BackendSent),
+    )
+}
+
+#[inline(never)] // Keeps its frame out of its caller's.
+fn write_upstream(snapshot: &Snapshot<'_>, out: &mut dyn Write) -> fmt::Result {
+    writeln!(
+        out,
+        "backends     {} connects ({} failed), {} reuses, {} replays",
+        snapshot.count(Count::Connects),
+        snapshot.count(Count::ConnectFailures),
+        snapshot.count(Count::Reuses),
+        snapshot.count(Count::Replays),
+    )
+}
+
+/// The numbers of a family.
+fn parts(name: &str) -> &'static [(&'static str, Count)] {
+    let mut families = family::groups().iter().flat_map(|group| group.families);
+    match families.find(|family| family.name == name) {
+        Some(family::Family {
+            values: Values::By(_, counts),
+            ..
+        }) => counts,
+        _ => &[],
+    }
+}
+
+/// All numbers of a family together.
+#[inline(never)] // Keeps its frame out of its caller's.
+fn total(name: &str, snapshot: &Snapshot<'_>) -> u64 {
+    parts(name).iter().fold(0, |sum, (_, count)| {
+        u64::saturating_add(sum, snapshot.count(*count))
+    })
+}
+
+/// The first line of the table that [`write_backend`] goes on with.
+const TABLE_HEAD: &str = "srun     state     active   pooled   requests   failures  address\n";
+
+#[inline(never)] // Keeps its frame out of its caller's.
+fn write_backend(number: usize, backend: &Backend<'_>, out: &mut dyn Write) -> fmt::Result {
+    write!(out, "srun-{number:<3} {:<8}", backend.state().name())?;
+    for (width, value) in [
+        (8, backend.active),
+        (9, backend.pooled),
+        (11, backend.requests),
+        (11, backend.failures),
+    ] {
+        write!(out, "{value:>width$}")?;
+    }
+    writeln!(out, "  {}", backend.config.addr)
+}

@@ -1,0 +1,207 @@
+//! A gateway's status with made-up numbers, to test its forms and to look at them:
+//! `cargo run --example status_page html >page.html`.
+
+use std::net::SocketAddr;
+
+use crate::config;
+use crate::status::histogram::SLOTS;
+use crate::status::{render, Backend, Count, Format, Histogram, Snapshot};
+use crate::time::{Duration, UnixTime};
+
+/// What a snapshot borrows.
+pub(crate) struct Sample {
+    pub(crate) port: u16,
+    pub(crate) uptime: Duration,
+    pub(crate) dead_time: Option<Duration>,
+    pub(crate) counts: Vec<u64>,
+    pub(crate) durations: Vec<u64>,
+    pub(crate) backends: Vec<Server>,
+}
+
+/// What a snapshot borrows of a backend.
+pub(crate) struct Server {
+    pub(crate) config: config::Backend,
+    pub(crate) failing: bool,
+    /// active, pooled, requests, failures, connects, reuses, sent, received
+    pub(crate) numbers: [u64; 8],
+    pub(crate) connecting: Vec<u64>,
+    pub(crate) responding: Vec<u64>,
+}
+
+impl Sample {
+    /// A gateway that has just begun, with these backends (as `srun-N` has them).
+    pub(crate) fn new(backends: &[&str]) -> Self {
+        Self {
+            port: 80,
+            uptime: Duration::ZERO,
+            dead_time: None,
+            counts: vec![0; Count::LEN],
+            durations: vec![0; SLOTS],
+            backends: backends.iter().map(|text| Server::new(text)).collect(),
+        }
+    }
+
+    /// A gateway that has worked for a while: `from` gives one number after the other.
+    pub(crate) fn filled(backends: &[&str], mut from: impl FnMut() -> u64) -> Self {
+        let mut sample = Self::new(backends);
+        sample.uptime = Duration::from_secs(from());
+        sample.counts.fill_with(&mut from);
+        sample.durations.fill_with(&mut from);
+        for backend in &mut sample.backends {
+            backend.numbers.fill_with(&mut from);
+            backend.connecting.fill_with(&mut from);
+            backend.responding.fill_with(&mut from);
+        }
+        sample
+    }
+
+    /// Sets one number.
+    pub(crate) fn set(&mut self, count: Count, number: u64) {
+        self.counts[count as usize] = number;
+    }
+
+    /// The picture itself.
+    pub(crate) fn with<R>(&self, look: impl FnOnce(&Snapshot<'_>) -> R) -> R {
+        let backends: Vec<_> = self.backends.iter().map(Server::backend).collect();
+        look(&Snapshot {
+            port: self.port,
+            now: UnixTime::from_secs(1_795_328_405),
+            started: UnixTime::from_secs(1_795_000_000),
+            uptime: self.uptime,
+            connect_timeout: Duration::from_secs(5),
+            live_time: Duration::from_secs(55),
+            dead_time: self.dead_time,
+            max_connections: 100_000,
+            memory: 4_194_304,
+            memory_limit: 1 << 30,
+            counts: &self.counts,
+            durations: Histogram(&self.durations),
+            backends: &backends,
+        })
+    }
+
+    /// One of its forms.
+    pub(crate) fn render(&self, format: Format) -> String {
+        let mut text = String::new();
+        let outcome = self.with(|snapshot| render(snapshot, format, &mut text));
+        outcome.expect("a string takes everything");
+        text
+    }
+}
+
+impl Server {
+    fn new(text: &str) -> Self {
+        let config = config::Backend::parse(text.as_bytes());
+        Self {
+            config: config.expect("a backend as srun-N has it"),
+            failing: false,
+            numbers: [0; 8],
+            connecting: vec![0; SLOTS],
+            responding: vec![0; SLOTS],
+        }
+    }
+
+    fn backend(&self) -> Backend<'_> {
+        let [active, pooled, requests, failures, connects, reuses, sent, received] = self.numbers;
+        Backend {
+            config: &self.config,
+            failing: self.failing,
+            active,
+            pooled,
+            requests,
+            failures,
+            connects,
+            reuses,
+            sent,
+            received,
+            connecting: Histogram(&self.connecting),
+            responding: Histogram(&self.responding),
+        }
+    }
+
+    /// Where it is, as the forms write it.
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.config.addr
+    }
+}
+
+/// A busy gateway in the form of that name; none for an unknown name.
+pub fn page(format: &str) -> Option<String> {
+    let format = Format::ALL
+        .into_iter()
+        .find(|known| known.name() == format)?;
+    let mut sample = Sample::new(&[
+        "127.0.0.1 6802",
+        "10.0.2.17 6803",
+        "192.168.100.200:65000 drain",
+        "[2001:db8:85a3::8a2e:370:7334]:8080 backup",
+        "10.0.2.19 6802 down",
+    ]);
+    sample.uptime = Duration::from_secs(3 * 86_400 + 4 * 3600 + 321);
+    for (count, number) in BUSY {
+        sample.set(*count, *number);
+    }
+    sample.durations = vec![
+        91_204,
+        701_332,
+        310_223,
+        99_182,
+        8_211,
+        911,
+        210,
+        41,
+        7,
+        3,
+        1,
+        918_223_100,
+    ];
+    for (backend, number) in sample.backends.iter_mut().zip([0, 3, 9, 4, 40]) {
+        let n = 1_211_338 >> number;
+        backend.numbers = [
+            n % 7,
+            n % 31,
+            n,
+            n % 3,
+            n / 300,
+            n - n / 300,
+            n * 411,
+            n * 31_017,
+        ];
+        backend.connecting = vec![n / 400, n / 900, 2, 0, 0, 0, 0, 0, 0, 0, 0, n / 3];
+        backend.responding = vec![0, n / 2, n / 3, n / 6, 0, 0, 0, 0, 0, 0, 0, n * 812];
+    }
+    sample.backends[1].failing = true;
+    Some(sample.render(format))
+}
+
+const BUSY: &[(Count, u64)] = &[
+    (Count::Open, 1_284),
+    (Count::Accepted, 88_120),
+    (Count::RefusedLimit, 12),
+    (Count::RefusedMemory, 1),
+    (Count::Requests, 1_211_346),
+    (Count::Uploads, 20_412),
+    (Count::Replays, 17),
+    (Count::Tunnels, 31),
+    (Count::TunnelsOpened, 412),
+    (Count::Answers2xx, 1_180_001),
+    (Count::Answers3xx, 21_311),
+    (Count::Answers4xx, 9_917),
+    (Count::Answers5xx, 117),
+    (Count::Page400, 31),
+    (Count::Page408, 4),
+    (Count::Page431, 2),
+    (Count::Page502, 80),
+    (Count::Page504, 9),
+    (Count::AbortedClient, 302),
+    (Count::AbortedBackend, 2),
+    (Count::TimeoutHeader, 4),
+    (Count::TimeoutConnect, 9),
+    (Count::ClientReceived, 498_211_003),
+    (Count::ClientSent, 37_582_113_042),
+    (Count::BackendReceived, 37_211_113_042),
+    (Count::BackendSent, 499_211_003),
+    (Count::Connects, 4_100),
+    (Count::ConnectFailures, 80),
+    (Count::Reuses, 1_207_246),
+];

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What scrapers get, read by the strict reader.
+
+use proptest::prelude::*;
+
+use super::counts;
+use super::exposition::{read, Labels, Samples};
+use crate::status::{Count, Flavour, Format};
+use crate::status_sample::Sample;
+use crate::tests::cases;
+
+const BOTH: [(Format, Flavour); 2] = [
+    (Format::OpenMetrics, Flavour::OpenMetrics),
+    (Format::Prometheus, Flavour::Prometheus),
+];
+
+const BACKENDS: [&str; 3] = ["127.0.0.1 6802", "[::1]:80 down", "10.1.2.3:65535 backup"];
+
+fn samples(sample: &Sample, format: Format, flavour: Flavour) -> Samples {
+    let text = sample.render(format);
+    read(&text, flavour).unwrap_or_else(|why| panic!("{why}\n{text}"))
+}
+
+/// The name and labels of a count's sample: `responses{2xx}` is `resin_responses_total`,
+/// `class="2xx"`.
+fn has(samples: &Samples, name: &str, value: u64) -> bool {
+    let (name, label) = match name.split_once('{') {
+        Some((name, label)) => (name, label.strip_suffix('}')),
+        None => (name, None),
+    };
+    samples.iter().any(|((sample, labels), number)| {
+        let sample = sample.strip_prefix("resin_").unwrap_or("");
+        sample.strip_suffix("_total").unwrap_or(sample) == name
+            && labels.first().map(|(_, value)| value.as_str()) == label
+            && *number == value.to_string()
+    })
+}
+
+#[test]
+fn every_count_is_in_both_with_its_number() {
+    let mut number = 0;
+    let sample = Sample::filled(&BACKENDS, || {
+        number += 1;
+        number
+    });
+    for (format, flavour) in BOTH {
+        let samples = samples(&sample, format, flavour);
+        for (name, count) in counts() {
+            let value = sample.counts[count as usize];
+            assert!(
+                has(&samples, &name, value),
+                "{name} is not {value}: {samples:?}"
+            );
+        }
+    }
+}
+
+fn of_backend(samples: &Samples, name: &str, number: usize, addr: &str) -> String {
+    let labels: Labels = vec![
+        ("backend".into(), format!("srun-{number}")),
+        ("address".into(), addr.into()),
+    ];
+    let key = (format!("resin_backend_{name}"), labels);
+    samples
+        .get(&key)
+        .unwrap_or_else(|| panic!("no {key:?}"))
+        .clone()
+}
+
+#[test]
+fn every_backend_is_there_by_number_and_address() {
+    let mut sample = Sample::new(&BACKENDS);
+    sample.backends[0].numbers = [1, 2, 3, 4, 5, 6, 7, 8];
+    sample.backends[0].connecting = vec![1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 1_500_000];
+    sample.backends[2].failing = true;
+    for (format, flavour) in BOTH {
+        let samples = samples(&sample, format, flavour);
+        for (name, value) in [
+            ("up", "1"),
+            ("active", "1"),
+            ("pooled", "2"),
+            ("requests_total", "3"),
+            ("connect_failures_total", "4"),
+            ("connects_total", "5"),
+            ("reuses_total", "6"),
+            ("sent_bytes_total", "7"),
+            ("received_bytes_total", "8"),
+            ("connect_seconds_count", "6"),
+            ("connect_seconds_sum", "1.5"),
+            ("response_seconds_count", "0"),
+        ] {
+            let seen = of_backend(&samples, name, 0, "127.0.0.1:6802");
+            assert_eq!(seen, value, "{name}");
+        }
+        assert_eq!(of_backend(&samples, "up", 1, "[::1]:80"), "0");
+        assert_eq!(of_backend(&samples, "up", 2, "10.1.2.3:65535"), "0");
+        let bucket = samples.iter().find(|((name, labels), _)| {
+            name == "resin_backend_connect_seconds_bucket"
+                && labels.contains(&("le".into(), "0.001".into()))
+                && labels.contains(&("backend".into(), "srun-0".into()))
+        });
+        assert_eq!(bucket.expect("a bucket").1, "3");
+    }
+}
+
+#[test]
+fn without_a_backend_there_are_no_families_of_backends() {
+    let sample = Sample::new(&[]);
+    for (format, flavour) in BOTH {
+        let samples = samples(&sample, format, flavour);
+        assert!(samples.keys().all(|(name, _)| !name.contains("_backend_")));
+        assert!(has(&samples, "start_time_seconds", 1_795_000_000));
+    }
+}
+
+#[test]
+fn the_two_differ_in_what_their_standards_differ() {
+    let sample = Sample::new(&BACKENDS);
+    let [new, old] = [Format::OpenMetrics, Format::Prometheus].map(|format| sample.render(format));
+    assert!(new.contains("# TYPE resin_requests counter\n"));
+    assert!(old.contains("# TYPE resin_requests_total counter\n"));
+    assert!(new.contains("# UNIT resin_client_sent_bytes bytes\n"));
+    assert!(!old.contains("# UNIT"));
+    assert!(new.ends_with("# EOF\n") && !old.contains("EOF"));
+    let lines = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines.map(str::to_owned).collect()
+    };
+    assert_eq!(lines(&new), lines(&old));
+}
+
+/// As many names as node_exporter's or HAProxy's: whoever stores them pays for each.
+#[test]
+fn the_number_of_series_is_bounded() {
+    let few = samples(&Sample::new(&[]), Format::OpenMetrics, Flavour::OpenMetrics).len();
+    let more = samples(
+        &Sample::new(&BACKENDS),
+        Format::OpenMetrics,
+        Flavour::OpenMetrics,
+    )
+    .len();
+    assert!(few < 120, "{few}");
+    assert!((more - few) / 3 < 40, "{more}");
+}
+
+proptest! {
+    #![proptest_config(cases(60))]
+
+    /// Whatever the numbers, it is an exposition, and the numbers are in it.
+    #[test]
+    fn any_numbers_can_be_scraped(
+        numbers in proptest::collection::vec(any::<u64>(), 40),
+        backends in 0usize..4,
+    ) {
+        let mut next = numbers.iter().cycle();
+        let sample = Sample::filled(&BACKENDS[..backends.min(3)], || *next.next().unwrap_or(&0));
+        for (format, flavour) in BOTH {
+            let samples = samples(&sample, format, flavour);
+            let requests = sample.counts[Count::Requests as usize];
+            prop_assert!(has(&samples, "requests", requests));
+        }
+    }
+}
