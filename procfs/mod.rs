@@ -28,6 +28,7 @@
 
 mod config;
 mod last_error;
+mod log;
 mod metrics;
 mod server_port;
 mod srun;
@@ -46,6 +47,7 @@ use kernel::{
 use self::{
     config::Config,
     last_error::LastError,
+    log::Lines,
     metrics::Metrics,
     server_port::ServerPort,
     srun::Count,
@@ -65,7 +67,8 @@ use crate::{
         proc::{
             Dir,
             Entry,
-            Mode, //
+            Mode,
+            StreamEntry, //
         },
     },
     server::Instance, //
@@ -80,6 +83,7 @@ pub(crate) struct Tree {
     _config: Entry<Config>,
     _status: Entry<Status>,
     _metrics: Entry<Metrics>,
+    _log: StreamEntry<Lines>,
     _last_error: Entry<last_error::Reader>,
 }
 
@@ -98,6 +102,7 @@ impl Tree {
                 last_error::Reader(context.errors.clone()),
             )?,
             _metrics: dir.file(c"metrics", Mode::ReadOnly, Metrics(context.clone()))?,
+            _log: dir.stream(c"log", Lines(context.instance.log()))?,
             _status: dir.file(c"status", Mode::ReadOnly, Status(context.clone()))?,
             _config: dir.file(c"config", Mode::ReadWrite, Config::new(context.clone())?)?,
             _server_port: dir.file(c"server_port", Mode::ReadWrite, ServerPort(context.clone()))?,

@@ -423,6 +423,19 @@ pub(crate) fn find_non_target(hay: &[u8]) -> Option<usize> {
     find(hay, marks, |octet| !is_target_char(octet))
 }
 
+/// Index of the first octet that cannot stand between double quotes as it is: a control, one above
+/// ASCII, a quote or a backslash.
+#[inline]
+pub(crate) fn find_unquotable(hay: &[u8]) -> Option<usize> {
+    let marks = |word| {
+        let above = word & HIGH_BITS | zeros(word ^ repeat(0x7f));
+        let quotes = zeros(word ^ repeat(b'"')) | zeros(word ^ repeat(b'\\'));
+        below(word, b' ') | above | quotes
+    };
+    let marked = |octet| is_control(octet) || !octet.is_ascii() || matches!(octet, b'"' | b'\\');
+    find(hay, marks, marked)
+}
+
 /// Index of the first octet that is no [`is_tchar`].
 #[inline]
 pub(crate) fn find_non_tchar(hay: &[u8]) -> Option<usize> {

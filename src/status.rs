@@ -54,6 +54,8 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) memory: u64,
     /// And how many they may be.
     pub(crate) memory_limit: u64,
+    /// Lines of the access log that gave way to newer ones before a reader got to them.
+    pub(crate) log_lost: u64,
     /// What was counted, by [`Count`].
     pub(crate) counts: &'a [u64],
     /// How long exchanges took, from the first octet of the request to the last of the answer.

@@ -30,6 +30,8 @@ pub(crate) struct Buffers<S> {
     pub(crate) response: Buffer<S>,
     /// To the client: heads, chunk framing, trailers, pages of our own.
     pub(crate) to_client: Buffer<S>,
+    /// What the log remembers of the request. The glue gives the memory back when it has logged.
+    pub(crate) captured: Buffer<S>,
 }
 
 impl<S: Store> Buffers<S> {

@@ -20,6 +20,8 @@ pub(crate) struct Outcome {
     pub(crate) own_page: bool,
     /// Who ended it before its time, and where: two letters, `--` if nobody did.
     pub(crate) ending: [u8; 2],
+    /// The number of the request.
+    pub(crate) id: u64,
     /// When the request's first octet came.
     pub(crate) received: UnixTime,
     /// From then to the end.
@@ -64,6 +66,7 @@ impl Outcome {
         aborted: false,
         own_page: false,
         ending: *b"--",
+        id: 0,
         received: UnixTime::from_secs(0),
         total: Duration::ZERO,
         first_byte: None,

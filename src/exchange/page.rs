@@ -3,6 +3,7 @@
 //! Answers of our own.
 
 use super::buffers::stage;
+use super::request;
 use super::Cause;
 use super::Exchange;
 use super::Io;
@@ -36,10 +37,12 @@ impl Exchange {
         let (head_only, client) = match &self.request {
             Some(head) => (head.method == Method::Head, head.version),
             // No whole head, but its method may be there.
-            None => (
-                io.buffers.request.filled().starts_with(b"HEAD "),
-                Version::Http11,
-            ),
+            None => {
+                request::capture(None, io);
+                self.outcome.id = self.id(io);
+                let head_only = io.buffers.request.filled().starts_with(b"HEAD ");
+                (head_only, Version::Http11)
+            }
         };
         let plain = self.prefers_plain(io);
         let persist = self.end_request(io);

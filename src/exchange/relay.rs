@@ -121,11 +121,6 @@ impl Relay {
         self.body.is_done()
     }
 
-    /// Whether the end of the connection is the end of the body.
-    pub(super) fn is_until_close(&self) -> bool {
-        self.body == Body::UntilClose
-    }
-
     /// Whether nothing that was named waits to be sent, what is staged apart.
     pub(super) fn is_idle(&self) -> bool {
         self.data == 0 && self.tail.is_empty()

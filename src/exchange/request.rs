@@ -14,6 +14,7 @@ use super::Relay;
 use super::Store;
 use super::Upstream;
 use super::NO_MEMORY;
+use crate::config::Log;
 use crate::http::body::Body;
 use crate::http::encode::Framing;
 use crate::http::forward;
@@ -24,6 +25,8 @@ use crate::http::head::RequestHead;
 use crate::http::Method;
 use crate::http::Status;
 use crate::http::Violation;
+use crate::log;
+use crate::log::Format;
 use crate::status;
 use crate::time::Instant;
 
@@ -86,6 +89,8 @@ impl Exchange {
     /// A whole request head is here: decides what becomes of it.
     #[inline(never)] // Keeps its frame out of its caller's.
     fn accept<S: Store>(&mut self, now: Instant, head: RequestHead, io: &mut Io<'_, S>) {
+        capture(Some(&head), io);
+        self.outcome.id = self.id(io);
         let body = Body::of_request(head.body);
         let framing = match head.body {
             BodyLength::None => Framing::None,
@@ -145,3 +150,22 @@ const LOOP: Failure = (
     "the request has been here before",
     Cause::Proxy,
 );
+
+/// Remembers for the log what the request is, or the octets that are none. Without memory the log
+/// says less of it.
+#[inline(never)] // Keeps its frame out of its caller's.
+pub(super) fn capture<S: Store>(head: Option<&RequestHead>, io: &mut Io<'_, S>) {
+    let format = match io.settings.log {
+        Log::Off => return,
+        Log::Combined => Format::Combined,
+        Log::Json => Format::Json,
+    };
+    let captured = &mut io.buffers.captured;
+    captured.clear();
+    captured.store_mut().reserve(log::MAX_CAPTURE);
+    let bytes = io.buffers.request.filled();
+    let _ = captured.append(|out| match head {
+        Some(head) => log::capture(format, head, bytes, out),
+        None => log::capture_refused(format, bytes, out),
+    });
+}

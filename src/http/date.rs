@@ -30,32 +30,128 @@ const MAX: i64 = 253_402_300_799;
 /// Writes an IMF-fixdate, `Sun, 06 Nov 1994 08:49:37 GMT`. Times before 1970 and after 9999 become
 /// the nearest that can be said.
 pub(crate) fn format(time: UnixTime) -> [u8; LEN] {
-    let secs = time.as_secs().clamp(0, MAX);
-    let days = secs.div_euclid(SECS_PER_DAY);
-    let of_day = secs.rem_euclid(SECS_PER_DAY);
-    let (year, month, day) = civil(days);
-    let mut text = [b' '; LEN];
-    let mut out = Writer::new(&mut text);
-    let mut put = |octets: &[u8]| {
-        // The text is as long as all the parts together.
-        let _ = out.put(octets);
-    };
+    let civil = Civil::of(time);
     // 1970-01-01 was a Thursday.
-    put(name(&DAYS, days.wrapping_add(4).rem_euclid(7)));
-    put(b", ");
-    put(&two_digits(day));
-    put(b" ");
-    put(name(&MONTHS, month.wrapping_sub(1)));
-    put(b" ");
-    put(&two_digits(year.div_euclid(100)));
-    put(&two_digits(year));
-    put(b" ");
-    put(&two_digits(of_day.div_euclid(3600)));
-    put(b":");
-    put(&two_digits(of_day.div_euclid(60).rem_euclid(60)));
-    put(b":");
-    put(&two_digits(of_day.rem_euclid(60)));
-    put(b" GMT");
+    let day_name = name(&DAYS, civil.days.wrapping_add(4).rem_euclid(7));
+    let [day, hour, minute, second] = civil.two_digits();
+    let [century, year] = civil.year();
+    joined([
+        day_name,
+        b", ",
+        &day,
+        b" ",
+        name(&MONTHS, civil.month.wrapping_sub(1)),
+        b" ",
+        &century,
+        &year,
+        b" ",
+        &hour,
+        b":",
+        &minute,
+        b":",
+        &second,
+        b" GMT",
+    ])
+}
+
+/// Writes a time as access logs have it since NCSA's server, `06/Nov/1994:08:49:37 +0000`. The
+/// range is that of [`format`].
+pub(crate) fn format_log(time: UnixTime) -> [u8; 26] {
+    let civil = Civil::of(time);
+    let [day, hour, minute, second] = civil.two_digits();
+    let [century, year] = civil.year();
+    joined([
+        &day,
+        b"/",
+        name(&MONTHS, civil.month.wrapping_sub(1)),
+        b"/",
+        &century,
+        &year,
+        b":",
+        &hour,
+        b":",
+        &minute,
+        b":",
+        &second,
+        b" +0000",
+    ])
+}
+
+/// Writes a time as in RFC 3339, `1994-11-06T08:49:37Z`. The range is that of [`format`].
+pub(crate) fn format_rfc3339(time: UnixTime) -> [u8; 20] {
+    let civil = Civil::of(time);
+    let [day, hour, minute, second] = civil.two_digits();
+    let [century, year] = civil.year();
+    joined([
+        &century,
+        &year,
+        b"-",
+        &two_digits(civil.month),
+        b"-",
+        &day,
+        b"T",
+        &hour,
+        b":",
+        &minute,
+        b":",
+        &second,
+        b"Z",
+    ])
+}
+
+/// A point in time as people say it, in UTC.
+struct Civil {
+    /// Since 1970-01-01.
+    days: i64,
+    year: i64,
+    /// 1 to 12.
+    month: i64,
+    day: i64,
+    /// Seconds of the day.
+    of_day: i64,
+}
+
+impl Civil {
+    /// The nearest to `time` that four digits of a year can say.
+    fn of(time: UnixTime) -> Civil {
+        let secs = time.as_secs().clamp(0, MAX);
+        let days = secs.div_euclid(SECS_PER_DAY);
+        let (year, month, day) = civil(days);
+        Civil {
+            days,
+            year,
+            month,
+            day,
+            of_day: secs.rem_euclid(SECS_PER_DAY),
+        }
+    }
+
+    /// Day of the month, hour, minute, second.
+    fn two_digits(&self) -> [[u8; 2]; 4] {
+        let minutes = self.of_day.div_euclid(60);
+        [
+            self.day,
+            minutes.div_euclid(60),
+            minutes.rem_euclid(60),
+            self.of_day.rem_euclid(60),
+        ]
+        .map(two_digits)
+    }
+
+    /// The first and the last two digits of the year.
+    fn year(&self) -> [[u8; 2]; 2] {
+        [self.year.div_euclid(100), self.year].map(two_digits)
+    }
+}
+
+/// The parts one after the other, which are `N` octets together.
+fn joined<const N: usize, const PARTS: usize>(parts: [&[u8]; PARTS]) -> [u8; N] {
+    let mut text = [b' '; N];
+    let mut out = Writer::new(&mut text);
+    for part in parts {
+        // The text is as long as all the parts together.
+        let _ = out.put(part);
+    }
     text
 }
 

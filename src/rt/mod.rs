@@ -20,4 +20,6 @@ pub(crate) mod proc;
 pub(crate) mod random;
 pub(crate) mod socket;
 pub(crate) mod sync;
+pub(crate) mod wait;
+pub(crate) mod words;
 pub(crate) mod workqueue;

@@ -15,6 +15,14 @@ use kernel::{
     prelude::*,
 };
 
+/// How many CPUs are running now: at least one. Any context.
+pub(crate) fn online() -> usize {
+    // SAFETY: No requirements.
+    let count = unsafe { bindings::cpus_online() };
+    // CAST: There are fewer CPUs than that.
+    (count as usize).max(1)
+}
+
 /// One pinned `T` for every possible CPU, each in cache lines of its own.
 ///
 /// Nothing ties the caller to the CPU whose slot it uses: what is in `T` must be safe to share

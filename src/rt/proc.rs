@@ -2,7 +2,8 @@
 
 //! Folders and files in a network namespace's `/proc/net`.
 //!
-//! What reads and writes a file is a [`File`]; what keeps it there is its [`Entry`]. Everybody may
+//! What reads and writes a file is a [`File`]; what keeps it there is its [`Entry`]. A file that
+//! has no end, whose readers wait for more, is a [`Stream`] and has a [`StreamEntry`]. Everybody may
 //! read (unless the [`Mode`] says otherwise); to write takes `CAP_NET_ADMIN` in the user namespace
 //! that owns the network namespace, and had by whoever *opened* the file, so that a privileged
 //! program cannot be tricked into writing to it by its standard output.
@@ -14,6 +15,13 @@
 //!
 //! C headers: [`include/linux/proc_fs.h`](srctree/include/linux/proc_fs.h),
 //! [`include/linux/seq_file.h`](srctree/include/linux/seq_file.h)
+
+mod stream;
+
+pub(crate) use stream::{
+    Stream,
+    StreamEntry, //
+};
 
 use super::net::{
     HeldNet,
@@ -170,18 +178,9 @@ impl Dir {
             GFP_KERNEL,
         )?;
         let node = KBox::into_raw(node);
-        // SAFETY: The folder is valid by its type invariants, `name` is copied, the table is
-        // static, and `node` lives until after the entry is removed.
-        let entry = unsafe {
-            bindings::proc_create_data(
-                name.as_char_ptr(),
-                mode.bits(),
-                self.0.entry.as_ptr(),
-                Table::<T>::get(),
-                node.cast(),
-            )
-        };
-        let Some(entry) = NonNull::new(entry) else {
+        // SAFETY: The node lives until after the entry is removed.
+        let entry = unsafe { self.create(name, mode, Table::<T>::get(), node.cast()) };
+        let Some(entry) = entry else {
             // SAFETY: The entry was not made, so nobody but us has the node.
             drop(unsafe { KBox::from_raw(node) });
             return Err(ENOMEM);
@@ -192,6 +191,26 @@ impl Dir {
             // SAFETY: `KBox::into_raw()` does not return null.
             node: unsafe { NonNull::new_unchecked(node) },
             _dir: Dir(self.0.clone()),
+        })
+    }
+
+    /// Makes an entry in this folder; none if that cannot be done.
+    ///
+    /// # Safety
+    ///
+    /// `data` is what the functions of `table` take it for, until the entry is removed.
+    unsafe fn create(
+        &self,
+        name: &CStr,
+        mode: Mode,
+        table: &'static bindings::proc_ops,
+        data: *mut c_void,
+    ) -> Option<NonNull<bindings::proc_dir_entry>> {
+        let folder = self.0.entry.as_ptr();
+        // SAFETY: The folder is valid by its type invariants, `name` is copied, the table is
+        // static, and the data are good by the function's requirements.
+        NonNull::new(unsafe {
+            bindings::proc_create_data(name.as_char_ptr(), mode.bits(), folder, table, data)
         })
     }
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The spinlock that process context and softirq may share, and waiting for RCU readers.
+//! The spinlock that process context and softirq may share, barriers, and waiting for RCU readers.
 //!
 //! C headers: [`include/linux/spinlock.h`](srctree/include/linux/spinlock.h),
+//! [`include/asm-generic/barrier.h`](srctree/include/asm-generic/barrier.h),
 //! [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
 
 use crate::sys::bindings;
@@ -18,6 +19,28 @@ use kernel::{
 pub(crate) fn synchronize_rcu() {
     // SAFETY: It may be called wherever sleeping is allowed.
     unsafe { bindings::synchronize_rcu() };
+}
+
+/// Loads and stores before this are done before those after it, on whatever CPU one looks. Any
+/// context, like those below.
+#[inline]
+pub(crate) fn full_barrier() {
+    // SAFETY: It may be called anywhere.
+    unsafe { bindings::smp_mb() };
+}
+
+/// Loads before this are done before loads after it.
+#[inline]
+pub(crate) fn read_barrier() {
+    // SAFETY: It may be called anywhere.
+    unsafe { bindings::smp_rmb() };
+}
+
+/// Stores before this are done before stores after it.
+#[inline]
+pub(crate) fn write_barrier() {
+    // SAFETY: It may be called anywhere.
+    unsafe { bindings::smp_wmb() };
 }
 
 /// A spinlock held with bottom halves off: for data that process context and softirq share.

@@ -17,6 +17,7 @@
 //! A live connection is a cycle on purpose: the client owns its socket, whose callbacks own the
 //! client; likewise its upstream's waiter. [`Client::close`] breaks both.
 
+mod record;
 mod step;
 
 use core::net::SocketAddr;
@@ -52,6 +53,7 @@ use crate::server::Engine;
 use crate::status::Count;
 use crate::status::Format;
 use crate::time::Instant;
+use record::Record;
 use step::Chore;
 
 /// One client connection.
@@ -84,6 +86,8 @@ struct State {
     /// The number of its first request.
     id: u64,
     shutdown: Shutdown,
+    /// What the log will say of the present exchange.
+    record: Record,
 }
 
 /// To whom FIN is to be sent; the socket could not take it yet.
@@ -122,6 +126,7 @@ impl State {
             peer,
             id,
             shutdown: Shutdown::default(),
+            record: Record::default(),
         })
     }
 }

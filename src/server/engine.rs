@@ -31,16 +31,21 @@ use kernel::workqueue::WorkItem;
 use crate::config;
 use crate::config::Settings;
 use crate::rt::clock;
+use crate::log::Entry;
+use crate::log::Format;
 use crate::rt::net::Net;
 use crate::rt::percpu::PerCpu;
 use crate::rt::random;
 use crate::rt::sync::new_spinlock_bh;
 use crate::rt::sync::synchronize_rcu;
 use crate::rt::sync::SpinLockBh;
+use crate::rt::workqueue::cancel_delayed_sync;
 use crate::rt::workqueue::Queue;
 use crate::server::backend::Backend;
 use crate::server::client::Client;
 use crate::server::listener::Listener;
+use crate::server::log;
+use crate::server::log::Log;
 use crate::server::stats::Stats;
 use crate::server::sweep::Sweep;
 use crate::status::Count;
@@ -112,6 +117,7 @@ pub(crate) struct Engine {
     listener: SpinLockBh<Option<Arc<Listener>>>,
     #[pin]
     sweep: SpinLockBh<Option<Arc<Sweep>>>,
+    log: Arc<Log>,
     /// Nothing above refers to works any more when this is drained and destroyed.
     queue: Queue,
 }
@@ -121,6 +127,7 @@ impl Engine {
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn new(net: Net, config: Arc<Config>) -> Result<Arc<Self>> {
         let clients = PerCpu::try_new(|_| new_spinlock_bh!(RBTree::new()))?;
+        let log = Log::new()?;
         let queue = Queue::new(c"resin")?;
         let engine = Arc::pin_init(
             try_pin_init!(Self {
@@ -136,6 +143,7 @@ impl Engine {
                 used: Atomic::new(false),
                 listener <- new_spinlock_bh!(None),
                 sweep <- new_spinlock_bh!(None),
+                log,
                 queue,
             }),
             GFP_KERNEL,
@@ -172,6 +180,26 @@ impl Engine {
     /// Puts another configuration in place and returns the old one.
     pub(crate) fn set_config(&self, config: Arc<Config>) -> Arc<Config> {
         core::mem::replace(&mut *self.config.lock(), config)
+    }
+
+    pub(crate) fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    /// Adds a line to the access log: what [`crate::log::capture`] has captured of the request in
+    /// this format, and the rest. Softirq or process context; waits for nobody.
+    pub(crate) fn log_line(
+        &self,
+        format: Format,
+        now: Instant,
+        entry: &Entry<'_>,
+        captured: &[u8],
+    ) {
+        let cpu = self.here();
+        if self.log.write(cpu, now, format, entry, captured) && !self.is_stopping() {
+            let log = self.log.as_arc_borrow();
+            self.queue.queue_after(cpu, log, log::NOTICE);
+        }
     }
 
     /// Whether everything is to end.
@@ -295,6 +323,8 @@ impl Engine {
             self.queue.queue_on(client.cpu(), client.as_arc_borrow());
         });
         self.queue.flush();
+        // Nobody logs any more.
+        cancel_delayed_sync(self.log.as_arc_borrow());
         for backend in &self.config().backends {
             backend.retire();
         }

@@ -22,6 +22,7 @@ use crate::server::backend::Backend;
 use crate::server::engine;
 use crate::server::engine::Config;
 use crate::server::listener::Listener;
+use crate::server::log::Log;
 use crate::server::Engine;
 use crate::status::Format;
 
@@ -83,13 +84,21 @@ impl Instance {
         }
         let listener = match wanted {
             0 => None,
-            wanted => Some(Listener::start(self.engine.clone(), wanted)?),
+            wanted => {
+                self.engine.log().prepare()?;
+                Some(Listener::start(self.engine.clone(), wanted)?)
+            }
         };
         if let Some(old) = self.engine.set_listener(listener) {
             old.stop();
         }
         *port = wanted;
         Ok(())
+    }
+
+    /// The access log.
+    pub(crate) fn log(&self) -> Arc<Log> {
+        self.engine.log().clone()
     }
 
     pub(crate) fn settings(&self) -> Arc<Settings> {

@@ -13,6 +13,7 @@ pub(crate) mod client;
 pub(crate) mod engine;
 pub(crate) mod instance;
 pub(crate) mod listener;
+pub(crate) mod log;
 pub(crate) mod memory;
 pub(crate) mod stats;
 pub(crate) mod status;

@@ -79,6 +79,7 @@ impl Engine {
             max_connections: settings.max_connections as u64,
             memory: held as u64,
             memory_limit: limit as u64,
+            log_lost: self.log().lost(),
             counts,
             durations: Histogram(durations),
             backends,

@@ -390,6 +390,12 @@ const MEMORY: &[Family] = &[
         "How much memory the buffers may take.",
         Values::Of(|snapshot| snapshot.memory_limit),
     ),
+    counter(
+        "log_lost_lines",
+        "Log lines lost",
+        "Lines of the access log that gave way to newer ones before a reader got to them.",
+        Values::Of(|snapshot| snapshot.log_lost),
+    ),
 ];
 
 /// One thing that is told of each backend.

@@ -25,6 +25,7 @@ pub(super) fn write(snapshot: &Snapshot<'_>, out: &mut dyn Write) -> fmt::Result
         "memory       {} octets in buffers, {} at most",
         snapshot.memory, snapshot.memory_limit,
     )?;
+    writeln!(out, "log          {} lines lost", snapshot.log_lost)?;
     writeln!(out)?;
     out.write_str(TABLE_HEAD)?;
     for (number, backend) in snapshot.backends.iter().enumerate() {

@@ -9,10 +9,12 @@
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
+#include <linux/poll.h>
 #include <linux/proc_fs.h>
 #include <linux/skbuff.h>
 #include <linux/uio.h>
 #include <linux/spinlock.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <net/inet_connection_sock.h>
 #include <net/inet_sock.h>
@@ -344,6 +346,11 @@ bool resin_helper_spin_trylock_bh(spinlock_t *lock)
 
 /* --- rt/percpu.rs ------------------------------------------------------------------------------ */
 
+unsigned int resin_helper_cpus_online(void)
+{
+	return num_online_cpus();
+}
+
 u64 __percpu *resin_helper_counters_alloc(size_t count)
 {
 	return __alloc_percpu(array_size(count, sizeof(u64)), __alignof__(u64));
@@ -419,4 +426,84 @@ void *resin_helper_proc_file_data(const struct file *file)
 bool resin_helper_proc_file_capable(const struct file *file, const struct net *net)
 {
 	return file_ns_capable(file, net->user_ns, CAP_NET_ADMIN);
+}
+
+/* --- rt/proc/stream.rs ------------------------------------------------------------------------- */
+
+/*
+ * A file that is read like a stream: several readers of one open file do not wait for each other, and
+ * no read is at an offset.
+ */
+void resin_helper_stream_open(struct file *file)
+{
+	file->f_mode &= ~(FMODE_ATOMIC_POS | FMODE_PREAD | FMODE_PWRITE);
+}
+
+bool resin_helper_stream_nowait(const struct kiocb *iocb)
+{
+	return (iocb->ki_filp->f_flags & O_NONBLOCK) || (iocb->ki_flags & IOCB_NOWAIT);
+}
+
+__poll_t resin_helper_stream_events(bool readable, bool closed)
+{
+	return (readable || closed ? EPOLLIN | EPOLLRDNORM : 0) | (closed ? EPOLLHUP : 0);
+}
+
+/* The file has at least size octets, for those who look there for whether it has grown. */
+void resin_helper_stream_grown(const struct file *file, loff_t size)
+{
+	struct inode *inode = file_inode(file);
+
+	if (i_size_read(inode) < size)
+		i_size_write(inode, size);
+}
+
+/* --- rt/wait.rs -------------------------------------------------------------------------------- */
+
+void resin_helper_wait_init(struct wait_queue_head *queue)
+{
+	init_waitqueue_head(queue);
+}
+
+/* 0 once ready(data) is true, -ERESTARTSYS for a signal. Process context. */
+int resin_helper_wait_until(struct wait_queue_head *queue, bool (*ready)(const void *data),
+			    const void *data)
+{
+	return wait_event_interruptible(*queue, ready(data));
+}
+
+/* All of them, also those who want to be woken one at a time. */
+void resin_helper_wait_wake(struct wait_queue_head *queue)
+{
+	__wake_up(queue, TASK_NORMAL, 0, poll_to_key(EPOLLIN | EPOLLRDNORM));
+}
+
+void resin_helper_wait_register(struct file *file, struct wait_queue_head *queue,
+				struct poll_table_struct *table)
+{
+	poll_wait(file, queue, table);
+}
+
+/*
+ * Epoll, io_uring and aio leave at once; poll() and select() are woken whatever they wait for.
+ * wake_up_pollfree() is not for these: it warns of them.
+ */
+void resin_helper_wait_expel(struct wait_queue_head *queue)
+{
+	const __poll_t all = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLNVAL |
+			     EPOLLRDNORM | EPOLLRDBAND | EPOLLWRNORM | EPOLLWRBAND | EPOLLMSG |
+			     EPOLLRDHUP;
+
+	__wake_up(queue, TASK_NORMAL, 0, poll_to_key(all | POLLFREE));
+}
+
+/* Under the lock: whoever has left has also let go of it. */
+bool resin_helper_wait_is_empty(struct wait_queue_head *queue)
+{
+	bool empty;
+
+	spin_lock_irq(&queue->lock);
+	empty = list_empty(&queue->head);
+	spin_unlock_irq(&queue->lock);
+	return empty;
 }

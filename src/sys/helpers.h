@@ -12,10 +12,13 @@
 
 struct delayed_work;
 struct file;
+struct kiocb;
 struct kvec;
 struct net;
+struct poll_table_struct;
 struct proc_dir_entry;
 struct sock;
+struct wait_queue_head;
 struct work_struct;
 struct workqueue_struct;
 
@@ -79,6 +82,7 @@ bool resin_helper_spin_trylock_bh(spinlock_t *lock);
 
 /* rt/percpu.rs */
 
+unsigned int resin_helper_cpus_online(void);
 u64 __percpu *resin_helper_counters_alloc(size_t count);
 void resin_helper_counter_add(u64 __percpu *counter, u64 n);
 u64 resin_helper_counter_sum(u64 __percpu *counter);
@@ -96,5 +100,23 @@ bool resin_helper_queue_delayed_work_online(u32 cpu, struct workqueue_struct *qu
 struct proc_dir_entry *resin_helper_proc_net_folder(struct net *net, const char *name);
 void *resin_helper_proc_file_data(const struct file *file);
 bool resin_helper_proc_file_capable(const struct file *file, const struct net *net);
+
+/* rt/proc/stream.rs */
+
+void resin_helper_stream_open(struct file *file);
+bool resin_helper_stream_nowait(const struct kiocb *iocb);
+__poll_t resin_helper_stream_events(bool readable, bool closed);
+void resin_helper_stream_grown(const struct file *file, loff_t size);
+
+/* rt/wait.rs */
+
+void resin_helper_wait_init(struct wait_queue_head *queue);
+int resin_helper_wait_until(struct wait_queue_head *queue, bool (*ready)(const void *data),
+			    const void *data);
+void resin_helper_wait_wake(struct wait_queue_head *queue);
+void resin_helper_wait_register(struct file *file, struct wait_queue_head *queue,
+				struct poll_table_struct *table);
+void resin_helper_wait_expel(struct wait_queue_head *queue);
+bool resin_helper_wait_is_empty(struct wait_queue_head *queue);
 
 #endif

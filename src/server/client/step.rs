@@ -99,6 +99,7 @@ impl Client {
                 }
                 Action::Finish(outcome) => {
                     self.engine.stats().finish(&outcome);
+                    state.log(&self.engine, now, &outcome);
                     // The next request is here already.
                     if !state.buffers.request.is_empty() {
                         state.config = self.engine.config();
@@ -132,6 +133,7 @@ impl Client {
             state.handle(now, Event::UpstreamRefused(Refusal::NoBackend));
             return None;
         };
+        state.record.routed(&state.config, &backend);
         backend.active.add(1);
         backend.requests.add(1);
         let Some(link) = (if fresh { None } else { backend.take() }) else {

@@ -6,6 +6,7 @@ mod faults;
 mod fields;
 mod inject;
 mod load;
+mod log;
 mod meddling;
 mod namespaces;
 mod proc;
@@ -31,6 +32,8 @@ pub const ALL: &[&[Test]] = &[
     status::TESTS,
     timeouts::TESTS,
     load::TESTS,
+    log::TESTS,
+    log::FOLLOWERS,
     namespaces::TESTS,
     meddling::TESTS,
     unload::TESTS,

@@ -31,16 +31,18 @@ mod pure {
     pub(crate) mod config;
     pub(crate) mod exchange;
     pub(crate) mod http;
+    pub(crate) mod log;
     pub(crate) mod slab;
     pub(crate) mod status;
     pub(crate) mod time;
 }
 
-use pure::{bytes, config, exchange, http, slab, status, time};
+use pure::{bytes, config, exchange, http, log, slab, status, time};
 
 pub mod chunked_grammar;
 pub mod forward_grammar;
 pub mod head_grammar;
+pub mod log_grammar;
 pub mod proc_grammar;
 pub mod simulation;
 pub mod status_sample;

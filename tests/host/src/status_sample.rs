@@ -74,6 +74,7 @@ impl Sample {
             max_connections: 100_000,
             memory: 4_194_304,
             memory_limit: 1 << 30,
+            log_lost: 12,
             counts: &self.counts,
             durations: Histogram(&self.durations),
             backends: &backends,

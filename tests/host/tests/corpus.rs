@@ -6,7 +6,9 @@
 use std::fs;
 use std::path::Path;
 
-use crate::{chunked_grammar, forward_grammar, head_grammar, proc_grammar, simulation};
+use crate::{
+    chunked_grammar, forward_grammar, head_grammar, log_grammar, proc_grammar, simulation,
+};
 
 /// Runs every file of a corpus through `check`.
 fn replay(target: &str, check: fn(&[u8])) {
@@ -38,6 +40,7 @@ fn every_target_has_a_replay() {
             "exchange",
             "forward_grammar",
             "head_grammar",
+            "log_grammar",
             "proc_grammar"
         ]
     );
@@ -61,6 +64,11 @@ fn forward_grammar() {
 #[test]
 fn head_grammar() {
     replay("head_grammar", head_grammar::check);
+}
+
+#[test]
+fn log_grammar() {
+    replay("log_grammar", log_grammar::check);
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod forwarded;
 mod framing;
 mod head;
 mod list;
+mod log;
 mod simulation;
 mod slab;
 mod split;

@@ -32,14 +32,14 @@ tests![
 ];
 
 /// A network namespace with a name, joined to ours by a pair of veths; deleted when dropped.
-struct Namespace {
+pub(super) struct Namespace {
     name: &'static str,
     /// Its end of the pair.
     inside: IpAddr,
 }
 
 impl Namespace {
-    fn new(name: &'static str, number: u8) -> Result<Namespace, Failure> {
+    pub(super) fn new(name: &'static str, number: u8) -> Result<Namespace, Failure> {
         sh(&format!(
             "set -e; ip netns add {name}; ip -n {name} link set lo up
              ip link add veth{number} type veth peer name eth0 netns {name}
@@ -52,12 +52,12 @@ impl Namespace {
         })
     }
 
-    fn addr(&self) -> SocketAddr {
+    pub(super) fn addr(&self) -> SocketAddr {
         SocketAddr::new(self.inside, PORT)
     }
 
     /// Runs something on a thread inside; the thread lives on if that starts others.
-    fn enter<T: Send + 'static>(
+    pub(super) fn enter<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
@@ -75,7 +75,7 @@ impl Namespace {
     }
 
     /// An origin on the namespace's loopback, and the gateway in front of it.
-    fn serve(&self) -> Result<Origin, Failure> {
+    pub(super) fn serve(&self) -> Result<Origin, Failure> {
         self.enter(|| {
             let origin = Origin::start()?;
             let addr = origin.addr();
@@ -85,7 +85,7 @@ impl Namespace {
         })
     }
 
-    fn delete(&self) {
+    pub(super) fn delete(&self) {
         let _ = shell(&format!("ip netns del {}", self.name));
     }
 }
@@ -101,7 +101,7 @@ impl Drop for Namespace {
 }
 
 /// Our end of the pair goes with the namespace: waits for that.
-fn gone(number: u8) -> Outcome {
+pub(super) fn gone(number: u8) -> Outcome {
     let path = format!("/sys/class/net/veth{number}");
     let gone = || !Path::new(&path).exists();
     ensure!(

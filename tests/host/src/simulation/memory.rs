@@ -101,5 +101,6 @@ pub(crate) fn buffers(shortage: &Shortage) -> Buffers<Memory> {
         to_upstream: buffer(),
         response: buffer(),
         to_client: buffer(),
+        captured: buffer(),
     }
 }

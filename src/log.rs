@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The access log: what is remembered of a request, and the line that an exchange gets.
+//!
+//! The work is split so that the one who relays does little: when a request is accepted,
+//! [`capture`] copies its words, made harmless; at the end of the exchange an [`Entry`] and that
+//! text go into a [`ring`] as they are. Only who reads the log makes a [`line`] of them.
+//!
+//! ```text
+//! 127.0.0.1 - - [22/Nov/2026:06:03:33 +0000] "GET /x HTTP/1.1" 200 123 "-" "curl/8.14.1" srun-0 - 1.250 0.988 -- 00000000000000c1
+//! ```
+//!
+//! Up to the user agent that is the combined format of Apache and nginx. Then come our own: the
+//! backend, what the cache did, the milliseconds that all of it took and those to the first octet
+//! of the answer, two letters for how it ended, and the request's id. What is not known is `-`.
+//!
+//! A client chooses the octets of three columns, and must not be able to forge a line with them or
+//! to talk to the terminal of whoever looks: only visible ASCII and spaces get through.
+
+mod capture;
+mod entry;
+pub(crate) mod ring;
+
+pub(crate) use capture::capture;
+pub(crate) use capture::capture_refused;
+pub(crate) use capture::MAX_CAPTURE;
+pub(crate) use entry::Entry;
+pub(crate) use entry::FIELDS;
+
+use core::fmt::Write as _;
+
+use crate::bytes::Full;
+use crate::bytes::Writer;
+use crate::http::date;
+use crate::time::Duration;
+
+/// How lines are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Format {
+    /// Apache's and nginx's combined format, with columns of our own behind it.
+    Combined,
+    /// A JSON object a line.
+    Json,
+}
+
+/// Octets of the longest line, its LF among them.
+pub(crate) const MAX_LINE: usize = MAX_CAPTURE + 512;
+
+/// What the log says when the client was told nothing: as nginx, "client closed request".
+const NO_STATUS: u16 = 499;
+
+/// Writes the line of an exchange, with its LF: what `entry` says of it, and what was captured of
+/// its request in the same format.
+pub(crate) fn line(
+    format: Format,
+    entry: &Entry<'_>,
+    captured: &[u8],
+    out: &mut Writer<'_>,
+) -> Result<(), Full> {
+    let texts = Texts::of(captured);
+    match format {
+        Format::Combined => combined(entry, &texts, out),
+        Format::Json => json(entry, &texts, out),
+    }
+}
+
+/// Writes that `lines` lines are missing here: a comment, or an object of its own.
+pub(crate) fn lost(format: Format, lines: u64, out: &mut Writer<'_>) -> Result<(), Full> {
+    let (before, after): (&[u8], &[u8]) = match format {
+        Format::Combined => (b"# ", b" lines lost\n"),
+        Format::Json => (b"{\"lost\":", b"}\n"),
+    };
+    out.put(before)?;
+    out.put_decimal(lines)?;
+    out.put(after)
+}
+
+fn combined(entry: &Entry<'_>, texts: &Texts<'_>, out: &mut Writer<'_>) -> Result<(), Full> {
+    address(entry, out)?;
+    out.put(b" - - [")?;
+    out.put(&date::format_log(entry.received))?;
+    out.put(b"] \"")?;
+    out.put(or_dash(texts.request))?;
+    out.put(b"\" ")?;
+    out.put_decimal(status(entry).into())?;
+    out.put(b" ")?;
+    out.put_decimal(entry.octets)?;
+    out.put(b" \"")?;
+    out.put(or_dash(texts.referer))?;
+    out.put(b"\" \"")?;
+    out.put(or_dash(texts.user_agent))?;
+    out.put(b"\" ")?;
+    match entry.backend {
+        Some(number) => srun(number, out)?,
+        None => out.put(b"-")?,
+    }
+    out.put(b" ")?;
+    cache(entry, out)?;
+    out.put(b" ")?;
+    millis(entry.total, out)?;
+    out.put(b" ")?;
+    match entry.first_byte {
+        Some(time) => millis(time, out)?,
+        None => out.put(b"-")?,
+    }
+    out.put(b" ")?;
+    out.put(&ending(entry))?;
+    out.put(b" ")?;
+    id(entry, out)?;
+    out.put(b"\n")
+}
+
+fn json(entry: &Entry<'_>, texts: &Texts<'_>, out: &mut Writer<'_>) -> Result<(), Full> {
+    out.put(b"{\"time\":\"")?;
+    out.put(&date::format_rfc3339(entry.received))?;
+    out.put(b"\",\"client\":\"")?;
+    address(entry, out)?;
+    out.put(b"\"")?;
+    string(b"request", texts.request, out)?;
+    out.put(b",\"status\":")?;
+    out.put_decimal(status(entry).into())?;
+    out.put(b",\"octets\":")?;
+    out.put_decimal(entry.octets)?;
+    string(b"referer", texts.referer, out)?;
+    string(b"user_agent", texts.user_agent, out)?;
+    out.put(b",\"backend\":")?;
+    match entry.backend {
+        Some(number) => {
+            out.put(b"\"")?;
+            srun(number, out)?;
+            out.put(b"\"")?;
+        }
+        None => out.put(b"null")?,
+    }
+    out.put(b",\"cache\":\"")?;
+    cache(entry, out)?;
+    out.put(b"\",\"total_ms\":")?;
+    millis(entry.total, out)?;
+    out.put(b",\"first_byte_ms\":")?;
+    match entry.first_byte {
+        Some(time) => millis(time, out)?,
+        None => out.put(b"null")?,
+    }
+    out.put(b",\"ending\":\"")?;
+    out.put(&ending(entry))?;
+    out.put(b"\",\"id\":\"")?;
+    id(entry, out)?;
+    out.put(b"\"}\n")
+}
+
+/// A member of an object: what was captured is escaped for JSON already.
+fn string(name: &[u8], text: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
+    out.put(b",\"")?;
+    out.put(name)?;
+    if text.is_empty() {
+        return out.put(b"\":null");
+    }
+    out.put(b"\":\"")?;
+    out.put(text)?;
+    out.put(b"\"")
+}
+
+/// What was captured, apart.
+struct Texts<'a> {
+    request: &'a [u8],
+    referer: &'a [u8],
+    user_agent: &'a [u8],
+}
+
+impl<'a> Texts<'a> {
+    /// Texts of nothing if nothing was captured.
+    fn of(captured: &'a [u8]) -> Texts<'a> {
+        let mut parts = captured.split(|octet| *octet == capture::SEPARATOR);
+        let mut part = || parts.next().unwrap_or(b"");
+        Texts {
+            referer: part(),
+            user_agent: part(),
+            request: part(),
+        }
+    }
+}
+
+fn or_dash(text: &[u8]) -> &[u8] {
+    if text.is_empty() {
+        b"-"
+    } else {
+        text
+    }
+}
+
+/// The client's address; that of IPv4 in IPv6's clothes as what it is.
+fn address(entry: &Entry<'_>, out: &mut Writer<'_>) -> Result<(), Full> {
+    write!(out, "{}", entry.client.to_canonical()).map_err(|_| Full)
+}
+
+fn status(entry: &Entry<'_>) -> u16 {
+    match entry.status {
+        0 => NO_STATUS,
+        status => status,
+    }
+}
+
+fn srun(number: u16, out: &mut Writer<'_>) -> Result<(), Full> {
+    out.put(b"srun-")?;
+    out.put_decimal(number.into())
+}
+
+fn cache(entry: &Entry<'_>, out: &mut Writer<'_>) -> Result<(), Full> {
+    let plain = entry.cache.bytes().all(|octet| is_plain(octet));
+    match entry.cache.as_bytes() {
+        state @ [_, ..] if plain => out.put(state),
+        _ => out.put(b"-"),
+    }
+}
+
+fn ending(entry: &Entry<'_>) -> [u8; 2] {
+    let plain = |letter| if is_plain(letter) { letter } else { b'-' };
+    entry.ending.map(plain)
+}
+
+/// A letter, a digit or a hyphen: needs no escape anywhere.
+fn is_plain(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || octet == b'-'
+}
+
+/// Milliseconds with three decimals.
+fn millis(time: Duration, out: &mut Writer<'_>) -> Result<(), Full> {
+    let micros = time.as_nanos().checked_div(1000).unwrap_or(0);
+    out.put_decimal(micros.checked_div(1000).unwrap_or(0))?;
+    out.put(b".")?;
+    let digit = |unit: u64| {
+        let digit = micros.checked_div(unit).unwrap_or(0).checked_rem(10);
+        // CAST: a digit is less than ten.
+        b'0'.wrapping_add(digit.unwrap_or(0) as u8)
+    };
+    out.put(&[digit(100), digit(10), digit(1)])
+}
+
+/// Sixteen hexadecimal digits.
+fn id(entry: &Entry<'_>, out: &mut Writer<'_>) -> Result<(), Full> {
+    write!(out, "{:016x}", entry.id).map_err(|_| Full)
+}

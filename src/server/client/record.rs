@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the access log says of an exchange.
+
+use kernel::sync::Arc;
+
+use super::State;
+use crate::bytes::Buffer;
+use crate::config::Log;
+use crate::exchange::Outcome;
+use crate::log::Entry;
+use crate::log::Format;
+use crate::server::backend::Backend;
+use crate::server::engine::Config;
+use crate::server::Engine;
+use crate::time::Instant;
+
+/// The part of an [`Entry`] that the exchange does not know.
+#[derive(Default)]
+pub(super) struct Record {
+    backend: Option<u16>,
+}
+
+impl Record {
+    /// The exchange goes to this backend.
+    pub(super) fn routed(&mut self, config: &Config, backend: &Arc<Backend>) {
+        let index = config
+            .backends
+            .iter()
+            .position(|one| Arc::ptr_eq(one, backend));
+        self.backend = index.and_then(|index| u16::try_from(index).ok());
+    }
+}
+
+impl State {
+    /// Logs an exchange that is over, if the settings have it logged.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(super) fn log(&mut self, engine: &Engine, now: Instant, outcome: &Outcome) {
+        let record = core::mem::take(&mut self.record);
+        let captured = core::mem::replace(&mut self.buffers.captured, Buffer::default());
+        let format = match self.config.settings.log {
+            Log::Off => return,
+            Log::Combined => Format::Combined,
+            Log::Json => Format::Json,
+        };
+        let entry = Entry {
+            client: self.peer.ip(),
+            received: outcome.received,
+            status: outcome.status.map_or(0, |status| status.code()),
+            octets: outcome.octets,
+            backend: record.backend,
+            cache: "-",
+            total: outcome.total,
+            first_byte: outcome.first_byte,
+            ending: outcome.ending,
+            id: outcome.id,
+        };
+        engine.log_line(format, now, &entry, captured.filled());
+    }
+}
