@@ -76,6 +76,7 @@ impl Limits {
     }
 
     /// The value of `word`, in the unit's base: nanoseconds, octets or a count.
+    #[inline(never)]
     pub(super) fn parse(&'static self, word: &[u8]) -> Result<u64, Refusal> {
         let value = self
             .unit

@@ -33,6 +33,7 @@
 mod addr;
 mod attached;
 mod locked;
+mod options;
 
 use super::net::Net;
 use crate::sys::bindings;
@@ -56,6 +57,7 @@ pub(crate) use attached::{
     Event,
     Events, //
 };
+pub(crate) use options::Options;
 
 /// What a send or a receive came to, when it is no error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,14 +126,17 @@ impl Socket {
     ///
     /// Its children inherit what is set here: no sleeping in allocations, no delay of small
     /// segments (`TCP_NODELAY`). Sets `SO_REUSEADDR`; `EADDRINUSE` therefore means that somebody
-    /// listens there. `[::]` also takes IPv4 unless the sysctl `bindv6only` says otherwise.
-    ///
+    /// listens there. `[::]` takes IPv4 too, whatever the sysctl `bindv6only` says. `EAFNOSUPPORT`
+    /// means that the kernel was told to do without IPv6.
     pub(crate) fn bind(net: &Net, addr: SocketAddr) -> Result<Socket> {
         let held = net.hold()?;
         let socket = Self::new(held.as_ptr(), addr.is_ipv6())?;
         let mut raw = RawAddr::new(addr);
         // SAFETY: The socket is valid by its invariants, and nobody else knows it.
         unsafe { bindings::sock_set_reuseaddr(socket.sk()) };
+        if addr.is_ipv6() {
+            socket.take_ipv4()?;
+        }
         // SAFETY: As above; the address is valid for its length.
         to_result(unsafe { bindings::kernel_bind(socket.sock(), raw.as_mut_ptr(), raw.len()) })?;
         Ok(socket)

@@ -21,7 +21,6 @@ mod record;
 mod step;
 
 use core::net::SocketAddr;
-
 use kernel::prelude::*;
 use kernel::sync::atomic::Atomic;
 use kernel::sync::atomic::Relaxed;
@@ -45,6 +44,7 @@ use crate::rt::socket::Socket;
 use crate::rt::sync::new_spinlock_bh;
 use crate::rt::sync::SpinLockBh;
 use crate::server::backend::Backend;
+use crate::server::census::Seat;
 use crate::server::engine::Config;
 use crate::server::memory::Memory;
 use crate::server::upstream::Link;
@@ -62,6 +62,10 @@ pub(crate) struct Client {
     engine: Arc<Engine>,
     number: u64,
     cpu: u32,
+    /// Where it is: its own address, or that of a proxy before it. An IPv4 address is one, however
+    /// it came.
+    /// Counted as long as the client is there.
+    _seat: Seat,
     /// When it must be woken at the latest, in nanoseconds of the monotonic clock.
     due: Atomic<u64>,
     #[pin]
@@ -134,13 +138,14 @@ impl State {
 impl Client {
     /// Takes over an accepted connection. Process context.
     #[inline(never)] // Keeps its frame out of its caller's.
-    pub(crate) fn start(engine: &Arc<Engine>, socket: Socket) -> Result {
+    pub(crate) fn start(
+        engine: &Arc<Engine>,
+        socket: Socket,
+        peer: SocketAddr,
+        seat: Seat,
+    ) -> Result {
         let config = engine.config();
-        if engine.stats().get(Count::Open) >= config.settings.max_connections as u64 {
-            return Err(EBUSY);
-        }
         let cpu = socket.incoming_cpu();
-        let peer = socket.peer().ok_or(EPIPE)?;
         let number = engine.number();
         let id = number;
         let client = Arc::pin_init(
@@ -148,6 +153,7 @@ impl Client {
                 engine: engine.clone(),
                 number,
                 cpu,
+                _seat: seat,
                 due: Atomic::new(0),
                 state <- new_spinlock_bh!(State::new(config, peer, id)),
                 work <- new_work!("resin client"),
@@ -183,6 +189,7 @@ impl Client {
     pub(crate) fn cpu(&self) -> u32 {
         self.cpu
     }
+
 
     /// Ends the connection; with RST if `abort`. Only in the work item.
     #[inline(never)] // Keeps its frame out of its caller's.

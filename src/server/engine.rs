@@ -42,6 +42,7 @@ use crate::rt::sync::SpinLockBh;
 use crate::rt::workqueue::cancel_delayed_sync;
 use crate::rt::workqueue::Queue;
 use crate::server::backend::Backend;
+use crate::server::census::Census;
 use crate::server::client::Client;
 use crate::server::listener::Listener;
 use crate::server::log;
@@ -106,6 +107,7 @@ pub(crate) struct Engine {
     #[pin]
     config: SpinLockBh<Arc<Config>>,
     clients: PerCpu<Clients>,
+    census: Census,
     /// The number of the next client.
     next: Atomic<u64>,
     /// Whose turn it is among the backends.
@@ -126,7 +128,6 @@ impl Engine {
     /// An engine with nothing to do. Process context.
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn new(net: Net, config: Arc<Config>) -> Result<Arc<Self>> {
-        let clients = PerCpu::try_new(|_| new_spinlock_bh!(RBTree::new()))?;
         let log = Log::new()?;
         let queue = Queue::new(c"resin")?;
         let engine = Arc::pin_init(
@@ -136,7 +137,8 @@ impl Engine {
                 started_at: clock::unix_now(),
                 stats: Stats::new()?,
                 config <- new_spinlock_bh!(config),
-                clients,
+                clients: no_clients()?,
+                census <- Census::new(),
                 next: Atomic::new(random::number() >> 1),
                 turn: Atomic::new(0),
                 stopping: Atomic::new(false),
@@ -167,6 +169,10 @@ impl Engine {
 
     pub(crate) fn stats(&self) -> &Stats {
         &self.stats
+    }
+
+    pub(crate) fn census(&self) -> &Census {
+        &self.census
     }
 
     pub(crate) fn queue(&self) -> &Queue {
@@ -244,10 +250,9 @@ impl Engine {
         core::mem::replace(&mut *self.listener.lock(), listener)
     }
 
-    /// Lets the listener try again if accepting has failed. Returns whether there is a need.
-    pub(crate) fn retry_listener(&self) -> bool {
-        let listener = self.listener.lock().clone();
-        listener.is_some_and(|listener| listener.retry())
+    /// The socket that is listened on, if there is one.
+    pub(crate) fn listener(&self) -> Option<Arc<Listener>> {
+        self.listener.lock().clone()
     }
 
     /// Makes sure that the sweep runs before long. Any context.
@@ -333,6 +338,11 @@ impl Engine {
             pr_err!("{} client connections were not closed\n", left);
         }
     }
+}
+
+#[inline(never)] // Keeps its frame out of its caller's.
+fn no_clients() -> Result<PerCpu<Clients>> {
+    PerCpu::try_new(|_| new_spinlock_bh!(RBTree::new()))
 }
 
 /// The first client whose number is `least` or higher.

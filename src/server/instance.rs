@@ -105,7 +105,7 @@ impl Instance {
         self.engine.config().settings.clone()
     }
 
-    /// Puts other settings in force, for requests that begin from now on.
+    /// Puts other settings in force, for connections and requests that begin from now on.
     pub(crate) fn set_settings(&self, settings: Arc<Settings>) -> Result {
         let _port = self.port.lock();
         let old = self.engine.config();
@@ -125,7 +125,11 @@ impl Instance {
             backends,
             own_name: old.own_name,
         };
-        self.engine.set_config(Arc::new(config, GFP_KERNEL)?);
+        let config = Arc::new(config, GFP_KERNEL)?;
+        if let Some(listener) = self.engine.listener() {
+            listener.configure(&config.settings)?;
+        }
+        self.engine.set_config(config);
         Ok(())
     }
 

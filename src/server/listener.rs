@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The listening socket: accepts, and starts a client for every connection.
+//! The listening socket: accepts, and starts a client for every connection that there is room for.
 //!
 //! # Locking
 //!
-//! `socket` is held while accepting and while the socket is taken away to be closed; nothing that
-//! takes it is called under it. The callback takes no lock.
+//! `socket` is held while accepting, while options are set and while the socket is taken away to be
+//! closed; nothing that takes it is called under it. `refused` is held while connections that are
+//! refused are looked after, under which their sockets' locks are taken one at a time. Neither is
+//! taken under the other. The callbacks take no lock.
 
+mod refused;
+
+use core::net::Ipv4Addr;
+use core::net::Ipv6Addr;
 use core::net::SocketAddr;
 use kernel::new_mutex;
 use kernel::prelude::*;
@@ -20,14 +26,21 @@ use kernel::workqueue::new_work;
 use kernel::workqueue::Work;
 use kernel::workqueue::WorkItem;
 
+use crate::config::Settings;
+use crate::rt::clock;
+use crate::rt::errno::EAFNOSUPPORT;
 use crate::rt::errno::ECONNABORTED;
 use crate::rt::socket::Attached;
 use crate::rt::socket::Event;
 use crate::rt::socket::Events;
+use crate::rt::socket::Options;
 use crate::rt::socket::Socket;
+use crate::server::census::Denied;
+use crate::server::census::Seat;
 use crate::server::client::Client;
 use crate::server::Engine;
 use crate::status::Count;
+use refused::Refused;
 
 /// Connections that may wait to be accepted; the kernel's `somaxconn` does not bound it.
 const BACKLOG: i32 = 4096;
@@ -41,6 +54,9 @@ pub(crate) struct Listener {
     port: u16,
     #[pin]
     socket: Mutex<Option<Attached<Listener>>>,
+    /// None when it has stopped: then nobody would close what is put there.
+    #[pin]
+    refused: Mutex<Option<Refused>>,
     /// Accepting failed for lack of something: the sweep tries again.
     again: Atomic<bool>,
     #[pin]
@@ -52,18 +68,21 @@ impl_has_work! {
 }
 
 impl Listener {
-    /// Listens on `port` of every IPv4 address. Process context.
+    /// Listens on `port` of every address, IPv4 and IPv6. Process context.
     ///
     /// # Errors
     ///
     /// `EADDRINUSE` and what else bind(2) and listen(2) return.
     pub(crate) fn start(engine: Arc<Engine>, port: u16) -> Result<Arc<Self>> {
-        let socket = Socket::bind(engine.net(), SocketAddr::from(([0, 0, 0, 0], port)))?;
+        let socket = bind(&engine, port)?;
+        socket.configure(&options(&engine.config().settings))?;
+        let refused = Refused::new()?;
         let listener = Arc::pin_init(
             pin_init!(Self {
                 engine,
                 port,
                 socket <- new_mutex!(None, "resin listener"),
+                refused <- new_mutex!(Some(refused), "resin refused"),
                 again: Atomic::new(false),
                 work <- new_work!("resin accept"),
             }),
@@ -84,10 +103,34 @@ impl Listener {
     pub(crate) fn stop(&self) {
         let socket = self.socket.lock().take();
         drop(socket);
+        let refused = self.refused.lock().take();
+        drop(refused);
+    }
+
+    /// Puts settings in force for connections that come from now on. Process context.
+    pub(crate) fn configure(&self, settings: &Settings) -> Result {
+        match &*self.socket.lock() {
+            Some(socket) => socket.configure(&options(settings)),
+            None => Ok(()),
+        }
+    }
+
+    /// Tries again if accepting has failed, and looks after connections that were refused. Returns
+    /// whether there is a need to do so again.
+    pub(crate) fn sweep(self: &Arc<Self>) -> bool {
+        let again = self.retry();
+        let waiting = match &*self.refused.lock() {
+            Some(refused) => !refused.is_empty(),
+            None => false,
+        };
+        if waiting {
+            self.wake();
+        }
+        again | waiting
     }
 
     /// Tries again if accepting has failed. Returns whether it had.
-    pub(crate) fn retry(self: &Arc<Self>) -> bool {
+    fn retry(self: &Arc<Self>) -> bool {
         let again = self.again.xchg(false, Relaxed);
         if again {
             self.wake();
@@ -100,21 +143,14 @@ impl Listener {
     }
 
     /// Takes one connection in; false when none waits.
-    fn accept(&self) -> bool {
+    fn accept(self: &Arc<Self>) -> bool {
         let accepted = match &*self.socket.lock() {
             Some(socket) => socket.accept(),
             None => Ok(None),
         };
         match accepted {
             Ok(Some(socket)) => {
-                if let Err(error) = Client::start(&self.engine, socket) {
-                    let full = error == EBUSY;
-                    self.engine.stats().count(if full {
-                        Count::RefusedLimit
-                    } else {
-                        Count::RefusedMemory
-                    });
-                }
+                self.admit(socket);
                 true
             }
             Ok(None) => false,
@@ -126,6 +162,73 @@ impl Listener {
                 false
             }
         }
+    }
+
+    /// Makes a client of a connection, or refuses it.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn admit(self: &Arc<Self>, socket: Socket) {
+        let config = self.engine.config();
+        // It has one, unless the connection is over already.
+        let Some(peer) = socket.peer() else {
+            return;
+        };
+        match Seat::take(&self.engine, peer.ip(), &config.settings) {
+            Ok(seat) => {
+                if Client::start(&self.engine, socket, peer, seat).is_err() {
+                    self.engine.stats().count(Count::RefusedMemory);
+                }
+            }
+            Err(why) => {
+                self.engine.stats().count(match why {
+                    Denied::Full => Count::RefusedLimit,
+                    Denied::Share => Count::RefusedClient,
+                    Denied::NoMemory => Count::RefusedMemory,
+                });
+                self.refuse(socket, why, &config.settings);
+            }
+        }
+    }
+
+    fn refuse(self: &Arc<Self>, socket: Socket, why: Denied, settings: &Settings) {
+        let socket = Attached::attach(socket, self.clone());
+        if let Some(refused) = &mut *self.refused.lock() {
+            refused.add(socket, why, clock::now(), settings);
+            self.engine.sweep_soon();
+        }
+    }
+
+    /// Looks after refused connections.
+    fn look(self: &Arc<Self>) {
+        let more = match &mut *self.refused.lock() {
+            Some(refused) if !refused.is_empty() => {
+                refused.look(clock::now(), &self.engine.config().settings)
+            }
+            _ => false,
+        };
+        if more {
+            self.wake();
+        }
+    }
+}
+
+/// A socket that is bound to `port` of every address; of every IPv4 address if the kernel was told
+/// to do without IPv6.
+fn bind(engine: &Engine, port: u16) -> Result<Socket> {
+    let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+    match Socket::bind(engine.net(), any) {
+        Err(error) if error == EAFNOSUPPORT => Socket::bind(
+            engine.net(),
+            SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
+        ),
+        bound => bound,
+    }
+}
+
+fn options(settings: &Settings) -> Options {
+    Options {
+        keepalive: settings.tcp_keepalive,
+        user_timeout: settings.tcp_user_timeout,
+        defer_accept: settings.defer_accept,
     }
 }
 
@@ -139,11 +242,13 @@ impl WorkItem for Listener {
     type Pointer = Arc<Self>;
 
     fn run(this: Arc<Self>) {
-        for _ in 0..BUDGET {
-            if !this.accept() {
-                return;
-            }
+        let mut budget = BUDGET;
+        while budget > 0 && this.accept() {
+            budget = budget.saturating_sub(1);
         }
-        this.wake();
+        this.look();
+        if budget == 0 {
+            this.wake();
+        }
     }
 }

@@ -12,6 +12,7 @@
 #include <linux/poll.h>
 #include <linux/proc_fs.h>
 #include <linux/skbuff.h>
+#include <linux/sockptr.h>
 #include <linux/uio.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -233,6 +234,16 @@ void resin_helper_tcp_shutdown_send(struct sock *sk)
 		sk->sk_lingertime = 0;
 		sock_set_flag(sk, SOCK_LINGER);
 	}
+}
+
+/* setsockopt() of an int. Process context, without the socket's lock. */
+int resin_helper_sock_option(struct socket *sock, int level, int name, int value)
+{
+	sockptr_t pointer = KERNEL_SOCKPTR(&value);
+
+	if (level == SOL_SOCKET)
+		return sock_setsockopt(sock, level, name, pointer, sizeof(value));
+	return READ_ONCE(sock->ops)->setsockopt(sock, level, name, pointer, sizeof(value));
 }
 
 /* The rest needs no lock: snapshots, and what does not change while the socket lives. */

@@ -18,6 +18,7 @@ struct net;
 struct poll_table_struct;
 struct proc_dir_entry;
 struct sock;
+struct socket;
 struct wait_queue_head;
 struct work_struct;
 struct workqueue_struct;
@@ -55,6 +56,8 @@ int resin_helper_tcp_send(struct sock *sk, const struct kvec *parts, size_t coun
 bool resin_helper_tcp_queues_empty(struct sock *sk);
 u64 resin_helper_tcp_acked(const struct sock *sk);
 void resin_helper_tcp_shutdown_send(struct sock *sk);
+
+int resin_helper_sock_option(struct socket *sock, int level, int name, int value);
 
 int resin_helper_sk_state(const struct sock *sk);
 bool resin_helper_sk_readable(const struct sock *sk);

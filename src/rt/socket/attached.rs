@@ -6,6 +6,7 @@ use super::{
     locked,
     Callbacks,
     Io,
+    Options,
     RawAddr,
     Socket,
     State, //
@@ -190,6 +191,15 @@ impl<T: Events> Attached<T> {
         }
     }
 
+    /// Throws away what has been received, up to `max` octets, more than none: otherwise as
+    /// [`Self::recv`].
+    pub(crate) fn discard(&self, max: usize) -> Result<Io> {
+        match self.socket.try_lock() {
+            Some(mut locked) => locked.discard(max),
+            None => Ok(Io::Retry),
+        }
+    }
+
     /// Sends FIN after all that is queued. Receiving goes on. Says whether it could be done: if not,
     /// a process owns the socket, so try again a little later. Once done or without a connection it
     /// does nothing more.
@@ -226,6 +236,11 @@ impl<T: Events> Attached<T> {
     pub(crate) fn abort(&self) {
         // SAFETY: The socket is valid by its invariants.
         unsafe { bindings::sock_no_linger(self.socket.sk()) }
+    }
+
+    /// Sets options of the socket, as [`Socket::configure`]. Process context.
+    pub(crate) fn configure(&self, options: &Options) -> Result {
+        self.socket.configure(options)
     }
 
     /// Whom the socket reports to. Any context.

@@ -69,6 +69,25 @@ impl<'a> Locked<'a> {
         }
     }
 
+    /// Throws away what has been received, up to `max` octets.
+    pub(super) fn discard(&mut self, max: usize) -> Result<Io> {
+        let mut desc = bindings::read_descriptor_t {
+            count: max,
+            ..Default::default()
+        };
+        // SAFETY: By the type invariants the socket's lock is held, as both functions want; `pass`
+        // has no wishes.
+        let passed = unsafe {
+            bindings::tcp_inline_urgent(self.sk);
+            bindings::tcp_read_sock(self.sk, &mut desc, Some(pass))
+        };
+        to_result(passed.min(0))?;
+        match usize::try_from(passed) {
+            Ok(passed) if passed > 0 => Ok(Io::Done(passed)),
+            _ => self.read_end(),
+        }
+    }
+
     /// Why there was nothing to read. A pending error is taken, so it is told once.
     fn read_end(&mut self) -> Result<Io> {
         // SAFETY: By the type invariants the socket's lock is held.
@@ -189,4 +208,23 @@ unsafe extern "C" fn copy_out(
     desc.written = desc.written.wrapping_add(len);
     desc.count = desc.count.wrapping_sub(len);
     len_c
+}
+
+/// `tcp_read_sock()`'s actor: counts `len` octets as read, or what `desc` still asks for.
+///
+/// # Safety
+///
+/// `desc` is valid, and nobody else uses it.
+unsafe extern "C" fn pass(
+    desc: *mut bindings::read_descriptor_t,
+    _skb: *mut bindings::sk_buff,
+    _offset: c_uint,
+    len: usize,
+) -> c_int {
+    // SAFETY: By the requirements of this function.
+    let desc = unsafe { &mut *desc };
+    let len = len.min(desc.count);
+    desc.count = desc.count.wrapping_sub(len);
+    // CAST: An skb is shorter than 2^31.
+    len as c_int
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
@@ -95,6 +95,8 @@ impl Response {
 pub struct Options {
     /// SO_RCVBUF, set before the handshake: a tiny one makes a tiny window.
     pub receive_buffer: Option<usize>,
+    /// The address to come from.
+    pub from: Option<IpAddr>,
     /// How long a read or write may stand still, before scaling.
     pub patience: Option<Duration>,
 }
@@ -129,6 +131,9 @@ impl Conn {
         let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
         if let Some(size) = options.receive_buffer {
             socket.set_recv_buffer_size(size)?;
+        }
+        if let Some(ip) = options.from {
+            socket.bind(&SocketAddr::new(ip, 0).into())?;
         }
         let patience = scale::time(options.patience.unwrap_or(Duration::from_secs(30)));
         socket.connect_timeout(&addr.into(), patience)?;

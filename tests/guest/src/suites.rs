@@ -5,6 +5,7 @@ mod clients;
 mod faults;
 mod fields;
 mod inject;
+mod listening;
 mod load;
 mod log;
 mod meddling;
@@ -31,6 +32,7 @@ pub const ALL: &[&[Test]] = &[
     clients::TESTS,
     status::TESTS,
     timeouts::TESTS,
+    listening::TESTS,
     load::TESTS,
     log::TESTS,
     log::FOLLOWERS,

@@ -33,7 +33,7 @@ tests![
 
 /// A network namespace with a name, joined to ours by a pair of veths; deleted when dropped.
 pub(super) struct Namespace {
-    name: &'static str,
+    pub(super) name: &'static str,
     /// Its end of the pair.
     inside: IpAddr,
 }
