@@ -3,8 +3,8 @@
 //! The access log: what is remembered of a request, and the line that an exchange gets.
 //!
 //! The work is split so that the one who relays does little: when a request is accepted,
-//! [`capture`] copies its words, made harmless; at the end of the exchange an [`Entry`] and that
-//! text go into a [`ring`] as they are. Only who reads the log makes a [`line`] of them.
+//! [`capture()`] copies its words, made harmless; at the end of the exchange an [`Entry`] and that
+//! text go into a [`ring`] as they are. Only who reads the log makes a [`line()`] of them.
 //!
 //! ```text
 //! 127.0.0.1 - - [22/Nov/2026:06:03:33 +0000] "GET /x HTTP/1.1" 200 123 "-" "curl/8.14.1" srun-0 - 1.250 0.988 -- 00000000000000c1
@@ -51,6 +51,7 @@ const NO_STATUS: u16 = 499;
 
 /// Writes the line of an exchange, with its LF: what `entry` says of it, and what was captured of
 /// its request in the same format.
+#[inline(never)] // Keeps its frame out of its caller's.
 pub(crate) fn line(
     format: Format,
     entry: &Entry<'_>,
@@ -65,6 +66,7 @@ pub(crate) fn line(
 }
 
 /// Writes that `lines` lines are missing here: a comment, or an object of its own.
+#[inline(never)] // Keeps its frame out of its caller's.
 pub(crate) fn lost(format: Format, lines: u64, out: &mut Writer<'_>) -> Result<(), Full> {
     let (before, after): (&[u8], &[u8]) = match format {
         Format::Combined => (b"# ", b" lines lost\n"),
@@ -75,6 +77,7 @@ pub(crate) fn lost(format: Format, lines: u64, out: &mut Writer<'_>) -> Result<(
     out.put(after)
 }
 
+#[inline(never)] // Keeps its frame out of its caller's.
 fn combined(entry: &Entry<'_>, texts: &Texts<'_>, out: &mut Writer<'_>) -> Result<(), Full> {
     address(entry, out)?;
     out.put(b" - - [")?;
@@ -110,6 +113,7 @@ fn combined(entry: &Entry<'_>, texts: &Texts<'_>, out: &mut Writer<'_>) -> Resul
     out.put(b"\n")
 }
 
+#[inline(never)] // Keeps its frame out of its caller's.
 fn json(entry: &Entry<'_>, texts: &Texts<'_>, out: &mut Writer<'_>) -> Result<(), Full> {
     out.put(b"{\"time\":\"")?;
     out.put(&date::format_rfc3339(entry.received))?;
@@ -189,6 +193,7 @@ fn or_dash(text: &[u8]) -> &[u8] {
 }
 
 /// The client's address; that of IPv4 in IPv6's clothes as what it is.
+#[inline(never)] // Keeps its frame out of its caller's.
 fn address(entry: &Entry<'_>, out: &mut Writer<'_>) -> Result<(), Full> {
     write!(out, "{}", entry.client.to_canonical()).map_err(|_| Full)
 }
@@ -206,7 +211,7 @@ fn srun(number: u16, out: &mut Writer<'_>) -> Result<(), Full> {
 }
 
 fn cache(entry: &Entry<'_>, out: &mut Writer<'_>) -> Result<(), Full> {
-    let plain = entry.cache.bytes().all(|octet| is_plain(octet));
+    let plain = entry.cache.bytes().all(is_plain);
     match entry.cache.as_bytes() {
         state @ [_, ..] if plain => out.put(state),
         _ => out.put(b"-"),

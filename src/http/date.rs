@@ -2,7 +2,7 @@
 
 //! Dates of HTTP (RFC 9110 section 5.6.7).
 
-use crate::bytes::{self, Writer};
+use crate::bytes::{self, Full, Writer};
 use crate::time::UnixTime;
 
 /// Octets of an IMF-fixdate.
@@ -33,70 +33,42 @@ pub(crate) fn format(time: UnixTime) -> [u8; LEN] {
     let civil = Civil::of(time);
     // 1970-01-01 was a Thursday.
     let day_name = name(&DAYS, civil.days.wrapping_add(4).rem_euclid(7));
-    let [day, hour, minute, second] = civil.two_digits();
-    let [century, year] = civil.year();
-    joined([
-        day_name,
-        b", ",
-        &day,
-        b" ",
-        name(&MONTHS, civil.month.wrapping_sub(1)),
-        b" ",
-        &century,
-        &year,
-        b" ",
-        &hour,
-        b":",
-        &minute,
-        b":",
-        &second,
-        b" GMT",
-    ])
+    written(|out| {
+        out.put(day_name)?;
+        out.put(b", ")?;
+        civil.put_date(b" ", out)?;
+        out.put(b" ")?;
+        civil.put_time(out)?;
+        out.put(b" GMT")
+    })
 }
 
 /// Writes a time as access logs have it since NCSA's server, `06/Nov/1994:08:49:37 +0000`. The
-/// range is that of [`format`].
+/// range is that of [`format()`].
 pub(crate) fn format_log(time: UnixTime) -> [u8; 26] {
     let civil = Civil::of(time);
-    let [day, hour, minute, second] = civil.two_digits();
-    let [century, year] = civil.year();
-    joined([
-        &day,
-        b"/",
-        name(&MONTHS, civil.month.wrapping_sub(1)),
-        b"/",
-        &century,
-        &year,
-        b":",
-        &hour,
-        b":",
-        &minute,
-        b":",
-        &second,
-        b" +0000",
-    ])
+    written(|out| {
+        civil.put_date(b"/", out)?;
+        out.put(b":")?;
+        civil.put_time(out)?;
+        out.put(b" +0000")
+    })
 }
 
-/// Writes a time as in RFC 3339, `1994-11-06T08:49:37Z`. The range is that of [`format`].
+/// Writes a time as in RFC 3339, `1994-11-06T08:49:37Z`. The range is that of [`format()`].
 pub(crate) fn format_rfc3339(time: UnixTime) -> [u8; 20] {
     let civil = Civil::of(time);
-    let [day, hour, minute, second] = civil.two_digits();
-    let [century, year] = civil.year();
-    joined([
-        &century,
-        &year,
-        b"-",
-        &two_digits(civil.month),
-        b"-",
-        &day,
-        b"T",
-        &hour,
-        b":",
-        &minute,
-        b":",
-        &second,
-        b"Z",
-    ])
+    written(|out| {
+        put_two(civil.year.div_euclid(100), out)?;
+        put_two(civil.year, out)?;
+        out.put(b"-")?;
+        put_two(civil.month, out)?;
+        out.put(b"-")?;
+        put_two(civil.day, out)?;
+        out.put(b"T")?;
+        civil.put_time(out)?;
+        out.put(b"Z")
+    })
 }
 
 /// A point in time as people say it, in UTC.
@@ -113,6 +85,7 @@ struct Civil {
 
 impl Civil {
     /// The nearest to `time` that four digits of a year can say.
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn of(time: UnixTime) -> Civil {
         let secs = time.as_secs().clamp(0, MAX);
         let days = secs.div_euclid(SECS_PER_DAY);
@@ -126,35 +99,43 @@ impl Civil {
         }
     }
 
-    /// Day of the month, hour, minute, second.
-    fn two_digits(&self) -> [[u8; 2]; 4] {
-        let minutes = self.of_day.div_euclid(60);
-        [
-            self.day,
-            minutes.div_euclid(60),
-            minutes.rem_euclid(60),
-            self.of_day.rem_euclid(60),
-        ]
-        .map(two_digits)
+    /// Day, month and year with something between them.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn put_date(&self, between: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
+        put_two(self.day, out)?;
+        out.put(between)?;
+        out.put(name(&MONTHS, self.month.wrapping_sub(1)))?;
+        out.put(between)?;
+        put_two(self.year.div_euclid(100), out)?;
+        put_two(self.year, out)
     }
 
-    /// The first and the last two digits of the year.
-    fn year(&self) -> [[u8; 2]; 2] {
-        [self.year.div_euclid(100), self.year].map(two_digits)
+    /// Hour, minute and second.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn put_time(&self, out: &mut Writer<'_>) -> Result<(), Full> {
+        let minutes = self.of_day.div_euclid(60);
+        put_two(minutes.div_euclid(60), out)?;
+        out.put(b":")?;
+        put_two(minutes.rem_euclid(60), out)?;
+        out.put(b":")?;
+        put_two(self.of_day.rem_euclid(60), out)
     }
 }
 
-/// The parts one after the other, which are `N` octets together.
-fn joined<const N: usize, const PARTS: usize>(parts: [&[u8]; PARTS]) -> [u8; N] {
+/// What `write` writes, which is `N` octets.
+fn written<const N: usize>(write: impl FnOnce(&mut Writer<'_>) -> Result<(), Full>) -> [u8; N] {
     let mut text = [b' '; N];
-    let mut out = Writer::new(&mut text);
-    for part in parts {
-        // The text is as long as all the parts together.
-        let _ = out.put(part);
-    }
+    // It fits: see the lengths.
+    let _ = write(&mut Writer::new(&mut text));
     text
 }
 
+/// The last two digits of a number.
+fn put_two(number: i64, out: &mut Writer<'_>) -> Result<(), Full> {
+    out.put(&two_digits(number))
+}
+
+#[inline(never)] // Keeps its frame out of its caller's.
 fn name(names: &'static [&'static [u8; 3]], index: i64) -> &'static [u8] {
     let name = usize::try_from(index)
         .ok()
@@ -162,6 +143,7 @@ fn name(names: &'static [&'static [u8; 3]], index: i64) -> &'static [u8] {
     name.map_or(b"", |name| *name)
 }
 
+#[inline(never)] // Keeps its frame out of its caller's.
 fn two_digits(number: i64) -> [u8; 2] {
     let digit = |number: i64| b'0'.wrapping_add(number.rem_euclid(10) as u8);
     [digit(number.div_euclid(10)), digit(number)]

@@ -64,7 +64,7 @@ impl Appender {
             return;
         }
         self.make_room(words, len);
-        let header = len | (text.len() as u64) << 16 | u64::from(self.number) << 32;
+        let header = len | ((text.len() as u64) << 16) | (u64::from(self.number) << 32);
         let mut at = self.head;
         let mut put = |word| {
             words.store(at, word);

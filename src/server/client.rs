@@ -62,8 +62,6 @@ pub(crate) struct Client {
     engine: Arc<Engine>,
     number: u64,
     cpu: u32,
-    /// Where it is: its own address, or that of a proxy before it. An IPv4 address is one, however
-    /// it came.
     /// Counted as long as the client is there.
     _seat: Seat,
     /// When it must be woken at the latest, in nanoseconds of the monotonic clock.
@@ -86,6 +84,7 @@ struct State {
     /// The configuration that the present request is served with.
     config: Arc<Config>,
     upstream: Hop,
+    /// Where the client is: its own address, or that of a proxy before it.
     peer: SocketAddr,
     /// The number of its first request.
     id: u64,
@@ -144,22 +143,9 @@ impl Client {
         peer: SocketAddr,
         seat: Seat,
     ) -> Result {
-        let config = engine.config();
         let cpu = socket.incoming_cpu();
         let number = engine.number();
-        let id = number;
-        let client = Arc::pin_init(
-            pin_init!(Self {
-                engine: engine.clone(),
-                number,
-                cpu,
-                _seat: seat,
-                due: Atomic::new(0),
-                state <- new_spinlock_bh!(State::new(config, peer, id)),
-                work <- new_work!("resin client"),
-            }),
-            GFP_KERNEL,
-        )?;
+        let client = Self::new(engine.clone(), number, cpu, peer, seat)?;
         engine.stats().count(Count::Open);
         engine.enter(cpu, number, client.clone())?;
         engine.stats().count(Count::Accepted);
@@ -168,6 +154,31 @@ impl Client {
         // Octets may have come before the callbacks were in place.
         client.wake();
         Ok(())
+    }
+
+    /// A client without its socket.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn new(
+        engine: Arc<Engine>,
+        number: u64,
+        cpu: u32,
+        peer: SocketAddr,
+        seat: Seat,
+    ) -> Result<Arc<Self>> {
+        let config = engine.config();
+        let id = number;
+        Arc::pin_init(
+            pin_init!(Self {
+                engine,
+                number,
+                cpu,
+                _seat: seat,
+                due: Atomic::new(0),
+                state <- new_spinlock_bh!(State::new(config, peer, id)),
+                work <- new_work!("resin client"),
+            }),
+            GFP_KERNEL,
+        )
     }
 
     /// Lets the work item look after the connection. Any context.
@@ -189,7 +200,6 @@ impl Client {
     pub(crate) fn cpu(&self) -> u32 {
         self.cpu
     }
-
 
     /// Ends the connection; with RST if `abort`. Only in the work item.
     #[inline(never)] // Keeps its frame out of its caller's.

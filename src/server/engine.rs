@@ -30,9 +30,9 @@ use kernel::workqueue::WorkItem;
 
 use crate::config;
 use crate::config::Settings;
-use crate::rt::clock;
 use crate::log::Entry;
 use crate::log::Format;
+use crate::rt::clock;
 use crate::rt::net::Net;
 use crate::rt::percpu::PerCpu;
 use crate::rt::random;

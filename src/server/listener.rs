@@ -73,6 +73,7 @@ impl Listener {
     /// # Errors
     ///
     /// `EADDRINUSE` and what else bind(2) and listen(2) return.
+    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn start(engine: Arc<Engine>, port: u16) -> Result<Arc<Self>> {
         let socket = bind(&engine, port)?;
         socket.configure(&options(&engine.config().settings))?;
@@ -213,6 +214,7 @@ impl Listener {
 
 /// A socket that is bound to `port` of every address; of every IPv4 address if the kernel was told
 /// to do without IPv6.
+#[inline(never)] // Keeps its frame out of its caller's.
 fn bind(engine: &Engine, port: u16) -> Result<Socket> {
     let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
     match Socket::bind(engine.net(), any) {

@@ -170,6 +170,7 @@ impl Log {
     }
 
     /// Writes as many lines as there are for `reader`, or as fit. Process context.
+    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn fill(&self, reader: &mut Reader, out: &mut [u8]) -> Result<usize> {
         reader.meet(self.rings())?;
         let mut out = Writer::new(out);
@@ -178,6 +179,7 @@ impl Log {
     }
 
     /// Writes the earliest line. Returns whether there was something to write, or to skip.
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn line(&self, reader: &mut Reader, out: &mut Writer<'_>) -> bool {
         let places = self.rings().iter().zip(reader.cursors.iter_mut());
         let earliest = places

@@ -5,7 +5,6 @@
 use kernel::sync::Arc;
 
 use super::State;
-use crate::bytes::Buffer;
 use crate::config::Log;
 use crate::exchange::Outcome;
 use crate::log::Entry;
@@ -37,7 +36,7 @@ impl State {
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn log(&mut self, engine: &Engine, now: Instant, outcome: &Outcome) {
         let record = core::mem::take(&mut self.record);
-        let captured = core::mem::replace(&mut self.buffers.captured, Buffer::default());
+        let captured = core::mem::take(&mut self.buffers.captured);
         let format = match self.config.settings.log {
             Log::Off => return,
             Log::Combined => Format::Combined,
