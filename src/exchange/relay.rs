@@ -42,6 +42,8 @@ pub(super) struct Relay {
     tail: &'static [u8],
     /// Body octets so far, as they came in.
     octets: u64,
+    /// Its framing was wrong: where it ends is not known any more.
+    broken: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -96,6 +98,7 @@ impl Relay {
             data: 0,
             tail: b"",
             octets: 0,
+            broken: false,
         }
     }
 
@@ -177,7 +180,10 @@ impl Relay {
         }
         loop {
             let input = from.filled().get(self.at..).unwrap_or(b"");
-            let step = self.body.next(input).map_err(Broken::Framing)?;
+            let step = self.body.next(input).map_err(|violation| {
+                self.broken = true;
+                Broken::Framing(violation)
+            })?;
             if step.trailer > 0 {
                 let line = input.get(step.skip..).unwrap_or(b"");
                 self.stage_trailer(line, staged)?;
@@ -206,9 +212,10 @@ impl Relay {
         self.pass(self.data, from);
         self.data = 0;
         self.tail = b"";
-        while !self.is_done() {
+        while !self.is_done() && !self.broken {
             let input = from.filled().get(self.at..).unwrap_or(b"");
             let Ok(step) = self.body.next(input) else {
+                self.broken = true;
                 return false;
             };
             let octets = step
@@ -220,7 +227,7 @@ impl Relay {
                 return false;
             }
         }
-        true
+        !self.broken
     }
 
     /// The runs of octets to send, in their order.

@@ -62,7 +62,8 @@ impl Body {
     /// Says what the octets of `input` are, in the order in which they came, and advances past
     /// `skip + data + trailer` of them.
     ///
-    /// A step that is not `done` and advances by nothing needs more input. Violations carry 400;
+    /// A step that is not `done` and advances by nothing needs more input. After a violation it must
+    /// not be asked again. Violations carry 400;
     /// for a response's body the caller turns them with [`Violation::of_response`].
     pub(crate) fn next(&mut self, input: &[u8]) -> Result<Step, Violation> {
         let step = match self {

@@ -108,6 +108,39 @@ fn a_broken_body_is_400_and_ends_both_connections() {
     }
 }
 
+/// The page is the only answer, wherever the body was cut when it came.
+#[test]
+fn a_bad_trailer_is_refused_once() {
+    for body in [
+        &b"0\r\n\n"[..],
+        b"0\r\n \r\n",
+        b"0\r\nX-Sum\r\n\r\n",
+        b"2\r\nhi\r\n0\r\nX-Sum: \0\r\n\r\n",
+    ] {
+        let whole = [CHUNKED, body].concat();
+        for cut in 0..=whole.len() {
+            let mut bench = Bench::new();
+            bench.client(&whole[..cut]);
+            if bench.phase() == Phase::Route {
+                bench.connect(false);
+            }
+            bench.client(&whole[cut..]);
+            if bench.phase() == Phase::Route {
+                bench.connect(false);
+            }
+            for _ in 0..3 {
+                bench.send();
+                bench.client(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+            }
+            // It is the one answer: see `Bench::answer`.
+            let page = bench.page();
+            assert_eq!((page.status, page.closes()), (400, true), "{}", text(body));
+            bench.actions();
+            assert_eq!(bench.phase(), Phase::Linger, "{} cut at {cut}", text(body));
+        }
+    }
+}
+
 #[test]
 fn a_body_too_large_is_413() {
     let mut bench = Bench::new();
