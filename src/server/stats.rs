@@ -55,7 +55,9 @@ impl Stats {
     /// Counts an exchange that is over.
     pub(crate) fn finish(&self, outcome: &Outcome) {
         self.count(Count::Requests);
-        self.durations.add(outcome.total);
+        if !outcome.tunnel {
+            self.durations.add(outcome.total);
+        }
         if outcome.uploads {
             self.count(Count::Uploads);
         }

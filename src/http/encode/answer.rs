@@ -142,6 +142,7 @@ pub(crate) fn report_head(
     put_start(Status::OK, answer, out)?;
     put_field(b"Content-Type", content_type.as_bytes(), out)?;
     put_field(b"Cache-Control", b"no-store", out)?;
+    put_field(b"Vary", b"Accept", out)?;
     put_field(b"X-Content-Type-Options", b"nosniff", out)?;
     put_end(length, answer, out)
 }
