@@ -34,7 +34,7 @@ check: ## rustfmt, clippy, layers, file and stack sizes, shellcheck
 run: ## boot a guest with the gateway in it, in front of a real Tomcat (PORT=8080)
 	@scripts/run
 
-test: test-host check test-guest test-status test-run ## host tests, lints, guest suites on the stock kernel, promtool, curl through it to Tomcat
+test: test-host check test-guest test-status test-run test-suites ## host tests, lints, guest suites on the stock kernel, promtool, curl through it to Tomcat, the external suites
 
 test-host:
 	@tests/host/run
@@ -47,6 +47,13 @@ test-status:
 
 test-run:
 	@scripts/run -- tests/webapp/check
+
+test-suites: ## hostile requests through it to Tomcat and Jetty; Autobahn's WebSocket cases through it
+	@tests/differential/run
+	@tests/websocket/run
+
+test-upload: ## 4 GiB up through it, octets compared, memory watched (some minutes)
+	@RESIN_UPLOAD=4096 tests/guest/run stock uploads::large
 
 test-debug: ## the guest suites on the debug kernel (KASAN, lockdep, kmemleak, fault injection)
 	@tests/guest/run debug
@@ -63,4 +70,4 @@ clean: ## remove build/; downloads and kernels stay in the cache
 
 # One part of the tests after the other.
 .NOTPARALLEL:
-.PHONY: help all debug install check run test test-host test-guest test-status test-run test-debug test-controls fuzz clean
+.PHONY: help all debug install check run test test-host test-guest test-status test-run test-suites test-upload test-debug test-controls fuzz clean

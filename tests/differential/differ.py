@@ -32,7 +32,8 @@ def main() -> int:
         if faults:
             failed.append(case.name)
             print(f"differ: {case.name} FAILED ({case.why})\n    sent {shorten(case.octets)}")
-            print("".join(f"    {fault}\n" for fault in faults), end="", flush=True)
+            print("".join(f"    {fault}\n" for fault in faults), end="")
+            print(f"    answers: {'; '.join(map(str, answers.responses)) or 'none'}", flush=True)
         relayed += len(seen)
         refused += any(not r.by_backend() and r.status >= 400 for r in answers.responses)
         backend += any(r.by_backend() and r.echo() is None for r in answers.responses)

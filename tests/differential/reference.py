@@ -18,8 +18,12 @@ HOP = frozenset(
     "connection keep-alive proxy-connection te trailer transfer-encoding upgrade content-length host expect "
     "max-forwards http2-settings via cdn-loop forwarded x-forwarded-for x-forwarded-proto x-forwarded-host".split()
 )
-# A connection option that names one of these takes nothing away: they say what the message is.
-PROTECTED = frozenset(["host", "content-length", "transfer-encoding"])
+# A connection option that names one of these takes nothing away: they say what the message is, or are "intended for
+# all recipients" (RFC 9110 7.6.1), who would be made to decide otherwise without them.
+PROTECTED = frozenset(
+    "host content-length transfer-encoding authorization cache-control content-encoding content-range content-type"
+    " cookie origin range".split()
+)
 
 
 class Refused(Exception):

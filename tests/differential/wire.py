@@ -24,6 +24,10 @@ class Response:
     body: bytes
     interim: list[int] = field(default_factory=list)
 
+    def __str__(self) -> str:
+        maker = f"the servlet ({self.echo()})" if self.echo() else "the backend" if self.by_backend() else "the gateway"
+        return f"{self.status} by {maker}"
+
     def get(self, name: str) -> str | None:
         return next((value for n, value in self.fields if n == name), None)
 

@@ -211,7 +211,7 @@ pub fn diagnosis(pid: u32) -> String {
 }
 
 /// What a command prints, at most so much of it.
-fn said(command: &str) -> String {
+pub fn said(command: &str) -> String {
     let output = shell(&format!(
         "timeout 20 bash -c {} 2>&1 | head -150",
         quoted(command)

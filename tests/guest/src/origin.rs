@@ -66,6 +66,7 @@ struct Shared {
     requests: AtomicU64,
     finished: AtomicU64,
     bodies: AtomicU64,
+    body_octets: AtomicU64,
     open: Mutex<HashMap<u64, TcpStream>>,
     heads: Mutex<VecDeque<Head>>,
     received: Mutex<VecDeque<Received>>,
@@ -179,6 +180,11 @@ impl Origin {
     /// How many answers were given to the last octet.
     pub fn finished(&self) -> u64 {
         self.shared.finished.load(SeqCst)
+    }
+
+    /// How many octets of request bodies and tunnels came so far.
+    pub fn body_octets(&self) -> u64 {
+        self.shared.body_octets.load(SeqCst)
     }
 
     /// How many connections are open now.

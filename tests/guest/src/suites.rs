@@ -14,9 +14,11 @@ mod proc;
 mod relay;
 mod requests;
 mod session2001;
+mod slow;
 mod status;
 mod timeouts;
 mod unload;
+mod uploads;
 
 use crate::testing::Test;
 
@@ -33,6 +35,8 @@ pub const ALL: &[&[Test]] = &[
     status::TESTS,
     timeouts::TESTS,
     listening::TESTS,
+    uploads::TESTS,
+    slow::TESTS,
     load::TESTS,
     log::TESTS,
     log::FOLLOWERS,

@@ -1,6 +1,7 @@
 //! Reading request bodies, strictly: what a gateway writes leaves nothing to interpret.
 
 use std::io;
+use std::sync::atomic::Ordering::SeqCst;
 
 use crc32fast::Hasher;
 
@@ -225,6 +226,7 @@ impl Peer<'_> {
             body.take(&piece);
         }
         let took = take as u64;
+        self.shared.body_octets.fetch_add(took, SeqCst);
         self.proceed(match now {
             Next::Length(left) if left > took => Next::Length(left - took),
             Next::Chunk(left) if left > took => Next::Chunk(left - took),
