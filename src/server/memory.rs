@@ -28,7 +28,7 @@ pub(crate) fn held() -> (usize, usize) {
 ///
 /// # Invariants
 ///
-/// Its length is counted in [`HELD`].
+/// What is allocated is counted in [`HELD`].
 #[derive(Default)]
 pub(crate) struct Memory(KVec<u8>);
 
@@ -46,23 +46,50 @@ impl DerefMut for Memory {
     }
 }
 
+impl Memory {
+    /// Other memory of `size` octets with the same ones in it, and zeros up to `capacity`.
+    fn larger(&self, size: usize, capacity: usize) -> Result<KVec<u8>> {
+        let mut octets = KVec::with_capacity(size, GFP_NOWAIT)?;
+        octets.extend_from_slice(&self.0, GFP_NOWAIT)?;
+        octets.resize(capacity, 0, GFP_NOWAIT)?;
+        Ok(octets)
+    }
+
+    /// Puts `octets`, which are counted, in the place of what there was.
+    fn give_back(&mut self, octets: KVec<u8>) {
+        let old = core::mem::replace(&mut self.0, octets);
+        let size = old.capacity();
+        drop(old);
+        HELD.fetch_sub(size, Relaxed);
+    }
+}
+
 impl Store for Memory {
     fn reserve(&mut self, capacity: usize) -> bool {
-        let Some(more) = capacity.checked_sub(self.0.len()) else {
-            return true;
-        };
-        let held = HELD.fetch_add(more, Relaxed);
-        let fits = held.saturating_add(more) <= memory::total() / SHARE;
-        if fits && self.0.resize(capacity, 0, GFP_NOWAIT).is_ok() {
+        if capacity <= self.0.len() {
             return true;
         }
-        HELD.fetch_sub(more, Relaxed);
+        if capacity <= self.0.capacity() {
+            return self.0.resize(capacity, 0, GFP_NOWAIT).is_ok();
+        }
+        // What the kernel would round it up to anyway.
+        let Some(size) = capacity.checked_next_power_of_two() else {
+            return false;
+        };
+        // For a moment there are both, the old one and the new one.
+        let held = HELD.fetch_add(size, Relaxed);
+        if held.saturating_add(size) <= memory::total() / SHARE {
+            if let Ok(octets) = self.larger(size, capacity) {
+                self.give_back(octets);
+                return true;
+            }
+        }
+        HELD.fetch_sub(size, Relaxed);
         false
     }
 
     fn release(&mut self) {
-        let memory = core::mem::take(&mut self.0);
-        HELD.fetch_sub(memory.len(), Relaxed);
+        self.give_back(KVec::new());
     }
 }
 
