@@ -46,6 +46,9 @@ use crate::rt::sync::SpinLockBh;
 use crate::server::backend::Backend;
 use crate::server::census::Seat;
 use crate::server::engine::Config;
+use crate::server::memory;
+use crate::server::memory::Account;
+use crate::server::memory::Charge;
 use crate::server::memory::Memory;
 use crate::server::upstream::Link;
 use crate::server::upstream::Upstream;
@@ -70,7 +73,12 @@ pub(crate) struct Client {
     state: SpinLockBh<State>,
     #[pin]
     work: Work<Client>,
+    /// For [`COST`]; the buffers have their own.
+    _charge: Charge,
 }
+
+/// Octets that a connection takes without its buffers.
+const COST: usize = size_of::<Client>().next_power_of_two() + memory::SOCKET;
 
 /// Chores that are done in one run before others get their turn.
 const BUDGET: u32 = 16;
@@ -119,11 +127,12 @@ impl_has_work! {
 
 impl State {
     /// A connection without its socket, made in its place: it is too large for the stack.
-    fn new(config: Arc<Config>, peer: SocketAddr, id: u64) -> impl Init<Self> {
+    fn new(config: Arc<Config>, account: &Account, peer: SocketAddr, id: u64) -> impl Init<Self> {
+        let buffers = account.buffers();
         init!(Self {
             socket: None,
             exchange: Exchange::new(clock::now(), &config.settings),
-            buffers: Buffers::default(),
+            buffers,
             config,
             upstream: Hop::None,
             peer,
@@ -166,7 +175,9 @@ impl Client {
         seat: Seat,
     ) -> Result<Arc<Self>> {
         let config = engine.config();
+        let charge = engine.account().admit(COST)?;
         let id = number;
+        let account = engine.account().clone();
         Arc::pin_init(
             pin_init!(Self {
                 engine,
@@ -174,8 +185,9 @@ impl Client {
                 cpu,
                 _seat: seat,
                 due: Atomic::new(0),
-                state <- new_spinlock_bh!(State::new(config, peer, id)),
+                state <- new_spinlock_bh!(State::new(config, &account, peer, id)),
                 work <- new_work!("resin client"),
+                _charge: charge,
             }),
             GFP_KERNEL,
         )
@@ -226,7 +238,7 @@ impl Client {
     fn connect(self: &Arc<Self>, backend: Arc<Backend>) {
         self.engine.stats().count(Count::Connects);
         backend.connects.add(1);
-        let link = Upstream::connect(self.engine.net(), backend.clone(), self.clone());
+        let link = Upstream::connect(&self.engine, backend.clone(), self.clone());
         let mut state = self.state.lock();
         match link {
             Ok(link) => state.upstream = Hop::Connecting(link),

@@ -47,6 +47,7 @@ use crate::server::client::Client;
 use crate::server::listener::Listener;
 use crate::server::log;
 use crate::server::log::Log;
+use crate::server::memory::Account;
 use crate::server::stats::Stats;
 use crate::server::sweep::Sweep;
 use crate::status::Count;
@@ -103,6 +104,7 @@ pub(crate) struct Engine {
     /// When it began, on both clocks.
     started: Instant,
     started_at: UnixTime,
+    account: Account,
     stats: Stats,
     #[pin]
     config: SpinLockBh<Arc<Config>>,
@@ -132,6 +134,7 @@ impl Engine {
         let queue = Queue::new(c"resin")?;
         let engine = Arc::pin_init(
             try_pin_init!(Self {
+                account: Account::new(net.is_init())?,
                 net,
                 started: clock::now(),
                 started_at: clock::unix_now(),
@@ -165,6 +168,11 @@ impl Engine {
 
     pub(crate) fn started_at(&self) -> UnixTime {
         self.started_at
+    }
+
+    /// To whom memory of this namespace's connections is charged.
+    pub(crate) fn account(&self) -> &Account {
+        &self.account
     }
 
     pub(crate) fn stats(&self) -> &Stats {

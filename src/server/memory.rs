@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Buffer memory: allocations that may fail, and a bound on all of them together.
+//! Memory of connections: a bound on all of it together, one on each namespace's, and buffers that
+//! keep to them.
+//!
+//! None of it is charged to whoever causes it: the kernel's own accounting sees a worker of ours.
+//! Clients that are many, send or read slowly must not be able to take all memory, and the users of
+//! other namespaces, which any user can make, not what the initial one's connections need. So the
+//! ceiling is a part of the machine's memory; all other namespaces together have half of it, each
+//! of them a quarter.
 
 use core::ops::Deref;
 use core::ops::DerefMut;
@@ -8,41 +15,201 @@ use kernel::alloc::KVec;
 use kernel::prelude::*;
 use kernel::sync::atomic::Atomic;
 use kernel::sync::atomic::Relaxed;
+use kernel::sync::Arc;
 
+use crate::bytes::Buffer;
+use crate::exchange::Buffers;
 use crate::exchange::Store;
 use crate::rt::memory;
 
-/// Octets that all buffers of all namespaces hold.
-static HELD: Atomic<usize> = Atomic::new(0);
-
-/// Buffers may hold one part in so many of the machine's memory: clients that send or read slowly
-/// must not be able to take all of it.
+/// One part in so many of the machine's memory is the ceiling.
 const SHARE: usize = 8;
 
-/// How many octets all buffers hold, and how many they may.
+/// How many octets all connections hold, and how many they may.
 pub(crate) fn held() -> (usize, usize) {
-    (HELD.load(Relaxed), memory::total() / SHARE)
+    (ALL.held.load(Relaxed), memory::total() / SHARE)
+}
+
+/// What all namespaces hold.
+static ALL: Budget = Budget::new(WHOLE, None);
+/// What others than the initial one hold.
+static OTHERS: Budget = Budget::new(2, Some(&ALL));
+
+/// Quarters of a bound that connections may take: the rest is left to the buffers of those that were
+/// admitted.
+const ADMISSION: usize = 3;
+const WHOLE: usize = 4;
+
+/// About what the kernel keeps for one TCP socket of ours besides the octets in its queues, which it
+/// bounds itself (`tcp_mem`): a `struct tcp_sock`, an inode, timers.
+pub(crate) const SOCKET: usize = 4 << 10;
+
+/// Octets that somebody holds, and how many that may be.
+pub(crate) struct Budget {
+    held: Atomic<usize>,
+    /// The bound, in quarters of the ceiling.
+    quarters: usize,
+    /// Where they count too.
+    above: Option<&'static Budget>,
+}
+
+impl Budget {
+    const fn new(quarters: usize, above: Option<&'static Budget>) -> Self {
+        Self {
+            held: Atomic::new(0),
+            quarters,
+            above,
+        }
+    }
+
+    /// Counts `more` here and above, up to `reach` quarters of each bound; false, and nothing is
+    /// changed, if that would be too much. It calls itself twice at most.
+    fn take(&self, more: usize, reach: usize) -> bool {
+        let bound = (memory::total() / (SHARE * WHOLE * WHOLE))
+            .saturating_mul(self.quarters)
+            .saturating_mul(reach);
+        let held = self.held.fetch_add(more, Relaxed).saturating_add(more);
+        let fits = held <= bound && self.above.is_none_or(|above| above.take(more, reach));
+        if !fits {
+            self.held.fetch_sub(more, Relaxed);
+        }
+        fits
+    }
+
+    /// Counts `less` no longer, here and above.
+    fn give(&self, less: usize) {
+        let mut next = Some(self);
+        while let Some(budget) = next {
+            budget.held.fetch_sub(less, Relaxed);
+            next = budget.above;
+        }
+    }
+}
+
+/// To whom memory is charged: a namespace.
+#[derive(Clone)]
+pub(crate) enum Account {
+    /// The initial namespace, which may take whatever is left.
+    Initial,
+    /// Another one.
+    Other(Arc<Budget>),
+}
+
+impl Account {
+    /// An account that holds nothing. Process context.
+    pub(crate) fn new(initial: bool) -> Result<Self> {
+        Ok(if initial {
+            Self::Initial
+        } else {
+            Self::Other(Arc::new(Budget::new(1, Some(&OTHERS)), GFP_KERNEL)?)
+        })
+    }
+
+    /// Charges for a connection, of a client or to a backend, that takes so many octets without its
+    /// buffers. Any context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if there are too many already.
+    pub(crate) fn admit(&self, octets: usize) -> Result<Charge> {
+        let mut charge = Charge::none(self.clone());
+        if charge.add(octets, ADMISSION) {
+            Ok(charge)
+        } else {
+            Err(ENOMEM)
+        }
+    }
+
+    /// Buffers without memory that will be charged here. Any context.
+    pub(crate) fn buffers(&self) -> Buffers<Memory> {
+        let buffer = || {
+            Buffer::new(Memory {
+                octets: KVec::new(),
+                charge: Charge::none(self.clone()),
+            })
+        };
+        Buffers {
+            request: buffer(),
+            to_upstream: buffer(),
+            response: buffer(),
+            to_client: buffer(),
+            captured: buffer(),
+        }
+    }
+
+    fn budget(&self) -> &Budget {
+        match self {
+            Self::Initial => &ALL,
+            Self::Other(own) => own,
+        }
+    }
+}
+
+/// Octets that are charged to an account; given back when dropped. Any context.
+///
+/// # Invariants
+///
+/// `octets` are counted in the account's budget.
+pub(crate) struct Charge {
+    account: Account,
+    octets: usize,
+}
+
+impl Charge {
+    fn none(account: Account) -> Self {
+        // INVARIANT: Nothing is counted.
+        Self { account, octets: 0 }
+    }
+
+    /// Charges more; false, and nothing is changed, if that would be too much.
+    fn add(&mut self, more: usize, reach: usize) -> bool {
+        let fits = self.account.budget().take(more, reach);
+        if fits {
+            // INVARIANT: Just counted.
+            self.octets = self.octets.saturating_add(more);
+        }
+        fits
+    }
+
+    /// Gives back so many octets, or all.
+    fn sub(&mut self, less: usize) {
+        let less = less.min(self.octets);
+        if less == 0 {
+            return;
+        }
+        // INVARIANT: No longer counted.
+        self.octets = self.octets.saturating_sub(less);
+        self.account.budget().give(less);
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.sub(self.octets);
+    }
 }
 
 /// Memory of one buffer. It never sleeps and leaves the kernel's reserves alone: usable in softirq.
 ///
 /// # Invariants
 ///
-/// What is allocated is counted in [`HELD`].
-#[derive(Default)]
-pub(crate) struct Memory(KVec<u8>);
+/// What is allocated is charged.
+pub(crate) struct Memory {
+    octets: KVec<u8>,
+    charge: Charge,
+}
 
 impl Deref for Memory {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.0
+        &self.octets
     }
 }
 
 impl DerefMut for Memory {
     fn deref_mut(&mut self) -> &mut [u8] {
-        &mut self.0
+        &mut self.octets
     }
 }
 
@@ -50,51 +217,45 @@ impl Memory {
     /// Other memory of `size` octets with the same ones in it, and zeros up to `capacity`.
     fn larger(&self, size: usize, capacity: usize) -> Result<KVec<u8>> {
         let mut octets = KVec::with_capacity(size, GFP_NOWAIT)?;
-        octets.extend_from_slice(&self.0, GFP_NOWAIT)?;
+        octets.extend_from_slice(&self.octets, GFP_NOWAIT)?;
         octets.resize(capacity, 0, GFP_NOWAIT)?;
         Ok(octets)
     }
 
-    /// Puts `octets`, which are counted, in the place of what there was.
+    /// Puts `octets`, which are charged, in the place of what there was.
     fn give_back(&mut self, octets: KVec<u8>) {
-        let old = core::mem::replace(&mut self.0, octets);
+        let old = core::mem::replace(&mut self.octets, octets);
         let size = old.capacity();
         drop(old);
-        HELD.fetch_sub(size, Relaxed);
+        self.charge.sub(size);
     }
 }
 
 impl Store for Memory {
     fn reserve(&mut self, capacity: usize) -> bool {
-        if capacity <= self.0.len() {
+        if capacity <= self.octets.len() {
             return true;
         }
-        if capacity <= self.0.capacity() {
-            return self.0.resize(capacity, 0, GFP_NOWAIT).is_ok();
+        if capacity <= self.octets.capacity() {
+            return self.octets.resize(capacity, 0, GFP_NOWAIT).is_ok();
         }
         // What the kernel would round it up to anyway.
         let Some(size) = capacity.checked_next_power_of_two() else {
             return false;
         };
         // For a moment there are both, the old one and the new one.
-        let held = HELD.fetch_add(size, Relaxed);
-        if held.saturating_add(size) <= memory::total() / SHARE {
-            if let Ok(octets) = self.larger(size, capacity) {
-                self.give_back(octets);
-                return true;
-            }
+        if !self.charge.add(size, WHOLE) {
+            return false;
         }
-        HELD.fetch_sub(size, Relaxed);
-        false
+        let Ok(octets) = self.larger(size, capacity) else {
+            self.charge.sub(size);
+            return false;
+        };
+        self.give_back(octets);
+        true
     }
 
     fn release(&mut self) {
         self.give_back(KVec::new());
-    }
-}
-
-impl Drop for Memory {
-    fn drop(&mut self) {
-        self.release();
     }
 }

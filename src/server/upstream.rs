@@ -14,7 +14,6 @@ use kernel::sync::Arc;
 use kernel::sync::ArcBorrow;
 
 use crate::rt::clock;
-use crate::rt::net::Net;
 use crate::rt::socket::Attached;
 use crate::rt::socket::Event;
 use crate::rt::socket::Events;
@@ -23,6 +22,9 @@ use crate::rt::sync::new_spinlock_bh;
 use crate::rt::sync::SpinLockBh;
 use crate::server::backend::Backend;
 use crate::server::client::Client;
+use crate::server::memory;
+use crate::server::memory::Charge;
+use crate::server::Engine;
 use crate::time::Instant;
 
 /// A backend connection as it is passed about: dropping it closes it (process context).
@@ -41,13 +43,20 @@ pub(crate) struct Upstream {
     stale: Atomic<bool>,
     /// When it became idle, in nanoseconds of the monotonic clock.
     idle_since: Atomic<u64>,
+    /// For [`memory::SOCKET`].
+    _charge: Charge,
 }
 
 impl Upstream {
     /// Begins to connect to a backend for a client. Process context.
-    pub(crate) fn connect(net: &Net, backend: Arc<Backend>, client: Arc<Client>) -> Result<Link> {
+    pub(crate) fn connect(
+        engine: &Engine,
+        backend: Arc<Backend>,
+        client: Arc<Client>,
+    ) -> Result<Link> {
+        let charge = engine.account().admit(memory::SOCKET)?;
         let addr = backend.config().addr;
-        let socket = Socket::outgoing(net, addr.is_ipv6())?;
+        let socket = Socket::outgoing(engine.net(), addr.is_ipv6())?;
         let upstream = Arc::pin_init(
             pin_init!(Self {
                 backend,
@@ -55,6 +64,7 @@ impl Upstream {
                 waiter <- new_spinlock_bh!(Some(client)),
                 stale: Atomic::new(false),
                 idle_since: Atomic::new(0),
+                _charge: charge,
             }),
             GFP_KERNEL,
         )?;

@@ -7,6 +7,7 @@ use kernel::sync::Arc;
 use super::State;
 use crate::config::Log;
 use crate::exchange::Outcome;
+use crate::exchange::Store as _;
 use crate::log::Entry;
 use crate::log::Format;
 use crate::server::backend::Backend;
@@ -36,9 +37,8 @@ impl State {
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn log(&mut self, engine: &Engine, now: Instant, outcome: &Outcome) {
         let record = core::mem::take(&mut self.record);
-        let captured = core::mem::take(&mut self.buffers.captured);
         let format = match self.config.settings.log {
-            Log::Off => return,
+            Log::Off => return self.forget(),
             Log::Combined => Format::Combined,
             Log::Json => Format::Json,
         };
@@ -54,6 +54,14 @@ impl State {
             ending: outcome.ending,
             id: outcome.id,
         };
-        engine.log_line(format, now, &entry, captured.filled());
+        engine.log_line(format, now, &entry, self.buffers.captured.filled());
+        self.forget();
+    }
+
+    /// Gives back the memory of what was captured.
+    fn forget(&mut self) {
+        let captured = &mut self.buffers.captured;
+        captured.clear();
+        captured.store_mut().release();
     }
 }

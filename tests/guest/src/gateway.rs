@@ -150,6 +150,19 @@ pub fn read(name: &str) -> Result<String, Failure> {
     Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned())
 }
 
+/// How many client connections are "open", were "accepted" or "refused", as `status` says.
+pub fn clients(which: &str) -> Result<u64, Failure> {
+    let status = read("status")?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("clients"))
+        .unwrap_or("");
+    let count = line
+        .split(',')
+        .find_map(|part| part.trim().strip_suffix(which)?.trim().parse().ok());
+    Ok(count.ok_or_else(|| format!("no count of {which} clients in status:\n{status}"))?)
+}
+
 /// Writes a line to a proc file in one call, as `echo` does.
 pub fn try_write(name: &str, text: &str) -> io::Result<()> {
     try_write_octets(name, format!("{text}\n").as_bytes())

@@ -18,7 +18,7 @@ use crate::origin::Origin;
 use crate::pattern;
 use crate::scale;
 use crate::stuck::StuckReader;
-use crate::testing::{sh, shell, Context, Failure, Outcome, PORT};
+use crate::testing::{sh, shell, Bed, Context, Failure, Outcome, PORT};
 use crate::{ensure, same, tests};
 
 tests![
@@ -27,6 +27,7 @@ tests![
     deleted_under_load in 120 s,
     deleted_with_idle_connections,
     deleted_with_a_stuck_reader,
+    limited_in_memory,
     module_unloaded_first,
     root_of_a_user_namespace_may_write,
 ];
@@ -259,6 +260,56 @@ fn deleted_with_a_stuck_reader() -> Outcome {
     gone(7)?;
     gateway.unload()?;
     Ok(())
+}
+
+/// A namespace may take a quarter of the eighth of the machine's memory that connections may have;
+/// then it refuses, while the initial one serves.
+fn limited_in_memory() -> Outcome {
+    let outer = Bed::new()?;
+    let space = Namespace::new("greedy", 9)?;
+    let origin = space.serve()?;
+    space.enter(|| {
+        gateway::write("config", "head-size 64K")?;
+        gateway::write("config", "header-timeout 1h")
+    })?;
+    // A little more than 32 KiB of a head takes a buffer of 64 KiB.
+    let mut piece = b"GET / HTTP/1.1\r\nHost: test\r\nX: ".to_vec();
+    piece.resize(33 << 10, b'x');
+    let mut greedy = Vec::new();
+    for _ in 0..memory()? / (8 * 4 * (64 << 10)) {
+        let mut client = Conn::open(space.addr())?;
+        // One that is refused may be gone before all is sent.
+        let _ = client.send(&piece);
+        greedy.push(client);
+    }
+    let refused = || space.enter(|| gateway::clients("refused"));
+    let full = scale::wait_until(Duration::from_secs(20), || {
+        refused().is_ok_and(|count| count > 0)
+    });
+    ensure!(full, "no connection of {} was refused", greedy.len());
+    outer.works()?;
+    drop(greedy);
+    let open = || space.enter(|| gateway::clients("open"));
+    let gone = scale::wait_until(Duration::from_secs(20), || {
+        open().is_ok_and(|count| count == 0)
+    });
+    ensure!(gone, "{} connections stay", open()?);
+    let before = refused()?;
+    for _ in 0..100 {
+        let status = Conn::open(space.addr())?.get("/len/1")?.status;
+        same!(status, 200, "the status when the others have gone");
+    }
+    same!(refused()?, before, "connections refused afterwards");
+    drop(origin);
+    Ok(())
+}
+
+/// Octets of memory that the machine has.
+fn memory() -> Result<usize, Failure> {
+    let info = std::fs::read_to_string("/proc/meminfo")?;
+    let line = info.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let count = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
+    Ok(count.ok_or("no MemTotal in /proc/meminfo")? << 10)
 }
 
 fn module_unloaded_first() -> Outcome {
