@@ -252,32 +252,46 @@ const NO_MEMORY: (Status, &str, Cause) = (
 );
 
 impl Exchange {
-    /// A connection that was just accepted.
-    pub(crate) fn new(now: Instant, settings: &Settings) -> Self {
-        Self {
-            phase: Phase::Idle,
-            deadline: now + settings.header_timeout,
-            request: None,
-            scan: Scan::new(),
-            persist: true,
-            served: 0,
-            ended: false,
-            upstream: Upstream::None,
-            upload: Relay::none(),
-            sending: false,
-            expecting: false,
-            hops: None,
-            acked_before: 0,
-            download: Relay::none(),
-            interims: 0,
-            told: Told::default(),
-            upstream_ended: false,
-            finished_first: false,
-            clock: timing::Clock::new(now),
-            outcome: Outcome::NOTHING,
-            answered: false,
-            todo: Todo::default(),
-        }
+    /// A connection of which nothing is known yet. A constant: to make one takes no stack.
+    pub(crate) const NEW: Self = Self {
+        phase: Phase::Idle,
+        deadline: Instant::MAX,
+        request: None,
+        scan: Scan::new(),
+        persist: true,
+        served: 0,
+        ended: false,
+        upstream: Upstream::None,
+        upload: Relay::none(),
+        sending: false,
+        expecting: false,
+        hops: None,
+        acked_before: 0,
+        download: Relay::none(),
+        interims: 0,
+        told: Told {
+            client: false,
+            upstream: false,
+        },
+        upstream_ended: false,
+        finished_first: false,
+        clock: timing::Clock::new(Instant::MAX),
+        outcome: Outcome::NOTHING,
+        answered: false,
+        todo: Todo {
+            shutdown_upstream: false,
+            release: None,
+            finish: None,
+            report: None,
+            connect: None,
+            shutdown: false,
+            close: None,
+        },
+    };
+
+    /// The connection was accepted just now.
+    pub(crate) fn begin(&mut self, now: Instant, settings: &Settings) {
+        self.deadline = now + settings.header_timeout;
     }
 
     pub(crate) fn phase(&self) -> Phase {

@@ -126,13 +126,23 @@ impl_has_work! {
 }
 
 impl State {
+    /// The socket reports here from now on.
+    fn begin(&mut self, socket: Attached<Client>) {
+        self.socket = Some(socket);
+        self.exchange.begin(clock::now(), &self.config.settings);
+    }
+
     /// A connection without its socket, made in its place: it is too large for the stack.
-    fn new(config: Arc<Config>, account: &Account, peer: SocketAddr, id: u64) -> impl Init<Self> {
-        let buffers = account.buffers();
+    fn new(
+        config: Arc<Config>,
+        account: &Account,
+        peer: SocketAddr,
+        id: u64,
+    ) -> impl Init<Self> + '_ {
         init!(Self {
             socket: None,
-            exchange: Exchange::new(clock::now(), &config.settings),
-            buffers,
+            exchange: Exchange::NEW,
+            buffers <- account.buffers(),
             config,
             upstream: Hop::None,
             peer,
@@ -159,7 +169,7 @@ impl Client {
         engine.enter(cpu, number, client.clone())?;
         engine.stats().count(Count::Accepted);
         let attached = Attached::attach(socket, client.clone());
-        client.state.lock().socket = Some(attached);
+        client.state.lock().begin(attached);
         // Octets may have come before the callbacks were in place.
         client.wake();
         Ok(())

@@ -120,21 +120,22 @@ impl Account {
         }
     }
 
-    /// Buffers without memory that will be charged here. Any context.
-    pub(crate) fn buffers(&self) -> Buffers<Memory> {
-        let buffer = || {
-            Buffer::new(Memory {
-                octets: KVec::new(),
-                charge: Charge::none(self.clone()),
-            })
-        };
-        Buffers {
-            request: buffer(),
-            to_upstream: buffer(),
-            response: buffer(),
-            to_client: buffer(),
-            captured: buffer(),
-        }
+    /// Buffers without memory that will be charged here, made in their place. Any context.
+    pub(crate) fn buffers(&self) -> impl Init<Buffers<Memory>> + '_ {
+        init!(Buffers {
+            request: self.buffer(),
+            to_upstream: self.buffer(),
+            response: self.buffer(),
+            to_client: self.buffer(),
+            captured: self.buffer(),
+        })
+    }
+
+    fn buffer(&self) -> Buffer<Memory> {
+        Buffer::new(Memory {
+            octets: KVec::new(),
+            charge: Charge::none(self.clone()),
+        })
     }
 
     fn budget(&self) -> &Budget {

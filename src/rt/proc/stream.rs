@@ -18,13 +18,20 @@
 //! first and told to return: `read()` gives 0, as at the end of a pipe whose writer is gone. After
 //! the removal every call fails with `EIO` before it comes here. Pollers: see
 //! [`Waiters`](crate::rt::wait::Waiters).
+//!
+//! Unlike other files here one that is followed does not hold its namespace: followers stay for
+//! good, the namespace need not. It is held while octets are copied out, which lasts as long as the
+//! reader's memory makes it last; so whoever is inside a call when a namespace goes leaves it soon.
 
 use super::{
     Dir,
     Mode, //
 };
 use crate::{
-    rt::wait::Waiters,
+    rt::{
+        net::Net,
+        wait::Waiters, //
+    },
     sys::bindings, //
 };
 use core::{
@@ -166,7 +173,8 @@ impl<R> Open<R> {
 impl Dir {
     /// Makes the file `name` in this folder, to be read by all. As [`Dir::file`] otherwise.
     pub(crate) fn stream<T: Stream>(&self, name: &CStr, stream: T) -> Result<StreamEntry<T>> {
-        let node = KBox::into_raw(KBox::new(stream, GFP_KERNEL)?);
+        let net = self.0.net;
+        let node = KBox::into_raw(KBox::new(Node { stream, net }, GFP_KERNEL)?);
         // SAFETY: The node lives until after the entry is removed.
         let entry = unsafe { self.create(name, Mode::ReadOnly, &Table::<T>::OPS, node.cast()) };
         let Some(entry) = entry else {
@@ -195,8 +203,15 @@ impl Dir {
 /// [`KBox`] and is only read until the entry is removed.
 pub(crate) struct StreamEntry<T: Stream> {
     entry: NonNull<bindings::proc_dir_entry>,
-    node: NonNull<T>,
+    node: NonNull<Node<T>>,
     _dir: Dir,
+}
+
+/// The data of an entry.
+struct Node<T> {
+    stream: T,
+    /// Used while the entry is there.
+    net: Net,
 }
 
 // SAFETY: Entries in /proc may be used and removed by any thread, and `T` is `Send` and `Sync`.
@@ -208,7 +223,7 @@ impl<T: Stream> Drop for StreamEntry<T> {
     fn drop(&mut self) {
         // SAFETY: By the type invariants the node came from a `KBox` and is there until its end
         // below.
-        let waiters = unsafe { self.node.as_ref() }.waiters();
+        let waiters = unsafe { self.node.as_ref() }.stream.waiters();
         // Those who sleep are inside of calls, which the removal waits for.
         waiters.close();
         // SAFETY: By the type invariants the entry is ours. This waits until no call uses `node`.
@@ -242,12 +257,12 @@ impl<T: Stream> Table<T> {
     /// # Safety
     ///
     /// `file` was opened by [`Self::open`], and procfs is calling us for it.
-    unsafe fn of<'a>(file: *mut bindings::file) -> (&'a T, &'a Open<T::Reader>) {
-        // SAFETY: The entry's data is a `T` until the entry is removed, which waits for this call;
+    unsafe fn of<'a>(file: *mut bindings::file) -> (&'a Node<T>, &'a Open<T::Reader>) {
+        // SAFETY: The entry's data is a node until the entry is removed, which waits for this call;
         // `open` parked the other, which `release` takes back after all other calls.
         unsafe {
             (
-                &*bindings::proc_file_data(file).cast::<T>(),
+                &*bindings::proc_file_data(file).cast::<Node<T>>(),
                 &*(*file).private_data.cast::<Open<T::Reader>>(),
             )
         }
@@ -259,8 +274,8 @@ impl<T: Stream> Table<T> {
     ///
     /// See [`Table`].
     unsafe extern "C" fn open(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-        // SAFETY: procfs gives a valid file, whose entry's data is a `T` while procfs calls us.
-        let stream = unsafe { &*bindings::proc_file_data(file).cast::<T>() };
+        // SAFETY: procfs gives a valid file, whose entry's data is a node while procfs calls us.
+        let stream = unsafe { &(*bindings::proc_file_data(file).cast::<Node<T>>()).stream };
         from_result(|| {
             let place = Place {
                 reader: stream.open()?,
@@ -296,14 +311,14 @@ impl<T: Stream> Table<T> {
         // SAFETY: procfs gives a valid request, for an open file of ours.
         let (file, nowait) = unsafe { ((*iocb).ki_filp, bindings::stream_nowait(iocb)) };
         // SAFETY: As above.
-        let (stream, open) = unsafe { Self::of(file) };
+        let (node, open) = unsafe { Self::of(file) };
         // SAFETY: It is the destination of a read, and ours for this call.
         let out = unsafe { IovIterDest::from_raw(out) };
         from_result(|| {
             if out.is_empty() {
                 return Ok(0);
             }
-            let (taken, position) = open.read(stream, nowait, out)?;
+            let (taken, position) = open.read(node, nowait, out)?;
             // SAFETY: The request is valid, and ours for this call.
             unsafe { (*iocb).ki_pos = i64::try_from(position)? };
             open.show_growth(file, position);
@@ -367,7 +382,8 @@ impl<T: Stream> Table<T> {
         table: *mut bindings::poll_table_struct,
     ) -> bindings::__poll_t {
         // SAFETY: procfs gives an open file of ours.
-        let (stream, open) = unsafe { Self::of(file) };
+        let (node, open) = unsafe { Self::of(file) };
+        let stream = &node.stream;
         let waiters = stream.waiters();
         // SAFETY: Both are from procfs. The removal of the entry waits for this call, and comes
         // before `expel`.
@@ -400,17 +416,25 @@ impl<R: Unpin> Open<R> {
     /// after it.
     fn read<T: Stream<Reader = R>>(
         &self,
-        stream: &T,
+        node: &Node<T>,
         nowait: bool,
         out: &mut IovIterDest<'_>,
     ) -> Result<(usize, usize)> {
+        let stream = &node.stream;
         let waiters = stream.waiters();
         loop {
             let version = stream.version();
+            let held = node.net.hold();
             let mut place = self.place.lock();
-            let taken = place.read(stream, out)?;
             let position = place.position;
+            if held.is_err() {
+                // The namespace is going: the file is too.
+                return Ok((0, position));
+            }
+            let taken = place.read(stream, out)?;
+            let position = position.saturating_add(taken.unwrap_or(0));
             drop(place);
+            drop(held);
             // Also after a read that was not the last: an edge-triggered poller may take it for it.
             waiters.arm();
             if let Some(taken) = taken {

@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 
-use crate::http::date::{format, parse};
+use crate::http::date::{format, format_log, format_rfc3339, parse};
 use crate::time::UnixTime;
 
 const EXAMPLE: i64 = 784_111_777;
@@ -50,6 +50,28 @@ fn known_days_are_right() {
         assert_eq!(parsed(text), Some(secs));
     }
     assert_eq!(printed(-1), printed(0));
+    for (secs, in_logs, rfc3339) in [
+        (0, "01/Jan/1970:00:00:00 +0000", "1970-01-01T00:00:00Z"),
+        (
+            EXAMPLE,
+            "06/Nov/1994:08:49:37 +0000",
+            "1994-11-06T08:49:37Z",
+        ),
+        (
+            68_169_600,
+            "29/Feb/1972:00:00:00 +0000",
+            "1972-02-29T00:00:00Z",
+        ),
+        (
+            i64::MAX,
+            "31/Dec/9999:23:59:59 +0000",
+            "9999-12-31T23:59:59Z",
+        ),
+    ] {
+        let time = UnixTime::from_secs(secs);
+        assert_eq!(format_log(time), in_logs.as_bytes());
+        assert_eq!(format_rfc3339(time), rfc3339.as_bytes());
+    }
     assert_eq!(printed(i64::MIN), printed(0));
     assert_eq!(printed(i64::MAX), "Fri, 31 Dec 9999 23:59:59 GMT");
     assert_eq!(parsed("Wed, 31 Dec 1969 23:59:59 GMT"), Some(-1));

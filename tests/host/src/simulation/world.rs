@@ -80,7 +80,11 @@ impl World {
         let now = Instant::from_nanos(1_000_000_000);
         Self {
             now,
-            exchange: Exchange::new(now, &mood.settings),
+            exchange: {
+                let mut exchange = Exchange::NEW;
+                exchange.begin(now, &mood.settings);
+                exchange
+            },
             buffers: memory::buffers(&shortage),
             shortage,
             socket: Socket::default(),

@@ -71,7 +71,11 @@ impl Bench {
         let now = Instant::from_nanos(1 << 40);
         let shortage = Shortage::default();
         Self {
-            exchange: Exchange::new(now, &settings),
+            exchange: {
+                let mut exchange = Exchange::NEW;
+                exchange.begin(now, &settings);
+                exchange
+            },
             buffers: memory::buffers(&shortage),
             shortage,
             settings,

@@ -139,7 +139,7 @@ fn is_asleep(child: &Child) -> bool {
 }
 
 fn signals_interrupt() -> Outcome {
-    let _bed = Bed::new()?;
+    let bed = Bed::new()?;
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL] {
         let mut cat = start("cat log")?;
         ensure!(
@@ -162,7 +162,7 @@ fn signals_interrupt() -> Outcome {
     let pid = Pid::from_raw(cat.id() as i32);
     kill(pid, Signal::SIGSTOP)?;
     kill(pid, Signal::SIGCONT)?;
-    one_line(&_bed)?;
+    one_line(&bed)?;
     let line = first_line(&mut cat)?;
     ensure!(Line::of(&line).is_ok(), "{line:?}");
     kill(pid, Signal::SIGKILL)?;
