@@ -4,7 +4,9 @@ mod balancing;
 mod clients;
 mod faults;
 mod fields;
+mod forwarding;
 mod inject;
+mod limits;
 mod listening;
 mod load;
 mod log;
@@ -12,13 +14,19 @@ mod meddling;
 mod namespaces;
 mod proc;
 mod relay;
+mod replay;
 mod requests;
 mod session2001;
 mod slow;
 mod status;
 mod timeouts;
+mod tunnels;
+mod tunnels_ends;
 mod unload;
 mod uploads;
+mod uploads_broken;
+mod uploads_early;
+mod uploads_whole;
 
 use crate::testing::Test;
 
@@ -30,12 +38,20 @@ pub const ALL: &[&[Test]] = &[
     relay::TESTS,
     fields::TESTS,
     requests::TESTS,
+    forwarding::TESTS,
     faults::TESTS,
+    replay::TESTS,
     clients::TESTS,
     status::TESTS,
     timeouts::TESTS,
+    limits::TESTS,
     listening::TESTS,
     uploads::TESTS,
+    uploads_whole::TESTS,
+    uploads_early::TESTS,
+    uploads_broken::TESTS,
+    tunnels::TESTS,
+    tunnels_ends::TESTS,
     slow::TESTS,
     load::TESTS,
     log::TESTS,

@@ -98,6 +98,15 @@ impl<'a> Upload<'a> {
         crc.finalize()
     }
 
+    /// All of the request, as it goes out if nobody waits for anything.
+    pub fn octets(&self) -> Vec<u8> {
+        let mut all = self.head().into_bytes();
+        let mut out = Pace::new(&mut all, None);
+        // A vector takes everything.
+        let _ = self.send_body(&mut out);
+        all
+    }
+
     /// Sends the body, and only the body, as the request says.
     fn send_body(&self, out: &mut Pace<'_>) -> std::io::Result<()> {
         let end = self.cut.unwrap_or(self.len).min(self.len);
@@ -200,14 +209,14 @@ fn send_all(upload: &Upload<'_>, mut stream: TcpStream) -> bool {
 
 /// Gathers small writes and waits between pieces.
 struct Pace<'a> {
-    stream: &'a mut TcpStream,
+    stream: &'a mut dyn Write,
     waiting: Vec<u8>,
     piece: usize,
     pause: Duration,
 }
 
 impl<'a> Pace<'a> {
-    fn new(stream: &'a mut TcpStream, pace: Option<(u64, Duration)>) -> Self {
+    fn new(stream: &'a mut dyn Write, pace: Option<(u64, Duration)>) -> Self {
         let (piece, pause) = pace.unwrap_or((pattern::RUN as u64, Duration::ZERO));
         Pace {
             stream,

@@ -141,13 +141,14 @@ fn wrk() -> Outcome {
 }
 
 /// A setting of /proc/sys, put back when dropped.
-struct Sysctl {
+pub(super) struct Sysctl {
     path: String,
     old: String,
 }
 
 impl Sysctl {
-    fn set(name: &str, value: &str) -> Result<Sysctl, Failure> {
+    /// Sets it.
+    pub(super) fn set(name: &str, value: &str) -> Result<Sysctl, Failure> {
         let path = format!("/proc/sys/{}", name.replace('.', "/"));
         let old = fs::read_to_string(&path).context(name)?;
         fs::write(&path, value).context(name)?;
@@ -178,10 +179,11 @@ fn small_buffers() -> Outcome {
 }
 
 /// A queueing discipline on the loopback, removed when dropped.
-struct Netem;
+pub(super) struct Netem;
 
 impl Netem {
-    fn set(options: &str) -> Result<Netem, Failure> {
+    /// Sets netem with these options.
+    pub(super) fn set(options: &str) -> Result<Netem, Failure> {
         sh(&format!("tc qdisc add dev lo root netem {options}"))?;
         Ok(Netem)
     }

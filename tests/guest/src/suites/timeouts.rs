@@ -20,7 +20,7 @@ tests![
 ];
 
 /// Runs `wait`, which must take at least `least` (the limit that was set) and not much longer.
-fn takes<T>(
+pub(super) fn takes<T>(
     least: Duration,
     what: &str,
     wait: impl FnOnce() -> Result<T, Fault>,
@@ -40,7 +40,8 @@ fn takes<T>(
     Ok(outcome)
 }
 
-const LIMIT: Duration = Duration::from_millis(700);
+/// The limit that the tests set.
+pub(super) const LIMIT: Duration = Duration::from_millis(700);
 
 fn connect_timeout() -> Outcome {
     let bed = Bed::with(&[("connect-timeout", "700ms")])?;

@@ -30,7 +30,7 @@ tests![
 ];
 
 /// Unloads; the connections must end soon after.
-fn unload_and_see_them_end(bed: &Bed, clients: Vec<Conn>) -> Outcome {
+pub(super) fn unload_and_see_them_end(bed: &Bed, clients: Vec<Conn>) -> Outcome {
     bed.gateway.unload()?;
     for mut client in clients {
         match client.rest() {
