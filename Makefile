@@ -34,7 +34,7 @@ check: ## rustfmt, clippy, layers, file and stack sizes, shellcheck
 run: ## boot a guest with the gateway in it, in front of a real Tomcat (PORT=8080)
 	@scripts/run
 
-test: test-host check test-guest test-status test-run test-suites ## host tests, lints, guest suites on the stock kernel, promtool, curl through it to Tomcat, the external suites
+test: test-host check test-guest test-status test-run ## host tests, lints, guest suites on the stock kernel, promtool on the metrics, curl through it to Tomcat
 
 test-host:
 	@tests/host/run

@@ -165,6 +165,8 @@ pub(crate) struct Exchange {
     /// The request in hand, from its head's end until its answer is out. Its octets are at the
     /// front of `buffers.request` as long as `upload` keeps them.
     request: Option<RequestHead>,
+    /// The backend connection was let go of before the exchange on it was over.
+    cut: bool,
     /// How far the head being read has been searched.
     scan: Scan,
     /// The client's connection goes on after this answer.
@@ -257,6 +259,7 @@ impl Exchange {
         phase: Phase::Idle,
         deadline: Instant::MAX,
         request: None,
+        cut: false,
         scan: Scan::new(),
         persist: true,
         served: 0,
@@ -354,6 +357,12 @@ impl Exchange {
             response.store_mut().reserve(BODY_ROOM);
         }
         room(response, FIRST_ROOM)
+    }
+
+    /// Whether the backend connection that is to be let go of is to be reset: nobody waits for what
+    /// is on its way, and a backend that takes nothing must not keep it.
+    pub(crate) fn resets_upstream(&self) -> bool {
+        self.cut
     }
 
     /// Up to three runs of octets for the client, to be sent in this order.
@@ -561,6 +570,7 @@ impl Exchange {
         let unheard = self.todo.connect.take().is_some();
         if self.upstream != Upstream::None && !unheard {
             self.todo.release = Some(reuse);
+            self.cut = !(self.answered && self.download.is_done());
         }
         self.upstream = Upstream::None;
         self.sending = false;
@@ -589,6 +599,8 @@ impl Exchange {
     /// Closes the client's connection without another word.
     fn shut_down(&mut self, now: Instant, abort: bool) {
         self.drop_upstream(false);
+        // A tunnel that ends in order has octets on their way.
+        self.cut &= abort || self.phase != Phase::Tunnel;
         self.finish(now);
         self.phase = Phase::Closed;
         self.deadline = Instant::MAX;

@@ -141,7 +141,9 @@ impl Exchange {
         let left = self.clock.pace(self.clock.waiting).left();
         self.deadline = now + left;
         let whole = io.settings.exchange_timeout;
-        if !whole.is_zero() && self.phase != Phase::Tunnel {
+        // The page that says so needs its own time.
+        let counts = self.phase != Phase::Tunnel && !self.outcome.own_page;
+        if !whole.is_zero() && counts {
             self.deadline = self.deadline.min(self.clock.begun + whole);
         }
     }

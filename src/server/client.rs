@@ -239,7 +239,7 @@ impl Client {
         }
         // Both sleep. The work item holds a reference to `self` until it has returned.
         drop(socket);
-        upstream.abandon();
+        upstream.abandon(true);
         self.engine.leave(self.cpu, self.number);
     }
 
@@ -287,12 +287,15 @@ impl PinnedDrop for Client {
 }
 
 impl Hop {
-    /// Closes the connection, if there is one. Process context.
-    fn abandon(self) {
-        match self {
-            Hop::None => {}
-            Hop::Connecting(link) | Hop::Up(link) => link.owner().backend().active.sub(1),
+    /// Closes the connection, if there is one; with RST if `abort`. Process context.
+    fn abandon(self, abort: bool) {
+        let (Hop::Connecting(link) | Hop::Up(link)) = self else {
+            return;
+        };
+        if abort {
+            link.abort();
         }
+        link.owner().backend().active.sub(1);
     }
 }
 
@@ -316,7 +319,7 @@ impl WorkItem for Client {
                 Chore::Again => return this.wake(),
                 Chore::Connect(backend) => this.connect(backend),
                 Chore::Report(format) => this.report(format),
-                Chore::Close(hop) => hop.abandon(),
+                Chore::Close { hop, abort } => hop.abandon(abort),
                 Chore::CloseClient { abort } => return this.close(abort),
             }
         }

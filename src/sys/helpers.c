@@ -11,6 +11,7 @@
 #include <linux/percpu.h>
 #include <linux/poll.h>
 #include <linux/proc_fs.h>
+#include <linux/sizes.h>
 #include <linux/skbuff.h>
 #include <linux/sockptr.h>
 #include <linux/uio.h>
@@ -48,6 +49,8 @@ void resin_helper_sk_prepare(struct sock *sk)
 	sk->sk_use_task_frag = false;
 	/* Urgent octets are ordinary ones: nothing may vanish from the middle of a stream. */
 	sock_set_flag(sk, SOCK_URGINLINE);
+	/* What a slow peer does not take stays with the other one: TCP_NOTSENT_LOWAT. */
+	WRITE_ONCE(tcp_sk(sk)->notsent_lowat, SZ_128K);
 }
 
 /*

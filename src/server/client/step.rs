@@ -41,8 +41,8 @@ pub(super) enum Chore {
     Connect(Arc<Backend>),
     /// Write the status of the gateway for the client.
     Report(Format),
-    /// Close a backend connection.
-    Close(Hop),
+    /// Close a backend connection, with RST if `abort`.
+    Close { hop: Hop, abort: bool },
     /// Close the client's connection: it is over.
     CloseClient { abort: bool },
 }
@@ -215,11 +215,17 @@ impl State {
                         backend.active.sub(1);
                         None
                     }
-                    Err(link) => Some(Chore::Close(Hop::Up(link))),
+                    Err(link) => Some(Chore::Close {
+                        hop: Hop::Up(link),
+                        abort: false,
+                    }),
                 }
             }
             Hop::None => None,
-            hop => Some(Chore::Close(hop)),
+            hop => Some(Chore::Close {
+                hop,
+                abort: self.exchange.resets_upstream(),
+            }),
         }
     }
 

@@ -235,10 +235,13 @@ fn storm(bed: &Bed, mode: Mode, each: u64) -> Result<HashMap<u16, u64>, Failure>
 fn never_twice_under_load() -> Outcome {
     let bed = Bed::new()?;
     let each = scale::count(400, 60);
-    // Closed without having read anything of the next request: nothing is lost.
+    // Closed without having read anything of the next request. Its kernel may have acknowledged that
+    // one all the same: then nobody can tell, and it is not sent again.
     let tally = storm(&bed, Mode::CloseAfter, each)?;
-    same!(tally, HashMap::from([(200, 4 * each)]), "the statuses");
-    same!(bed.origin.requests(), 4 * each, "the backend's requests");
+    let of = |status| tally.get(&status).copied().unwrap_or(0);
+    ensure!(of(200) > 2 * each, "the statuses: {tally:?}");
+    same!(of(200) + of(502), 4 * each, "the statuses {tally:?}");
+    same!(bed.origin.requests(), of(200), "the backend's requests");
     // Closed with a request read: that one is lost, and not seen again.
     let before = bed.origin.requests();
     let tally = storm(&bed, Mode::DropAfter, each)?;

@@ -161,6 +161,21 @@ fn the_status_is_shown_to_whom_it_may_be() {
     assert_eq!(allowed.actions(), [Action::Connect { fresh: false }]);
 }
 
+/// The page that says that it was reached gets to the client.
+#[test]
+fn a_whole_exchange_without_an_answer_is_504() {
+    let mut bench = Bench::new();
+    bench.settings.exchange_timeout = crate::time::Duration::from_secs(3);
+    bench.client(GET);
+    bench.connect(false);
+    bench.pass(crate::time::Duration::from_secs(3));
+    bench.pass(crate::time::Duration::from_secs(1));
+    let page = bench.page();
+    assert_eq!((page.status, page.closes()), (504, false));
+    assert_eq!(bench.actions()[0], Action::Release { reuse: false });
+    assert_eq!(bench.phase(), Phase::Idle);
+}
+
 const UPGRADE: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
 const SWITCH: &[u8] = b"HTTP/1.1 101 OK\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
 
