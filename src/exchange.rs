@@ -31,6 +31,7 @@ mod relay;
 mod request;
 mod response;
 mod timing;
+mod todo;
 mod tunnel;
 mod upload;
 
@@ -53,6 +54,7 @@ pub(crate) use outcome::Cause;
 pub(crate) use outcome::Outcome;
 use pace::Pace;
 use relay::Relay;
+use todo::Todo;
 
 /// What an event is handled with.
 pub(crate) struct Io<'a, S> {
@@ -223,18 +225,6 @@ struct Told {
     upstream: bool,
 }
 
-/// Actions that have been decided and not yet been polled.
-#[derive(Default)]
-struct Todo {
-    shutdown_upstream: bool,
-    release: Option<bool>,
-    finish: Option<Outcome>,
-    report: Option<Format>,
-    connect: Option<bool>,
-    shutdown: bool,
-    close: Option<bool>,
-}
-
 /// Whether to go on at once or wait for an event.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Flow {
@@ -281,15 +271,7 @@ impl Exchange {
         clock: timing::Clock::new(Instant::MAX),
         outcome: Outcome::NOTHING,
         answered: false,
-        todo: Todo {
-            shutdown_upstream: false,
-            release: None,
-            finish: None,
-            report: None,
-            connect: None,
-            shutdown: false,
-            close: None,
-        },
+        todo: Todo::NOTHING,
     };
 
     /// The connection was accepted just now.
@@ -431,43 +413,6 @@ impl Exchange {
         }
     }
 
-    /// Whether [`Self::poll`] has something to say.
-    pub(crate) fn is_pending(&self) -> bool {
-        let todo = &self.todo;
-        todo.shutdown
-            || todo.shutdown_upstream
-            || todo.release.is_some()
-            || todo.finish.is_some()
-            || todo.report.is_some()
-            || todo.connect.is_some()
-            || todo.close.is_some()
-    }
-
-    /// The next thing to do, if there is one. Once all is done, `Event::Tick` goes on.
-    pub(crate) fn poll(&mut self) -> Option<Action> {
-        let todo = &mut self.todo;
-        if core::mem::take(&mut todo.shutdown_upstream) {
-            return Some(Action::ShutdownUpstream);
-        }
-        if let Some(reuse) = todo.release.take() {
-            return Some(Action::Release { reuse });
-        }
-        if let Some(outcome) = todo.finish.take() {
-            return Some(Action::Finish(outcome));
-        }
-        if let Some(format) = todo.report.take() {
-            return Some(Action::Report(format));
-        }
-        if let Some(fresh) = todo.connect.take() {
-            return Some(Action::Connect { fresh });
-        }
-        if core::mem::take(&mut todo.shutdown) {
-            return Some(Action::ShutdownClient);
-        }
-        let abort = todo.close.take()?;
-        Some(Action::CloseClient { abort })
-    }
-
     /// Goes as far as the octets at hand allow.
     fn advance<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
         // A finished exchange is reported before the next one begins.
@@ -570,7 +515,8 @@ impl Exchange {
         let unheard = self.todo.connect.take().is_some();
         if self.upstream != Upstream::None && !unheard {
             self.todo.release = Some(reuse);
-            self.cut = !(self.answered && self.download.is_done());
+            let uploaded = self.upload.is_done() && self.upload.is_idle();
+            self.cut = !(self.answered && self.download.is_done() && uploaded);
         }
         self.upstream = Upstream::None;
         self.sending = false;

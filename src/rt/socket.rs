@@ -148,7 +148,9 @@ impl Socket {
     /// begun.
     pub(crate) fn outgoing(net: &Net, ipv6: bool) -> Result<Socket> {
         let held = net.hold()?;
-        Self::new(held.as_ptr(), ipv6)
+        let socket = Self::new(held.as_ptr(), ipv6)?;
+        socket.bound_sends()?;
+        Ok(socket)
     }
 
     /// The peer's address; an IPv4 peer of an IPv6 socket as IPv4. `None` before connecting.

@@ -1,6 +1,7 @@
 //! Uploads that do not come to their end: the backend must never take one for a whole request, and
 //! nobody may be kept waiting.
 
+use std::io::Write;
 use std::thread;
 use std::time::Duration;
 
@@ -124,7 +125,14 @@ fn client_resets() -> Outcome {
         client.send(upload.head().as_bytes())?;
         let mut stream = client.stream().try_clone()?;
         stream.set_nonblocking(true)?;
-        let full = || std::io::Write::write(&mut stream, pattern::octets(0, 0, 60_000)).is_err();
+        let mut at = 0;
+        let full = || match stream.write(pattern::octets(0, at, 60_000)) {
+            Ok(written) => {
+                at += written as u64;
+                false
+            }
+            Err(_) => true,
+        };
         let full = scale::wait_until(Duration::from_secs(20), full);
         ensure!(full, "a backend that reads nothing takes everything");
         drop(stream);
