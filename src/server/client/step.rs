@@ -236,6 +236,12 @@ impl State {
         };
         let event = match link.state() {
             socket::State::Connecting => return Moves::None,
+            // It speaks before it was asked: whatever it says is no answer.
+            socket::State::Established | socket::State::HalfClosed if link.readable() => {
+                client.engine.stats().count(Count::ConnectFailures);
+                link.owner().backend().failed();
+                Event::UpstreamRefused(Refusal::Unreachable)
+            }
             socket::State::Established | socket::State::HalfClosed => {
                 let owner = link.owner();
                 owner.backend().connected(now.since(owner.begun()));
