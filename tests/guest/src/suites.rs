@@ -17,7 +17,6 @@ mod relay;
 mod replay;
 mod requests;
 mod session2001;
-mod slow;
 mod status;
 mod timeouts;
 mod tunnels;
@@ -52,7 +51,6 @@ pub const ALL: &[&[Test]] = &[
     uploads_broken::TESTS,
     tunnels::TESTS,
     tunnels_ends::TESTS,
-    slow::TESTS,
     load::TESTS,
     log::TESTS,
     log::FOLLOWERS,
