@@ -545,8 +545,6 @@ impl Exchange {
     /// Closes the client's connection without another word.
     fn shut_down(&mut self, now: Instant, abort: bool) {
         self.drop_upstream(false);
-        // A tunnel that ends in order has octets on their way.
-        self.cut &= abort || self.phase != Phase::Tunnel;
         self.finish(now);
         self.phase = Phase::Closed;
         self.deadline = Instant::MAX;

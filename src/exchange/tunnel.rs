@@ -43,6 +43,8 @@ impl Exchange {
         let flushed = self.upstream_ended && self.is_flushed(io.buffers);
         if flushed && over {
             self.shut_down(now, false);
+            // It ends in order: what is on its way arrives.
+            self.cut = false;
         } else if flushed && !self.told.client {
             self.told.client = true;
             self.todo.shutdown = true;

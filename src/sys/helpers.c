@@ -262,6 +262,12 @@ bool resin_helper_sk_readable(const struct sock *sk)
 	       (READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN) || READ_ONCE(sk->sk_err);
 }
 
+/* Reset, timed out or killed. After two FINs a socket is closed as well, but has not failed. */
+bool resin_helper_sk_failed(const struct sock *sk)
+{
+	return READ_ONCE(sk->sk_err);
+}
+
 bool resin_helper_sk_accept_pending(const struct sock *sk)
 {
 	return !reqsk_queue_empty(&inet_csk(sk)->icsk_accept_queue);

@@ -61,6 +61,7 @@ int resin_helper_sock_option(struct socket *sock, int level, int name, int value
 
 int resin_helper_sk_state(const struct sock *sk);
 bool resin_helper_sk_readable(const struct sock *sk);
+bool resin_helper_sk_failed(const struct sock *sk);
 bool resin_helper_sk_accept_pending(const struct sock *sk);
 int resin_helper_sk_incoming_cpu(const struct sock *sk);
 bool resin_helper_sk_name(const struct sock *sk, bool peer, struct resin_helper_name *name);

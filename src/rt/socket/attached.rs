@@ -232,6 +232,13 @@ impl<T: Events> Attached<T> {
         unsafe { bindings::sk_readable(self.socket.sk()) }
     }
 
+    /// Whether the connection was reset, has timed out or was killed, and no call has said so yet: a
+    /// snapshot. Any context.
+    pub(crate) fn failed(&self) -> bool {
+        // SAFETY: The socket is valid by its invariants.
+        unsafe { bindings::sk_failed(self.socket.sk()) }
+    }
+
     /// Makes the coming close send RST at once and forget what is queued. Process context.
     pub(crate) fn abort(&self) {
         // SAFETY: The socket is valid by its invariants.

@@ -268,7 +268,7 @@ impl State {
         let parts = self.exchange.client_output(&self.buffers);
         if parts.iter().all(|part| part.is_empty()) {
             // Nobody reads from the client now: notice here that it is gone.
-            if socket.state() == socket::State::Closed && !self.exchange.reads_client() {
+            if socket.failed() && !self.exchange.reads_client() {
                 self.handle(now, Event::ClientLost);
                 return Moves::Some;
             }
