@@ -53,7 +53,7 @@ impl Exchange {
     /// The backend's connection ended, in order (`eof`) or not.
     pub(super) fn upstream_gone<S: Store>(&mut self, now: Instant, eof: bool, io: &mut Io<'_, S>) {
         match self.phase {
-            Phase::Wait => self.gone_before_response(now, eof, io),
+            Phase::Wait => self.gone_before_response(now, eof, NO_ANSWER, io),
             Phase::Body if eof && self.download.is_idle() && self.download.eof() => {
                 self.body_done(io);
             }
@@ -72,7 +72,14 @@ impl Exchange {
         }
     }
 
-    fn gone_before_response<S: Store>(&mut self, now: Instant, eof: bool, io: &mut Io<'_, S>) {
+    /// There will be no answer on this connection: tries another one, or fails.
+    fn gone_before_response<S: Store>(
+        &mut self,
+        now: Instant,
+        eof: bool,
+        failure: Failure,
+        io: &mut Io<'_, S>,
+    ) {
         if self.may_replay(eof, io) {
             self.drop_upstream(false);
             self.outcome.replayed = true;
@@ -80,7 +87,7 @@ impl Exchange {
             self.route(now, true, io);
             return;
         }
-        self.fail(now, NO_ANSWER, io);
+        self.fail(now, failure, io);
     }
 
     /// Whether the request may go out once more, on a new connection: a kept-alive one may have
@@ -106,6 +113,13 @@ impl Exchange {
     pub(super) fn read_response<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) -> Flow {
         if io.buffers.response.is_empty() || !self.is_flushed(io.buffers) {
             return Flow::Wait;
+        }
+        if io.upstream_acked == self.acked_before {
+            // It has spoken before anything of the request was there: a 408 for the time it was
+            // idle, say, but no answer (RFC 9112 section 9.2).
+            io.buffers.response.clear();
+            self.gone_before_response(now, false, UNASKED, io);
+            return Flow::Again;
         }
         let response = &mut io.buffers.response;
         match head::parse_response(response.filled(), &mut self.scan, &limits(io.settings)) {
@@ -303,6 +317,11 @@ const NO_BACKEND: Failure = (
 const NO_ANSWER: Failure = (
     Status::BAD_GATEWAY,
     "the backend closed the connection without an answer",
+    Cause::Server,
+);
+const UNASKED: Failure = (
+    Status::BAD_GATEWAY,
+    "the backend spoke before it was asked",
     Cause::Server,
 );
 const UNEXPECTED: Failure = (

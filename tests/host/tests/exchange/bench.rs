@@ -102,6 +102,10 @@ impl Bench {
         self.shortage.spare(count);
     }
 
+    pub(super) fn resets_upstream(&self) -> bool {
+        self.exchange.resets_upstream()
+    }
+
     pub(super) fn phase(&self) -> Phase {
         self.exchange.phase()
     }
@@ -203,8 +207,15 @@ impl Bench {
         }
     }
 
-    /// Octets come from the backend. The client takes at once what holds them up.
-    pub(super) fn backend(&mut self, mut octets: &[u8]) {
+    /// Octets come from the backend, which has acknowledged something of the request. The client
+    /// takes at once what holds them up.
+    pub(super) fn backend(&mut self, octets: &[u8]) {
+        self.upstream_acked += 1;
+        self.unasked(octets);
+    }
+
+    /// The same, but nothing of the request has arrived there.
+    pub(super) fn unasked(&mut self, mut octets: &[u8]) {
         while !octets.is_empty() {
             if !self.reads_upstream() {
                 self.take();

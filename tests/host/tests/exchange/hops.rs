@@ -221,6 +221,7 @@ fn a_backend_may_finish_a_tunnel_first() {
     bench.client(b"bye");
     assert_eq!(bench.requested(), b"bye");
     bench.handle(Event::ClientEof);
+    assert!(!bench.resets_upstream());
     assert_eq!(
         bench.actions().last(),
         Some(&Action::CloseClient { abort: false })
@@ -232,6 +233,7 @@ fn a_tunnel_that_breaks_or_rests_for_too_long_ends() {
     for (event, abort) in [(Event::ClientLost, true), (Event::UpstreamLost, true)] {
         let mut bench = tunnel();
         bench.handle(event);
+        assert!(bench.resets_upstream());
         assert_eq!(bench.actions().last(), Some(&Action::CloseClient { abort }));
     }
     let mut bench = tunnel();
@@ -244,6 +246,8 @@ fn a_tunnel_that_breaks_or_rests_for_too_long_ends() {
     }
     bench.pass(bench.settings.tunnel_timeout);
     assert_eq!(bench.phase(), Phase::Closed);
+    // A backend that was silent may not even look at a FIN.
+    assert!(bench.resets_upstream());
 }
 
 /// A backend that is gone, and has said all that it had to say before.

@@ -366,6 +366,29 @@ fn a_post_is_sent_again_only_if_nothing_of_it_was_acknowledged() {
     assert_eq!(bench.actions(), again);
 }
 
+/// RFC 9112 section 9.2: what comes before the request has arrived is no answer to it.
+#[test]
+fn an_answer_to_nothing_is_none() {
+    let late = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n";
+    let mut bench = reused(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    bench.unasked(late);
+    assert!(bench.resets_upstream());
+    let again = [
+        Action::Release { reuse: false },
+        Action::Connect { fresh: true },
+    ];
+    assert_eq!(bench.actions(), again);
+    bench.handle(Event::UpstreamReady { reused: false });
+    bench.requested();
+    bench.backend(b"HTTP/1.1 204 No Content\r\n\r\n");
+    assert!(bench.answered().starts_with(b"HTTP/1.1 204"));
+
+    // It may yet read the request, and a POST must not be seen twice.
+    let mut bench = reused(&[POST, b"hello"].concat());
+    bench.unasked(late);
+    assert_eq!(bench.page().status, 502);
+}
+
 /// What was sent and let go of cannot be sent again.
 #[test]
 fn a_long_body_is_sent_once() {
