@@ -48,21 +48,31 @@ fn upload(client: &mut Conn, method: &str, target: &str, len: u64) -> Result<Res
 fn closed_between_requests() -> Outcome {
     let bed = Bed::new()?;
     bed.origin.set(Mode::CloseAfter, 1);
-    let rounds = scale::count(150, 60);
+    let (mut right, mut lost) = (0, 0);
     let mut client = bed.client()?;
-    for number in 0..rounds {
+    for number in 0..scale::count(150, 60) {
         let target = format!("/upload?n={number}");
         let method = ["POST", "GET", "PUT", "PATCH", "X-own"][number as usize % 5];
         // At once, so that some meet the FIN on its way.
         let response = upload(&mut client, method, &target, number % 3 * 2000)?;
-        same!(response.status, 200, "{method} {number}: the status");
-        same!(
-            times_seen(&bed, &target),
-            1,
-            "{method} {number}: times seen"
-        );
+        let seen = times_seen(&bed, &target);
+        if response.status == 200 {
+            same!(seen, 1, "{method} {number}: times seen");
+            right += 1;
+        } else {
+            // The backend's kernel had acknowledged it when the connection was closed: then nobody
+            // can tell that the application has not seen it.
+            let may_not_repeat = !matches!(method, "GET" | "PUT");
+            ensure!(may_not_repeat, "{method} {number}: {}", response.status);
+            same!(seen, 0, "{method} {number}: times seen");
+            lost += 1;
+        }
+        if !response.persistent() {
+            client = bed.client()?;
+        }
     }
-    same!(bed.origin.requests(), rounds, "the backend's requests");
+    ensure!(right > lost, "{right} right, {lost} lost");
+    same!(bed.origin.requests(), right, "the backend's requests");
     no_complaints(&bed)
 }
 
