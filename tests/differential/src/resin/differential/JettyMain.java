@@ -8,14 +8,14 @@ import org.eclipse.jetty.server.ServerConnector;
 import org.eclipse.jetty.servlet.ServletContextHandler;
 import org.eclipse.jetty.servlet.ServletHolder;
 
-/** Jetty with nothing but the echo: {@code JettyMain PORT}. It takes whatever it can be told to take. */
+/** Jetty with nothing but the echo: {@code JettyMain PORT}. It takes what was HTTP in 1999. */
 public final class JettyMain {
     private JettyMain() {}
 
     public static void main(String[] args) throws Exception {
         Server server = new Server();
         HttpConfiguration configuration = new HttpConfiguration();
-        HttpConnectionFactory http = new HttpConnectionFactory(configuration, HttpCompliance.RFC2616_LEGACY);
+        HttpConnectionFactory http = new HttpConnectionFactory(configuration, HttpCompliance.RFC2616);
         ServerConnector connector = new ServerConnector(server, http);
         connector.setHost("127.0.0.1");
         connector.setPort(Integer.parseInt(args[0]));
