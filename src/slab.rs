@@ -154,6 +154,12 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Slab<T, S> {
         keys.filter_map(|key| Some((key, self.get(key)?)))
     }
 
+    /// The same, from the oldest to the one used last.
+    pub(crate) fn iter_oldest(&self) -> impl Iterator<Item = (Key, &T)> {
+        let keys = iter::successors(self.oldest(), |key| self.key(self.slot(key.index)?.newer));
+        keys.filter_map(|key| Some((key, self.get(key)?)))
+    }
+
     /// How many values there are.
     pub(crate) fn len(&self) -> usize {
         self.len

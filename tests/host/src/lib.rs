@@ -31,13 +31,14 @@ mod pure {
     pub(crate) mod config;
     pub(crate) mod exchange;
     pub(crate) mod http;
+    pub(crate) mod lb;
     pub(crate) mod log;
     pub(crate) mod slab;
     pub(crate) mod status;
     pub(crate) mod time;
 }
 
-use pure::{bytes, config, exchange, http, log, slab, status, time};
+use pure::{bytes, config, exchange, http, lb, log, slab, status, time};
 
 pub mod chunked_grammar;
 pub mod forward_grammar;

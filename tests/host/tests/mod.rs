@@ -15,6 +15,7 @@ mod forward;
 mod forwarded;
 mod framing;
 mod head;
+mod lb;
 mod list;
 mod log;
 mod simulation;

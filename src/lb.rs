@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Choosing a backend for a request, and knowing which of them are fit for one.
+//!
+//! Backends are numbered as their files `srun-N` are. [`Cluster`] is the whole of it: who may get new
+//! sessions, who only those he has, whose turn it is, who waits for a free place. What it costs does
+//! not depend on how many there are.
+
+mod cluster;
+mod health;
+mod line;
+mod ring;
+mod sip;
+mod sticky;
+mod tournament;
+
+pub(crate) use cluster::Ask;
+pub(crate) use cluster::Balance;
+pub(crate) use cluster::Choice;
+pub(crate) use cluster::Cluster;
+pub(crate) use cluster::Member;
+pub(crate) use cluster::Ticket;
+pub(crate) use cluster::View;
+pub(crate) use health::Condition;
+pub(crate) use health::Rules;
+pub(crate) use health::Verdict;
+pub(crate) use health::Why;
+pub(crate) use line::Grant;
+pub(crate) use line::Line;
+pub(crate) use line::Waiter;
+pub(crate) use ring::Ring;
+pub(crate) use ring::MAX_POINTS;
+pub(crate) use sip::SipKey;
+pub(crate) use sticky::Homes;
+pub(crate) use sticky::Names;
+pub(crate) use sticky::Session;
+pub(crate) use sticky::{route, stamp, write_stamp};
+
+/// The most backends there can be.
+pub(crate) const MAX_BACKENDS: usize = 64;
+
+/// A set of backends: bit N is backend N.
+pub(crate) type Mask = u64;
+
+/// The set of one; no backend has a number that is too large.
+pub(crate) fn only(slot: usize) -> Mask {
+    u32::try_from(slot).map_or(0, |slot| 1u64.checked_shl(slot).unwrap_or(0))
+}
+
+/// The numbers in a set, in their order.
+pub(crate) fn slots(mut mask: Mask) -> impl Iterator<Item = usize> {
+    core::iter::from_fn(move || {
+        let slot = mask.trailing_zeros() as usize;
+        mask &= mask.checked_sub(1)?;
+        Some(slot)
+    })
+}
+
+/// Member number `index` of a set, counted round and round; none of an empty one.
+pub(crate) fn nth(mask: Mask, index: u64) -> Option<usize> {
+    let mut left = index.checked_rem(u64::from(mask.count_ones()))? as u32;
+    // Halves the set until the one bit is left.
+    let (mut mask, mut width, mut slot) = (mask, 32u32, 0u32);
+    while width > 0 {
+        let low = mask & (1u64 << width).wrapping_sub(1);
+        let count = low.count_ones();
+        if left < count {
+            mask = low;
+        } else {
+            left = left.saturating_sub(count);
+            mask >>= width;
+            slot = slot.saturating_add(width);
+        }
+        width /= 2;
+    }
+    Some(slot as usize)
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Whom a request goes to.
+
+use super::Ask;
+use super::Balance;
+use super::Choice;
+use super::Cluster;
+use super::Slot;
+use super::Ticket;
+use super::BOUND;
+use super::ROUND;
+use crate::lb::nth;
+use crate::lb::only;
+use crate::lb::slots;
+use crate::lb::Mask;
+use crate::lb::Ring;
+use crate::time::Instant;
+
+impl Cluster {
+    /// Chooses a backend for a request.
+    ///
+    /// A session goes to its owner, or waits for it; if that is not fit, to another one that is the
+    /// same for all of its requests.
+    pub(crate) fn choose(&mut self, now: Instant, ask: &Ask, ring: Ring<'_>) -> Choice {
+        let owner = ask.owner.filter(|slot| self.is_home(*slot, ask.tried));
+        let group = match owner {
+            Some(slot) => only(slot),
+            None => self.group(ask.tried),
+        };
+        if group == 0 {
+            return Choice::Nobody;
+        }
+        let chosen = match owner {
+            Some(slot) => (group & !self.full != 0).then_some(slot),
+            None => self.pick(group & !self.full, ask, ring),
+        };
+        match chosen {
+            Some(slot) => {
+                // What belongs to a session is nobody's turn.
+                if owner.is_none() {
+                    self.advance(slot);
+                }
+                Choice::Go(self.grant(now, slot))
+            }
+            // CAST: Less than 64.
+            None => Choice::Wait(owner.map(|slot| slot as u8)),
+        }
+    }
+
+    /// A place for somebody who waits for one, at this backend or at any.
+    pub(crate) fn place_for(&mut self, now: Instant, owner: Option<u8>) -> Option<Ticket> {
+        let slot = match owner.map(usize::from) {
+            Some(slot) if self.is_home(slot, 0) => Some(slot).filter(|_| !self.is_full(slot))?,
+            _ => {
+                let slot = self.tree.least()?;
+                self.advance(slot);
+                slot
+            }
+        };
+        Some(self.grant(now, slot))
+    }
+
+    fn is_full(&self, slot: usize) -> bool {
+        self.full & only(slot) != 0
+    }
+
+    fn is_home(&self, slot: usize, tried: Mask) -> bool {
+        self.home & !tried & only(slot) != 0
+    }
+
+    /// One of `free`.
+    fn pick(&mut self, free: Mask, ask: &Ask, ring: Ring<'_>) -> Option<usize> {
+        if ask.owner.is_some() {
+            return nth(free, ask.key);
+        }
+        match self.balance {
+            Balance::RoundRobin | Balance::LeastConnections if free == self.field => {
+                self.tree.least()
+            }
+            // Some of them were tried already.
+            Balance::RoundRobin | Balance::LeastConnections => {
+                let key = |slot: &usize| self.slot(*slot).map(|entry| self.key(entry));
+                slots(free).min_by_key(key)
+            }
+            Balance::Latency => self.better(free, ask.random),
+            Balance::Hash => {
+                let found = ring.find(ask.key, free, |slot| self.is_within_bound(slot));
+                found.or_else(|| nth(free, ask.key))
+            }
+        }
+    }
+
+    /// The better one of two of `free`.
+    fn better(&self, free: Mask, random: u64) -> Option<usize> {
+        let first = nth(free, random >> 32)?;
+        let Some(second) = nth(free & !only(first), random & 0xffff_ffff) else {
+            return Some(first);
+        };
+        let cost = |slot| {
+            self.slot(slot).map(|entry| {
+                let exchanges = u64::from(entry.active).saturating_add(1);
+                entry.share(entry.latency.saturating_mul(exchanges))
+            })
+        };
+        Some(if cost(second) < cost(first) {
+            second
+        } else {
+            first
+        })
+    }
+
+    /// Whether one more exchange leaves it within its share of all of them and a quarter more
+    /// (Mirrokni et al., "Consistent Hashing with Bounded Loads", 2016).
+    fn is_within_bound(&self, slot: usize) -> bool {
+        let Some(entry) = self.slot(slot) else {
+            return false;
+        };
+        let all = u64::from(self.active).saturating_add(1);
+        let share = all
+            .saturating_mul(u64::from(entry.member.weight))
+            .saturating_mul(BOUND);
+        let own = u64::from(entry.active).saturating_mul(4);
+        own.saturating_mul(u64::from(self.weight)) < share
+    }
+
+    /// It was a backend's turn.
+    fn advance(&mut self, slot: usize) {
+        if let Some(entry) = self.slots.get_mut(slot) {
+            self.now = self.now.max(entry.turn);
+            entry.turn = entry.turn.saturating_add(entry.share(ROUND));
+        }
+    }
+
+    /// Takes a place at a backend.
+    fn grant(&mut self, now: Instant, slot: usize) -> Ticket {
+        self.choices = self.choices.wrapping_add(1);
+        let mut generation = 0;
+        if let Some(entry) = self.slots.get_mut(slot) {
+            generation = entry.generation;
+            entry.used = self.choices;
+            entry.active = entry.active.saturating_add(1);
+            self.active = self.active.saturating_add(1);
+            if entry.waiting == 0 {
+                entry.quiet = now;
+            }
+            entry.waiting = entry.waiting.saturating_add(1);
+            entry.health.chosen(now);
+        }
+        self.changed(now, slot);
+        Ticket {
+            // CAST: Less than 64.
+            slot: slot as u8,
+            waiting: true,
+            generation,
+        }
+    }
+
+    /// A backend has got an exchange, or is rid of one.
+    pub(super) fn changed(&mut self, now: Instant, slot: usize) {
+        if self.slot(slot).is_some_and(Slot::is_limited) {
+            self.review(now, slot);
+        }
+        self.place(slot);
+    }
+}
+
+impl Slot {
+    /// Whether the number of its exchanges can change the sets that it belongs to.
+    fn is_limited(&self) -> bool {
+        self.member.max != 0 || self.health.condition() != crate::lb::Condition::Up
+    }
+}

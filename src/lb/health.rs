@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is known of one backend: whether it is fit for new sessions, for those it has, or for nothing.
+//!
+//! A backend that refuses a connection has failed, and so has one that gave nothing but errors so many
+//! times on end. It is left alone for a time that doubles with each failure (Resin's rule); then one
+//! request tries it, or a probe does; then it gets more and more connections until it is warm. One whose
+//! exchanges all stand still at once, while it accepts connections, is a JVM collecting its garbage: it
+//! keeps its sessions, and gets no new ones meanwhile.
+
+use crate::time::Duration;
+use crate::time::Instant;
+
+/// How backends are judged, from the settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rules {
+    /// The longest time for which a failed backend is left alone.
+    pub(crate) recover: Duration,
+    /// How long a backend that has recovered takes to get warm; zero: it is at once.
+    pub(crate) warmup: Duration,
+    /// So many errors on end are a failure; 0: none are.
+    pub(crate) errors: u32,
+    /// Exchanges that stand still for so long are a pause; zero: nothing is.
+    pub(crate) pause: Duration,
+    /// Probes are sent: no request has to try a failed backend.
+    pub(crate) probes: bool,
+}
+
+impl Rules {
+    /// Nothing but a refused connection says anything.
+    pub(super) const NONE: Self = Self {
+        recover: Duration::from_secs(15),
+        warmup: Duration::ZERO,
+        errors: 0,
+        pause: Duration::ZERO,
+        probes: false,
+    };
+}
+
+/// For how long a backend is left alone after its first failure (Resin's value).
+const FIRST_RECOVERY: Duration = Duration::from_secs(1);
+
+/// The most connections in each sixteenth of the warm-up (Resin's values).
+const WARMUP: [u32; 16] = [1, 1, 1, 1, 2, 2, 2, 2, 4, 4, 8, 8, 16, 32, 64, 128];
+
+/// So many failed probes on end are a failure.
+const PROBES: u32 = 2;
+
+/// So many exchanges have to stand still to be a pause: a single one is just slow.
+const STALLED: u32 = 2;
+
+/// What state a backend is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// Fit for everything.
+    Up,
+    /// Fit for everything, in moderation.
+    Warming,
+    /// Keeps its sessions.
+    Paused,
+    /// Left alone.
+    Failed,
+    /// Failed, and it is time for one request to try it.
+    Due,
+    /// One request is trying it.
+    Tried,
+}
+
+/// Why a backend has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// No connection could be made.
+    Refused,
+    /// It gave only errors.
+    Errors,
+    /// Its probes failed.
+    Probes,
+}
+
+/// What an exchange says of its backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It answered, with no 5xx.
+    Good,
+    /// A 5xx, no answer in time, or the connection broke before the answer.
+    Error,
+    /// Nothing can be said: the client went away, say.
+    None,
+}
+
+/// The state of one backend.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Health {
+    condition: Condition,
+    /// Since when it is in this condition.
+    since: Instant,
+    /// How long it was, or is, left alone; zero after it has answered.
+    recovery: Duration,
+    /// Errors on end.
+    errors: u32,
+    /// Failed probes on end.
+    probes: u32,
+    /// The last failure.
+    why: Option<Why>,
+    /// How often it has failed.
+    failures: u64,
+}
+
+impl Health {
+    /// One of which nothing bad is known.
+    pub(super) const fn new(now: Instant) -> Self {
+        Self {
+            condition: Condition::Up,
+            since: now,
+            recovery: Duration::ZERO,
+            errors: 0,
+            probes: 0,
+            why: None,
+            failures: 0,
+        }
+    }
+
+    pub(super) fn condition(&self) -> Condition {
+        self.condition
+    }
+
+    pub(super) fn since(&self) -> Instant {
+        self.since
+    }
+
+    pub(super) fn why(&self) -> Option<Why> {
+        self.why
+    }
+
+    pub(super) fn failures(&self) -> u64 {
+        self.failures
+    }
+
+    /// Whether it may get new sessions.
+    pub(super) fn takes_new(&self) -> bool {
+        matches!(
+            self.condition,
+            Condition::Up | Condition::Warming | Condition::Due
+        )
+    }
+
+    /// Whether it may get requests of its own sessions.
+    pub(super) fn takes_own(&self) -> bool {
+        self.takes_new() || self.condition == Condition::Paused
+    }
+
+    /// The most connections that it may have now, if that is limited.
+    pub(super) fn most(&self, now: Instant, rules: &Rules) -> Option<u32> {
+        match self.condition {
+            Condition::Warming => {
+                let sixteenths = now.since(self.since).as_nanos().saturating_mul(16);
+                let step = sixteenths.checked_div(rules.warmup.as_nanos())?;
+                WARMUP.get(usize::try_from(step).ok()?).copied()
+            }
+            Condition::Due | Condition::Tried => Some(1),
+            _ => None,
+        }
+    }
+
+    /// Time has passed.
+    pub(super) fn tick(&mut self, now: Instant, rules: &Rules) {
+        let spent = now.since(self.since);
+        match self.condition {
+            Condition::Failed if spent >= self.recovery.min(rules.recover) && !rules.probes => {
+                self.enter(Condition::Due, now);
+            }
+            Condition::Warming if spent >= rules.warmup => self.enter(Condition::Up, now),
+            _ => {}
+        }
+    }
+
+    /// So many exchanges wait for it, which has said nothing since `quiet`.
+    pub(super) fn stalled(&mut self, now: Instant, waiting: u32, quiet: Instant, rules: &Rules) {
+        let still = waiting >= STALLED && now.since(quiet) >= rules.pause;
+        match self.condition {
+            Condition::Up | Condition::Warming if still && !rules.pause.is_zero() => {
+                self.enter(Condition::Paused, now);
+            }
+            // Those who waited have given up.
+            Condition::Paused if waiting == 0 => self.enter(Condition::Up, now),
+            _ => {}
+        }
+    }
+
+    /// It has said something.
+    pub(super) fn heard(&mut self, now: Instant) {
+        if self.condition == Condition::Paused {
+            self.enter(Condition::Up, now);
+        }
+    }
+
+    /// A request is on its way to it.
+    pub(super) fn chosen(&mut self, now: Instant) {
+        if self.condition == Condition::Due {
+            self.enter(Condition::Tried, now);
+        }
+    }
+
+    /// No connection to it can be made.
+    pub(super) fn refused(&mut self, now: Instant) {
+        self.fail(now, Why::Refused);
+    }
+
+    /// What an exchange has seen of it.
+    pub(super) fn judged(&mut self, now: Instant, verdict: Verdict, rules: &Rules) {
+        match verdict {
+            Verdict::Good => self.good(now, rules),
+            // A pause is no error; who waits too long in one is told so.
+            Verdict::Error if self.condition == Condition::Paused => {}
+            Verdict::Error => {
+                self.errors = self.errors.saturating_add(1);
+                let too_many = rules.errors != 0 && self.errors >= rules.errors;
+                if too_many || self.condition == Condition::Tried {
+                    self.fail(now, Why::Errors);
+                }
+            }
+            Verdict::None if self.condition == Condition::Tried => {
+                self.enter(Condition::Due, now);
+            }
+            Verdict::None => {}
+        }
+    }
+
+    /// A probe has come back.
+    pub(super) fn probed(&mut self, now: Instant, good: bool, rules: &Rules) {
+        if good {
+            self.probes = 0;
+            return self.good(now, rules);
+        }
+        self.probes = self.probes.saturating_add(1);
+        if self.probes >= PROBES || self.condition == Condition::Failed {
+            self.fail(now, Why::Probes);
+        }
+    }
+
+    fn good(&mut self, now: Instant, rules: &Rules) {
+        self.errors = 0;
+        match self.condition {
+            Condition::Due | Condition::Tried | Condition::Failed => {
+                self.recovery = Duration::ZERO;
+                let cold = !rules.warmup.is_zero();
+                let next = if cold {
+                    Condition::Warming
+                } else {
+                    Condition::Up
+                };
+                self.enter(next, now);
+            }
+            Condition::Paused => self.enter(Condition::Up, now),
+            Condition::Up | Condition::Warming => {}
+        }
+    }
+
+    fn fail(&mut self, now: Instant, why: Why) {
+        let again = self.recovery.saturating_mul(2);
+        // Exchanges that had begun before are no new failure.
+        if self.condition != Condition::Failed {
+            self.recovery = if again.is_zero() {
+                FIRST_RECOVERY
+            } else {
+                again
+            };
+            self.failures = self.failures.saturating_add(1);
+            self.enter(Condition::Failed, now);
+        }
+        self.errors = 0;
+        self.why = Some(why);
+    }
+
+    fn enter(&mut self, condition: Condition, now: Instant) {
+        self.condition = condition;
+        self.since = now;
+    }
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! SipHash-2-4: a keyed hash that nobody can foresee or forge without the key (Aumasson and
+//! Bernstein, "SipHash: a fast short-input PRF", 2012).
+
+/// The secret: two little-endian words of the 16-octet key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct SipKey(pub(crate) u64, pub(crate) u64);
+
+impl SipKey {
+    /// A key made of a text of any length: everyone who is told the text has the same.
+    pub(crate) fn of_text(text: &[u8]) -> Self {
+        let fixed = Self(0, 0);
+        Self(fixed.hash(text), Self(1, 0).hash(text))
+    }
+
+    /// The hash of octets.
+    pub(crate) fn hash(self, octets: &[u8]) -> u64 {
+        let mut state = State::new(self);
+        let mut words = octets.chunks_exact(8);
+        for word in &mut words {
+            state.absorb(little_endian(word));
+        }
+        // CAST: The last octet of the padding is the length modulo 256.
+        let length = (octets.len() as u64) << 56;
+        state.absorb(length | little_endian(words.remainder()));
+        state.finish()
+    }
+}
+
+/// Up to eight octets as a number.
+fn little_endian(octets: &[u8]) -> u64 {
+    let from_last = octets.iter().rev();
+    from_last.fold(0, |word, octet| (word << 8) | u64::from(*octet))
+}
+
+struct State(u64, u64, u64, u64);
+
+impl State {
+    fn new(key: SipKey) -> Self {
+        Self(
+            key.0 ^ 0x736f_6d65_7073_6575,
+            key.1 ^ 0x646f_7261_6e64_6f6d,
+            key.0 ^ 0x6c79_6765_6e65_7261,
+            key.1 ^ 0x7465_6462_7974_6573,
+        )
+    }
+
+    fn absorb(&mut self, word: u64) {
+        self.3 ^= word;
+        self.round();
+        self.round();
+        self.0 ^= word;
+    }
+
+    fn finish(mut self) -> u64 {
+        self.2 ^= 0xff;
+        for _ in 0..4 {
+            self.round();
+        }
+        self.0 ^ self.1 ^ self.2 ^ self.3
+    }
+
+    fn round(&mut self) {
+        let Self(a, b, c, d) = self;
+        *a = a.wrapping_add(*b);
+        *b = b.rotate_left(13) ^ *a;
+        *a = a.rotate_left(32);
+        *c = c.wrapping_add(*d);
+        *d = d.rotate_left(16) ^ *c;
+        *a = a.wrapping_add(*d);
+        *d = d.rotate_left(21) ^ *a;
+        *c = c.wrapping_add(*b);
+        *b = b.rotate_left(17) ^ *c;
+        *c = c.rotate_left(32);
+    }
+}

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Whose turn it is.
+
+use proptest::prelude::*;
+
+use super::{tally, Bench, ANY, MEMBER};
+use crate::lb::{Ask, Balance, Choice, Member, Verdict};
+use crate::time::Duration;
+
+fn weighted(weights: &[u16]) -> Vec<Member> {
+    let member = |weight: &u16| Member {
+        weight: *weight,
+        ..MEMBER
+    };
+    weights.iter().map(member).collect()
+}
+
+#[test]
+fn round_robin_is_one_after_the_other() {
+    let mut bench = Bench::plain(Balance::RoundRobin, 3);
+    assert_eq!(bench.turns(7), [0, 1, 2, 0, 1, 2, 0]);
+}
+
+#[test]
+fn weights_are_shares_and_evenly_spread() {
+    let mut bench = Bench::new(Balance::RoundRobin, &weighted(&[5, 1, 1]));
+    let turns = bench.turns(700);
+    assert_eq!(tally(&turns, 3), [500, 100, 100]);
+    // In every round of seven each has its share: no bursts.
+    for round in turns.chunks(7) {
+        assert_eq!(tally(round, 3), [5, 1, 1], "{turns:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(crate::tests::cases(64))]
+
+    /// No stretch of choices gives one more than its share and two.
+    #[test]
+    fn round_robin_is_smooth(weights in prop::collection::vec(1u16..=256, 1..=64)) {
+        let mut bench = Bench::new(Balance::RoundRobin, &weighted(&weights));
+        let total: usize = weights.iter().map(|weight| usize::from(*weight)).sum();
+        let mut seen = vec![0; weights.len()];
+        for number in 1..=2 * total {
+            seen[bench.turn(&ANY)] += 1;
+            for (slot, weight) in weights.iter().enumerate() {
+                let share = (number * usize::from(*weight)) as f64 / total as f64;
+                prop_assert!((seen[slot] as f64 - share).abs() < 2.0,
+                    "after {} choices {} of {}", number, seen[slot], share);
+            }
+        }
+    }
+
+    /// The fewest exchanges for its weight; of several the one unused for the longest time.
+    #[test]
+    fn least_connections_are_the_least(
+        weights in prop::collection::vec(1u16..=8, 1..=64),
+        ends in prop::collection::vec(any::<prop::sample::Index>(), 200),
+    ) {
+        let mut bench = Bench::new(Balance::LeastConnections, &weighted(&weights));
+        let mut open = Vec::new();
+        let mut active = vec![0u64; weights.len()];
+        let mut used = vec![0; weights.len()];
+        for (number, end) in ends.iter().enumerate() {
+            let ticket = bench.go(&ANY);
+            let slot = usize::from(ticket.slot);
+            let load = |slot: usize| (active[slot] << 8) / u64::from(weights[slot]);
+            let best = (0..weights.len()).map(load).min();
+            prop_assert_eq!(Some(load(slot)), best);
+            let equal = (0..weights.len()).filter(|slot| Some(load(*slot)) == best);
+            prop_assert_eq!(equal.map(|slot| used[slot]).min(), Some(used[slot]));
+            active[slot] += 1;
+            used[slot] = number + 1;
+            open.push(ticket);
+            if number % 3 != 0 {
+                let ticket = open.swap_remove(end.index(open.len()));
+                active[usize::from(ticket.slot)] -= 1;
+                bench.finish(ticket, Verdict::Good);
+            }
+        }
+    }
+}
+
+#[test]
+fn one_that_comes_late_gets_its_share_and_no_more() {
+    let mut bench = Bench::plain(Balance::RoundRobin, 3);
+    bench.cluster.configure(bench.now, 2, None, true);
+    bench.turns(1000);
+    bench.cluster.configure(bench.now, 2, Some(MEMBER), true);
+    let turns = bench.turns(300);
+    assert_eq!(tally(&turns, 3), [100, 100, 100]);
+    assert!(tally(&turns[..6], 3)[2] <= 3, "{turns:?}");
+}
+
+#[test]
+fn the_quicker_one_of_two_has_more_to_do() {
+    let mut bench = Bench::plain(Balance::Latency, 2);
+    let mut random = 1u64;
+    let mut turns = Vec::new();
+    for _ in 0..1000 {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let mut ticket = bench.go(&Ask { random, ..ANY });
+        let slot = usize::from(ticket.slot);
+        let took = Duration::from_millis(if slot == 0 { 50 } else { 5 });
+        bench.cluster.answered(bench.now, &mut ticket, took);
+        bench.finish(ticket, Verdict::None);
+        turns.push(slot);
+    }
+    assert!(tally(&turns, 2)[1] > 950, "{:?}", tally(&turns, 2));
+}
+
+fn homes(bench: &mut Bench, keys: u64) -> Vec<usize> {
+    let spread = |key: u64| key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (0..keys)
+        .map(|key| {
+            bench.turn(&Ask {
+                key: spread(key),
+                ..ANY
+            })
+        })
+        .collect()
+}
+
+/// Only the keys of the one that goes move.
+#[test]
+fn keys_stay_where_they_are() {
+    let mut bench = Bench::plain(Balance::Hash, 5);
+    let before = homes(&mut bench, 10_000);
+    let counts = tally(&before, 5);
+    assert!(
+        counts.iter().all(|count| (1400..2600).contains(count)),
+        "{counts:?}"
+    );
+    bench.cluster.configure(bench.now, 3, None, true);
+    let after = homes(&mut bench, 10_000);
+    for (before, after) in before.iter().zip(&after) {
+        assert_ne!(*after, 3);
+        assert!(*before == 3 || before == after);
+    }
+    assert!(tally(&after, 5).iter().all(|count| *count < 3600));
+}
+
+#[test]
+fn a_key_that_everybody_wants_is_shared() {
+    let mut bench = Bench::plain(Balance::Hash, 4);
+    let tickets: Vec<_> = (0..400).map(|_| bench.go(&ANY)).collect();
+    let turns: Vec<_> = tickets.iter().map(|ticket| ticket.slot.into()).collect();
+    let most = tally(&turns, 4).into_iter().max();
+    assert!(most <= Some(126), "{:?}", tally(&turns, 4));
+}
+
+#[test]
+fn weights_are_shares_of_the_ring_too() {
+    let mut bench = Bench::new(Balance::Hash, &weighted(&[1, 3]));
+    let counts = tally(&homes(&mut bench, 10_000), 2);
+    assert!((1800..3200).contains(&counts[0]), "{counts:?}");
+}
+
+#[test]
+fn backups_are_used_when_no_other_is_left() {
+    let backup = Member {
+        backup: true,
+        ..MEMBER
+    };
+    for balance in [
+        Balance::RoundRobin,
+        Balance::LeastConnections,
+        Balance::Latency,
+        Balance::Hash,
+    ] {
+        let mut bench = Bench::new(balance, &[MEMBER, backup, backup]);
+        assert_eq!(tally(&bench.turns(10), 3), [10, 0, 0]);
+        // For one request.
+        let tried = bench.turn(&Ask { tried: 1, ..ANY });
+        assert_ne!(tried, 0);
+        // For all of them.
+        bench.refuse(0);
+        assert_eq!(tally(&bench.turns(10), 3)[0], 0);
+    }
+}
+
+#[test]
+fn there_may_be_nobody() {
+    let mut bench = Bench::plain(Balance::RoundRobin, 0);
+    assert_eq!(bench.choose(&ANY), Choice::Nobody);
+    let closed = Member {
+        open: false,
+        ..MEMBER
+    };
+    let mut bench = Bench::new(Balance::RoundRobin, &[closed, MEMBER]);
+    assert_eq!(bench.choose(&Ask { tried: 2, ..ANY }), Choice::Nobody);
+    // Draining: its own sessions only.
+    assert_eq!(
+        bench.turn(&Ask {
+            owner: Some(0),
+            ..ANY
+        }),
+        0
+    );
+    assert_eq!(bench.turns(3), [1, 1, 1]);
+    let down = Member {
+        serves: false,
+        ..closed
+    };
+    bench.cluster.configure(bench.now, 0, Some(down), false);
+    assert_eq!(
+        bench.turn(&Ask {
+            owner: Some(0),
+            ..ANY
+        }),
+        1
+    );
+}
+
+/// The ones that were tried are not tried again.
+#[test]
+fn each_is_tried_once() {
+    for balance in [
+        Balance::RoundRobin,
+        Balance::LeastConnections,
+        Balance::Latency,
+        Balance::Hash,
+    ] {
+        let mut bench = Bench::plain(balance, 5);
+        let mut tried = 0;
+        for _ in 0..5 {
+            let slot = bench.turn(&Ask { tried, ..ANY });
+            assert_eq!(tried & (1 << slot), 0);
+            tried |= 1 << slot;
+        }
+        assert_eq!(bench.choose(&Ask { tried, ..ANY }), Choice::Nobody);
+    }
+}
+
+/// A ticket for a backend whose number is another one's now changes nothing.
+#[test]
+fn another_backend_of_the_same_number_starts_anew() {
+    let mut bench = Bench::plain(Balance::LeastConnections, 2);
+    let tickets: Vec<_> = (0..10).map(|_| bench.go(&ANY)).collect();
+    bench.cluster.configure(bench.now, 0, Some(MEMBER), true);
+    assert_eq!(bench.cluster.view(0).unwrap().active, 0);
+    for ticket in tickets {
+        bench.cluster.refused(bench.now, &ticket);
+        bench.finish(ticket, Verdict::Error);
+    }
+    let view = bench.cluster.view(0).unwrap();
+    assert_eq!((view.active, view.failures), (0, 0));
+    assert_eq!(bench.cluster.view(1).unwrap().active, 0);
+    assert!(bench.cluster.view(2).is_none());
+}
