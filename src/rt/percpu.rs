@@ -54,11 +54,14 @@ impl<T> PerCpu<T> {
         Error: From<E>,
     {
         let cpus = nr_cpu_ids().max(1);
-        let mut slots = KVec::with_capacity(cpus as usize, GFP_KERNEL)?;
+        let mut slots = KVec::with_capacity(cpus as usize, GFP_KERNEL_ACCOUNT)?;
         for cpu in 0..cpus {
             let value = init(cpu);
             let slot = try_pin_init!(Slot { value <- value }? E);
-            slots.push(KBox::pin_init(slot, GFP_KERNEL)?, GFP_KERNEL)?;
+            slots.push(
+                KBox::pin_init(slot, GFP_KERNEL_ACCOUNT)?,
+                GFP_KERNEL_ACCOUNT,
+            )?;
         }
         // INVARIANT: One slot was pushed per CPU number from 0, and there is at least one CPU.
         Ok(Self { slots })

@@ -14,10 +14,11 @@
 //!
 //! A wait queue must not be freed while somebody is in it, and a file of ours can go while it is
 //! open and polled: the kernel's poll tables keep the `struct file`, not what its `poll` named. So
-//! once no call can come any more, [`Waiters::expel`] has epoll, io_uring and aio let go of the
-//! queue (`POLLFREE`), wakes those who sleep in `poll()` or `select()`, who leave by themselves,
-//! and waits until they have. Should one of them get no processor for that long, the queue's few
-//! octets are left to it for good: nothing in them leads back into the module.
+//! [`Waiters::expel`] has epoll, io_uring and aio let go of the queue (`POLLFREE`), wakes those who
+//! sleep in `poll()` or `select()`, who ask again, hear that it is over and leave, and waits until
+//! they have. That is done while they can ask, and once more when no call can come any more. Should
+//! one of them get no processor for that long, the queue's few octets are left to it for good:
+//! nothing in them leads back into the module (but, with lockdep, the names of the lock).
 //!
 //! C headers: [`include/linux/wait.h`](srctree/include/linux/wait.h),
 //! [`include/linux/poll.h`](srctree/include/linux/poll.h)
@@ -68,7 +69,7 @@ unsafe impl Send for Waiters {}
 unsafe impl Sync for Waiters {}
 
 /// How long [`Waiters::expel`] waits for those who were woken to get a processor.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Waiters {
     /// Nobody waits yet. Process context.
@@ -136,7 +137,7 @@ impl Waiters {
     /// # Safety
     ///
     /// `file` and `table` are what the kernel gave to `poll`. Whoever calls this has it over
-    /// before [`Waiters::expel`] is called.
+    /// before [`Waiters::expel`] is called for the last time.
     pub(super) unsafe fn register(
         &self,
         file: *mut bindings::file,
@@ -148,8 +149,9 @@ impl Waiters {
         unsafe { bindings::wait_register(file, self.queue.as_ptr(), table) };
     }
 
-    /// Has everybody leave the queue. No call that could enter it is running, and none will come.
-    /// Process context; sleeps until they have gone, some seconds at most.
+    /// Has everybody leave the queue who is in it, after [`Self::close`]. To be called once more when
+    /// no call that could enter it is running and none will come. Process context; sleeps until they
+    /// have gone, some seconds at most.
     pub(super) fn expel(&self) {
         if self.polled.load(Relaxed) == 0 {
             return;
@@ -177,8 +179,8 @@ impl Drop for Waiters {
             pr_warn!("a process does not stop polling: its wait queue is left to it\n");
             return;
         }
-        // SAFETY: By the type invariants it came from a `KBox`. Nobody is in it, and after `expel`
-        // nobody looks at it; before, nobody ever did.
+        // SAFETY: By the type invariants it came from a `KBox`. Nobody is in it, and after the last
+        // `expel` nobody looks at it; before, nobody ever did.
         drop(unsafe { KBox::from_raw(self.queue.as_ptr().cast::<Queue>()) });
     }
 }

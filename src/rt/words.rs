@@ -42,9 +42,9 @@ impl Words {
     /// `2^bits` words that are zero. Process context.
     pub(crate) fn new(bits: u32) -> Result<Words> {
         let count = 1usize.checked_shl(bits).ok_or(EINVAL)?;
-        let mut words = KVVec::with_capacity(count, GFP_KERNEL)?;
+        let mut words = KVVec::with_capacity(count, GFP_KERNEL_ACCOUNT)?;
         for _ in 0..count {
-            words.push(UnsafeCell::new(0), GFP_KERNEL)?;
+            words.push(UnsafeCell::new(0), GFP_KERNEL_ACCOUNT)?;
         }
         // INVARIANT: That many were pushed.
         Ok(Words {

@@ -57,7 +57,7 @@ pub(crate) struct Backend {
     pub(crate) received: Counter,
     /// How long it took to accept connections.
     pub(crate) connecting: Timing,
-    /// How long it took from the end of a request to the first octet of the response.
+    /// How long it took from when it began to get a request to the first octet of the response.
     pub(crate) responding: Timing,
     /// The last connection could not be made.
     failing: Atomic<bool>,
@@ -66,7 +66,7 @@ pub(crate) struct Backend {
 impl Backend {
     /// A backend without connections. Process context.
     pub(crate) fn new(config: config::Backend) -> Result<Arc<Self>> {
-        let mut authority = KVec::from_elem(0, 64, GFP_KERNEL)?;
+        let mut authority = KVec::from_elem(0, 64, GFP_KERNEL_ACCOUNT)?;
         let mut writer = Writer::new(&mut authority);
         write!(writer, "{}", config.addr).map_err(|_| EINVAL)?;
         let len = writer.len();
@@ -87,7 +87,7 @@ impl Backend {
             responding: Timing::new()?,
             failing: Atomic::new(false),
         });
-        Arc::pin_init(backend, GFP_KERNEL)
+        Arc::pin_init(backend, GFP_KERNEL_ACCOUNT)
     }
 
     pub(crate) fn config(&self) -> &config::Backend {

@@ -215,6 +215,17 @@ impl Client {
         }
     }
 
+    /// Lets a connection at rest have the present configuration. It would keep the old one, and all
+    /// backends of that, for as long as it rests. Process context.
+    pub(crate) fn renew(&self, config: &Arc<Config>) {
+        let mut state = self.state.lock();
+        if state.exchange.is_at_rest() {
+            let old = core::mem::replace(&mut state.config, config.clone());
+            drop(state);
+            drop(old);
+        }
+    }
+
     pub(crate) fn number(&self) -> u64 {
         self.number
     }

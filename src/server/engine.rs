@@ -108,6 +108,8 @@ pub(crate) struct Engine {
     stats: Stats,
     #[pin]
     config: SpinLockBh<Arc<Config>>,
+    /// There is a configuration that clients at rest have not got yet.
+    renewed: Atomic<bool>,
     clients: PerCpu<Clients>,
     census: Census,
     /// The number of the next client.
@@ -140,6 +142,7 @@ impl Engine {
                 started_at: clock::unix_now(),
                 stats: Stats::new()?,
                 config <- new_spinlock_bh!(config),
+                renewed: Atomic::new(false),
                 clients: no_clients()?,
                 census <- Census::new(),
                 next: Atomic::new(random::number() >> 1),
@@ -193,7 +196,14 @@ impl Engine {
 
     /// Puts another configuration in place and returns the old one.
     pub(crate) fn set_config(&self, config: Arc<Config>) -> Arc<Config> {
-        core::mem::replace(&mut *self.config.lock(), config)
+        let old = core::mem::replace(&mut *self.config.lock(), config);
+        self.renewed.store(true, Release);
+        old
+    }
+
+    /// Whether there has been another configuration since this was last asked.
+    pub(crate) fn take_renewed(&self) -> bool {
+        self.renewed.xchg(false, Acquire)
     }
 
     pub(crate) fn log(&self) -> &Arc<Log> {

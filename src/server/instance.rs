@@ -40,13 +40,16 @@ impl Instance {
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn new(net: Net) -> Result<Arc<Self>> {
         let mut backends = KVec::new();
-        backends.push(Backend::new(config::Backend::default())?, GFP_KERNEL)?;
+        backends.push(
+            Backend::new(config::Backend::default())?,
+            GFP_KERNEL_ACCOUNT,
+        )?;
         let config = Config {
             settings: memory::duplicate(&config::DEFAULTS)?.into(),
             backends,
             own_name: engine::own_name(),
         };
-        let engine = Engine::new(net, Arc::new(config, GFP_KERNEL)?)?;
+        let engine = Engine::new(net, Arc::new(config, GFP_KERNEL_ACCOUNT)?)?;
         let kept = engine.clone();
         let instance = Arc::pin_init(
             pin_init!(Self {
@@ -125,7 +128,7 @@ impl Instance {
             backends,
             own_name: old.own_name,
         };
-        let config = Arc::new(config, GFP_KERNEL)?;
+        let config = Arc::new(config, GFP_KERNEL_ACCOUNT)?;
         if let Some(listener) = self.engine.listener() {
             listener.configure(&config.settings)?;
         }
@@ -171,7 +174,10 @@ impl Instance {
         let mut backends = copy(&old.backends)?;
         backends.truncate(count);
         while backends.len() < count {
-            backends.push(Backend::new(config::Backend::default())?, GFP_KERNEL)?;
+            backends.push(
+                Backend::new(config::Backend::default())?,
+                GFP_KERNEL_ACCOUNT,
+            )?;
         }
         self.configure(&old, old.settings.clone(), backends)?;
         for dropped in old.backends.iter().skip(count) {
@@ -188,9 +194,9 @@ impl Instance {
 
 /// Another list of the same backends.
 fn copy(backends: &KVec<Arc<Backend>>) -> Result<KVec<Arc<Backend>>> {
-    let mut copy = KVec::with_capacity(backends.len(), GFP_KERNEL)?;
+    let mut copy = KVec::with_capacity(backends.len(), GFP_KERNEL_ACCOUNT)?;
     for backend in backends {
-        copy.push(backend.clone(), GFP_KERNEL)?;
+        copy.push(backend.clone(), GFP_KERNEL_ACCOUNT)?;
     }
     Ok(copy)
 }

@@ -104,9 +104,9 @@ impl Log {
             return Ok(());
         }
         let count = percpu::online();
-        let mut rings = KVec::with_capacity(count, GFP_KERNEL)?;
+        let mut rings = KVec::with_capacity(count, GFP_KERNEL_ACCOUNT)?;
         for _ in 0..count {
-            rings.push(Ring::new()?, GFP_KERNEL)?;
+            rings.push(Ring::new()?, GFP_KERNEL_ACCOUNT)?;
         }
         self.rings.populate(rings);
         Ok(())

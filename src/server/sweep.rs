@@ -60,11 +60,15 @@ impl Sweep {
     fn sweep(&self) -> bool {
         let now = clock::now();
         let mut left = false;
+        let renewed = self.engine.take_renewed();
+        let config = self.engine.config();
         self.engine.for_each_client(|client| {
             left = true;
+            if renewed {
+                client.renew(&config);
+            }
             client.wake_if_due(now);
         });
-        let config = self.engine.config();
         for backend in &config.backends {
             left |= backend.sweep(now, config.settings.idle_timeout);
         }

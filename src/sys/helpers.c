@@ -373,7 +373,8 @@ unsigned int resin_helper_cpus_online(void)
 
 u64 __percpu *resin_helper_counters_alloc(size_t count)
 {
-	return __alloc_percpu(array_size(count, sizeof(u64)), __alignof__(u64));
+	return __alloc_percpu_gfp(array_size(count, sizeof(u64)), __alignof__(u64),
+				  GFP_KERNEL_ACCOUNT);
 }
 
 void resin_helper_counter_add(u64 __percpu *counter, u64 n)
@@ -466,7 +467,9 @@ bool resin_helper_stream_nowait(const struct kiocb *iocb)
 
 __poll_t resin_helper_stream_events(bool readable, bool closed)
 {
-	return (readable || closed ? EPOLLIN | EPOLLRDNORM : 0) | (closed ? EPOLLHUP : 0);
+	if (closed)	/* Something that everybody waits for, whatever it is. */
+		return EPOLLIN | EPOLLRDNORM | EPOLLPRI | EPOLLERR | EPOLLHUP;
+	return readable ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
 /* The file has at least size octets, for those who look there for whether it has grown. */

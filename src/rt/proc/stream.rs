@@ -226,9 +226,12 @@ impl<T: Stream> Drop for StreamEntry<T> {
         let waiters = unsafe { self.node.as_ref() }.stream.waiters();
         // Those who sleep are inside of calls, which the removal waits for.
         waiters.close();
+        // Those who poll have to ask us once more: procfs alone would not say to all of them that it
+        // is over.
+        waiters.expel();
         // SAFETY: By the type invariants the entry is ours. This waits until no call uses `node`.
         unsafe { bindings::proc_remove(self.entry.as_ptr()) };
-        // Pollers are inside of no call.
+        // Who came to poll when it was closed just then.
         waiters.expel();
         // SAFETY: By the type invariants the node came from a `KBox`, and no call uses it now.
         drop(unsafe { KBox::from_raw(self.node.as_ptr()) });
@@ -385,12 +388,17 @@ impl<T: Stream> Table<T> {
         let (node, open) = unsafe { Self::of(file) };
         let stream = &node.stream;
         let waiters = stream.waiters();
-        // SAFETY: Both are from procfs. The removal of the entry waits for this call, and comes
-        // before `expel`.
-        unsafe { waiters.register(file, table) };
-        waiters.arm();
-        let place = open.place.lock();
-        let readable = place.next < place.filled || stream.is_ready(&place.reader);
+        if !waiters.is_closed() {
+            // SAFETY: Both are from procfs. The removal of the entry waits for this call, and comes
+            // before the last `expel`.
+            unsafe { waiters.register(file, table) };
+            waiters.arm();
+        }
+        // Somebody who is reading may be stuck in his own memory.
+        let readable = open
+            .place
+            .try_lock()
+            .is_none_or(|place| place.next < place.filled || stream.is_ready(&place.reader));
         // SAFETY: It only looks at its arguments.
         unsafe { bindings::stream_events(readable, waiters.is_closed()) }
     }

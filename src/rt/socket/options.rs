@@ -62,13 +62,13 @@ impl Socket {
         self.set(bindings::SOL_TCP, name, value)
     }
 
-    /// `setsockopt()`.
     /// Bounds what waits to be sent and acknowledged, for a connection to a machine nearby: without
     /// it the kernel lets a few megabytes wait. Process context.
     pub(super) fn bound_sends(&self) -> Result {
         self.set(bindings::SOL_SOCKET, bindings::SO_SNDBUF, SEND_BUFFER)
     }
 
+    /// `setsockopt()`.
     fn set(&self, level: u32, name: u32, value: c_int) -> Result {
         // CAST: Levels and names are small numbers.
         // SAFETY: The socket is valid by its invariants; process context as the callers say.
