@@ -194,6 +194,8 @@ pub(crate) struct Exchange {
     interims: u8,
     /// Which ends of a tunnel were told that the other has finished.
     told: Told,
+    /// The connection has become another protocol's, and nobody was told yet.
+    switched: bool,
     /// The backend has finished sending into a tunnel.
     upstream_ended: bool,
     /// The backend's connection is gone, and it had finished sending before.
@@ -266,6 +268,7 @@ impl Exchange {
             client: false,
             upstream: false,
         },
+        switched: false,
         upstream_ended: false,
         finished_first: false,
         clock: timing::Clock::new(Instant::MAX),
@@ -279,6 +282,12 @@ impl Exchange {
         self.deadline = now + settings.header_timeout;
     }
 
+    /// Whether nothing may happen for a long time: other settings can come into force.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        matches!(self.phase, Phase::Idle | Phase::Tunnel)
+    }
+
+    #[allow(dead_code)] // For tests.
     pub(crate) fn phase(&self) -> Phase {
         self.phase
     }
@@ -525,7 +534,9 @@ impl Exchange {
     /// Ends this exchange for the log; once.
     fn finish(&mut self, now: Instant) {
         if self.request.is_some() || self.answered {
-            self.outcome.octets = self.download.octets();
+            if !self.outcome.own_page {
+                self.outcome.octets = self.download.octets();
+            }
             self.outcome.uploaded = self.upload.octets();
             self.outcome.total = now.since(self.clock.begun());
             self.todo.finish = Some(self.outcome);

@@ -95,7 +95,7 @@ pub(crate) struct Backend<'a> {
     pub(crate) received: u64,
     /// How long it took to accept connections.
     pub(crate) connecting: Histogram<'a>,
-    /// How long it took from the end of a request to the first octet of the response.
+    /// How long it took from when it began to get a request to the first octet of the response.
     pub(crate) responding: Histogram<'a>,
 }
 

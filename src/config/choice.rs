@@ -25,6 +25,8 @@ pub(crate) enum Forwarding {
     Append,
     /// Only what we know of ourselves is sent.
     Replace,
+    /// We add nothing: what a trusted peer sent is passed through, what any other sent is not.
+    Remove,
 }
 
 /// How a line of the log is written.
@@ -55,8 +57,9 @@ impl Choice for Forwarding {
         ("off", Self::Off),
         ("append", Self::Append),
         ("replace", Self::Replace),
+        ("remove", Self::Remove),
     ];
-    const MALFORMED: &'static str = "{} is not one of off, append and replace";
+    const MALFORMED: &'static str = "{} is not one of off, append, replace and remove";
 }
 
 impl Choice for Log {

@@ -125,7 +125,7 @@ settings! {
     x_forwarded_for: Forwarding = "x-forwarded-for", Forwarding::Append, ();
     x_forwarded_proto: Forwarding = "x-forwarded-proto", Forwarding::Append, ();
     x_forwarded_host: Forwarding = "x-forwarded-host", Forwarding::Append, ();
-    forwarded: Forwarding = "forwarded", Forwarding::Off, ();
+    forwarded: Forwarding = "forwarded", Forwarding::Remove, ();
     /// Our name in `Via` and `CDN-Loop`; empty for one that is drawn by lot.
     via: Text<32> = "via", Text::EMPTY, Alphabet::Token;
     /// Whether our name is added to `CDN-Loop`.

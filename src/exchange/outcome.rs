@@ -4,6 +4,7 @@
 
 use super::Exchange;
 use super::Phase;
+use crate::config::Log;
 use crate::http::Status;
 use crate::time::Duration;
 use crate::time::UnixTime;
@@ -38,6 +39,8 @@ pub(crate) struct Outcome {
     pub(crate) replayed: bool,
     /// It became a tunnel.
     pub(crate) tunnel: bool,
+    /// How it is to be logged.
+    pub(crate) log: Log,
 }
 
 /// Who has ended an exchange before its time.
@@ -75,6 +78,7 @@ impl Outcome {
         uploads: false,
         replayed: false,
         tunnel: false,
+        log: Log::Off,
     };
 
     /// Notes who has ended it, and at what stage; the first one counts.

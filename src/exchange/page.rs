@@ -3,7 +3,6 @@
 //! Answers of our own.
 
 use super::buffers::stage;
-use super::request;
 use super::Cause;
 use super::Exchange;
 use super::Io;
@@ -38,8 +37,7 @@ impl Exchange {
             Some(head) => (head.method == Method::Head, head.version),
             // No whole head, but its method may be there.
             None => {
-                request::capture(None, io);
-                self.outcome.id = self.id(io);
+                self.remember(None, io);
                 let head_only = io.buffers.request.filled().starts_with(b"HEAD ");
                 (head_only, Version::Http11)
             }
@@ -58,13 +56,14 @@ impl Exchange {
             now: io.date,
         };
         // The rest of a 1xx response may be there still: it goes out first.
+        let before = io.buffers.to_client.len();
         let staged = stage(&mut io.buffers.to_client, encode::PAGE_MAX, |out| {
             encode::error_page(&page, out)
         });
         if staged.is_err() {
             return self.close(now, Cause::Resource);
         }
-        self.answered_with(status);
+        self.answered_with(status, before, io);
     }
 
     /// Stages the answer to a TRACE or OPTIONS that may go no further (RFC 9110 section 7.6.2).
@@ -89,6 +88,7 @@ impl Exchange {
         } else {
             OPTIONS_ROOM
         };
+        let before = io.buffers.to_client.len();
         let staged = stage(&mut io.buffers.to_client, room, |out| {
             if traces {
                 encode::trace_answer(head, bytes, &answer, out)
@@ -99,7 +99,7 @@ impl Exchange {
         if staged.is_err() {
             return self.close(now, Cause::Resource);
         }
-        self.answered_with(Status::OK);
+        self.answered_with(Status::OK, before, io);
     }
 
     /// Stages the status of the gateway, which [`Action::Report`](super::Action::Report) has asked
@@ -131,20 +131,25 @@ impl Exchange {
             body
         };
         let room = body.len().saturating_add(encode::REPORT_ROOM);
+        let before = io.buffers.to_client.len();
         let staged = stage(&mut io.buffers.to_client, room, |out| {
             encode::report_head(content_type, length, &answer, out)?;
             out.put(body)
         });
         if staged.is_err() {
-            return self.close(now, Cause::Resource);
+            return self.fail(now, NO_MEMORY, io);
         }
-        self.answered_with(Status::OK);
+        self.answered_with(Status::OK, before, io);
         self.advance(now, io);
         self.watch(now, io);
     }
 
-    /// An answer of our own is staged.
-    fn answered_with(&mut self, status: Status) {
+    /// An answer of our own is staged, behind so many octets.
+    fn answered_with<S: Store>(&mut self, status: Status, before: usize, io: &Io<'_, S>) {
+        let answer = io.buffers.to_client.filled().get(before..).unwrap_or(b"");
+        let head = answer.windows(4).position(|end| end == b"\r\n\r\n");
+        let head = head.map_or(0, |at| at.saturating_add(4));
+        self.outcome.octets = answer.len().saturating_sub(head) as u64;
         self.outcome.status = Some(status);
         self.outcome.own_page = true;
         self.answered = true;

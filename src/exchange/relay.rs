@@ -178,12 +178,20 @@ impl Relay {
         if self.is_done() {
             return Ok(Progress::Done);
         }
+        let progress = self.name_next(from, staged);
+        // Also for want of memory: the reader is ahead of the octets then.
+        self.broken |= progress.is_err();
+        progress
+    }
+
+    fn name_next<S: Store>(
+        &mut self,
+        from: &mut Buffer<S>,
+        staged: &mut Buffer<S>,
+    ) -> Result<Progress, Broken> {
         loop {
             let input = from.filled().get(self.at..).unwrap_or(b"");
-            let step = self.body.next(input).map_err(|violation| {
-                self.broken = true;
-                Broken::Framing(violation)
-            })?;
+            let step = self.body.next(input).map_err(Broken::Framing)?;
             if step.trailer > 0 {
                 let line = input.get(step.skip..).unwrap_or(b"");
                 self.stage_trailer(line, staged)?;

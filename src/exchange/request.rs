@@ -49,7 +49,9 @@ impl Exchange {
     /// Reads a request head, if it is whole.
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn read_request<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) -> Flow {
-        if io.buffers.request.is_empty() {
+        // An empty line in front of a request is none (RFC 9112 section 2.2).
+        let nothing = matches!(io.buffers.request.filled(), b"" | b"\r" | b"\r\n");
+        if nothing && self.phase == Phase::Idle {
             return self.unfinished(now);
         }
         if self.phase == Phase::Idle {
@@ -89,8 +91,7 @@ impl Exchange {
     /// A whole request head is here: decides what becomes of it.
     #[inline(never)] // Keeps its frame out of its caller's.
     fn accept<S: Store>(&mut self, now: Instant, head: RequestHead, io: &mut Io<'_, S>) {
-        capture(Some(&head), io);
-        self.outcome.id = self.id(io);
+        self.remember(Some(&head), io);
         let body = Body::of_request(head.body);
         let framing = match head.body {
             BodyLength::None => Framing::None,
@@ -135,11 +136,33 @@ impl Exchange {
         Ok(())
     }
 
+    /// Remembers for the log what the request is, or the octets that are none. Without memory the
+    /// log says less of it.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(super) fn remember<S: Store>(&mut self, head: Option<&RequestHead>, io: &mut Io<'_, S>) {
+        self.outcome.id = self.id(io);
+        self.outcome.log = io.settings.log;
+        let format = match io.settings.log {
+            Log::Off => return,
+            Log::Combined => Format::Combined,
+            Log::Json => Format::Json,
+        };
+        let captured = &mut io.buffers.captured;
+        captured.clear();
+        captured.store_mut().reserve(log::MAX_CAPTURE);
+        let bytes = io.buffers.request.filled();
+        let _ = captured.append(|out| match head {
+            Some(head) => log::capture(format, head, bytes, out),
+            None => log::capture_refused(format, bytes, out),
+        });
+    }
+
     /// Asks for a backend connection.
     pub(super) fn route<S: Store>(&mut self, now: Instant, fresh: bool, io: &mut Io<'_, S>) {
         self.upstream = Upstream::Wanted;
         self.todo.connect = Some(fresh);
         self.enter(Phase::Route, now, io.settings.connect_timeout);
+        self.bound_deadline(io);
     }
 }
 
@@ -150,22 +173,3 @@ const LOOP: Failure = (
     "the request has been here before",
     Cause::Proxy,
 );
-
-/// Remembers for the log what the request is, or the octets that are none. Without memory the log
-/// says less of it.
-#[inline(never)] // Keeps its frame out of its caller's.
-pub(super) fn capture<S: Store>(head: Option<&RequestHead>, io: &mut Io<'_, S>) {
-    let format = match io.settings.log {
-        Log::Off => return,
-        Log::Combined => Format::Combined,
-        Log::Json => Format::Json,
-    };
-    let captured = &mut io.buffers.captured;
-    captured.clear();
-    captured.store_mut().reserve(log::MAX_CAPTURE);
-    let bytes = io.buffers.request.filled();
-    let _ = captured.append(|out| match head {
-        Some(head) => log::capture(format, head, bytes, out),
-        None => log::capture_refused(format, bytes, out),
-    });
-}

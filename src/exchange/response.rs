@@ -155,7 +155,11 @@ impl Exchange {
         if self.interims > MAX_INTERIMS || (switches && !self.may_switch(&head, io)) {
             return self.fail(now, UNEXPECTED, io);
         }
-        self.expecting = false;
+        if head.status == Status::CONTINUE {
+            self.expecting = false;
+            // The answer has not been waited for yet.
+            self.restart_waiting(io);
+        }
         if self.client_version() == Version::Http11
             && self
                 .stage_head(&head, Framing::None, Persist::KeepAlive, io)

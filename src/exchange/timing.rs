@@ -115,6 +115,11 @@ impl Exchange {
         self.clock.backend_sends = Pace::new(io.settings.response_timeout, 0);
     }
 
+    /// The backend has let the client go on: the time for its answer begins anew.
+    pub(super) fn restart_waiting<S>(&mut self, io: &Io<'_, S>) {
+        self.clock.backend_sends = Pace::new(io.settings.response_timeout, 0);
+    }
+
     /// The response head is here.
     pub(super) fn start_answer<S>(&mut self, now: Instant, io: &Io<'_, S>) {
         self.outcome.first_byte = Some(now.since(self.clock.begun));
@@ -140,6 +145,11 @@ impl Exchange {
         self.clock.waiting = self.whose_turn(io.buffers);
         let left = self.clock.pace(self.clock.waiting).left();
         self.deadline = now + left;
+        self.bound_deadline(io);
+    }
+
+    /// Lets an exchange not last longer than it may as a whole.
+    pub(super) fn bound_deadline<S>(&mut self, io: &Io<'_, S>) {
         let whole = io.settings.exchange_timeout;
         // The page that says so needs its own time.
         let counts = self.phase != Phase::Tunnel && !self.outcome.own_page;
@@ -212,8 +222,22 @@ impl Exchange {
             },
             // All of the answer has arrived; only the request was never finished.
             Phase::Flush if self.is_flushed(io.buffers) => {
-                self.blame(Cause::ClientTimeout);
+                self.blame(match self.clock.waiting {
+                    Waiting::BackendTakes => Cause::ServerTimeout,
+                    _ => Cause::ClientTimeout,
+                });
                 self.drop_upstream(false);
+            }
+            // It answers without having read all of the request (RFC 9112 section 9.3): the answer
+            // may go on, the rest of the request may not.
+            Phase::Body
+                if matches!(
+                    self.clock.waiting,
+                    Waiting::BackendTakes | Waiting::ClientSends
+                ) =>
+            {
+                self.upstream_deaf(false);
+                self.persist = false;
             }
             Phase::Body if self.clock.waiting == Waiting::BackendSends => {
                 self.close(now, Cause::ServerTimeout);

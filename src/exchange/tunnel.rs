@@ -14,6 +14,11 @@ use crate::http::encode::Framing;
 use crate::time::Instant;
 
 impl Exchange {
+    /// Whether the connection has become another protocol's since this was last asked.
+    pub(crate) fn take_switched(&mut self) -> bool {
+        core::mem::take(&mut self.switched)
+    }
+
     /// The head of the 101 is staged, the request was taken whole.
     pub(super) fn enter_tunnel<S: Store>(&mut self, io: &mut Io<'_, S>) {
         self.upload.forget(&mut io.buffers.request);
@@ -22,6 +27,7 @@ impl Exchange {
         self.persist = false;
         self.sending = true;
         self.outcome.tunnel = true;
+        self.switched = true;
         self.phase = Phase::Tunnel;
     }
 

@@ -127,7 +127,7 @@ impl Exchange {
             }
             Ok(_) => {}
         }
-        if self.upload.octets() > 0 {
+        if self.upload.octets() > 0 || self.upload.is_done() {
             self.expecting = false;
         }
         if is_too_large(self.upload.octets(), io) && self.phase != Phase::Tunnel {
@@ -174,6 +174,8 @@ impl Exchange {
 fn treatment(policy: Forwarding, trusted: bool) -> Treatment {
     match policy {
         Forwarding::Off => Treatment::Keep,
+        Forwarding::Remove if trusted => Treatment::Keep,
+        Forwarding::Remove => Treatment::Remove,
         Forwarding::Append if trusted => Treatment::Append,
         Forwarding::Append | Forwarding::Replace => Treatment::Replace,
     }

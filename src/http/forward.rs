@@ -20,6 +20,15 @@ pub(crate) enum Treatment {
     Append,
     /// What anybody said goes, and we say what we know.
     Replace,
+    /// What anybody said goes, and we say nothing.
+    Remove,
+}
+
+impl Treatment {
+    /// Whether we say something in the field.
+    pub(super) fn speaks(self) -> bool {
+        matches!(self, Self::Append | Self::Replace)
+    }
 }
 
 /// How a request goes to a backend.

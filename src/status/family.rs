@@ -381,7 +381,7 @@ const MEMORY: &[Family] = &[
     gauge(
         "buffer_bytes",
         "Buffers",
-        "Memory of the buffers of all network namespaces.",
+        "Memory of the connections and their buffers, in all network namespaces.",
         Values::Of(|snapshot| snapshot.memory),
     ),
     gauge(
@@ -512,7 +512,7 @@ const BACKEND_TIMES: &[BackendTime] = &[
     },
     BackendTime {
         name: "response_seconds",
-        help: "From the end of a request to the first octet of its response.",
+        help: "From when the backend began to get a request to the first octet of its response.",
         value: |backend| backend.responding,
     },
 ];

@@ -64,19 +64,19 @@ impl<'a> Told<'a> {
     ) -> Result<(), Full> {
         let lines = head.fields.of(bytes);
         let host = head.host.of(bytes);
-        if forward.x_for != Treatment::Keep {
+        if forward.x_for.speaks() {
             out.put(b"X-Forwarded-For: ")?;
             self.x_for.put(lines, Name::XForwardedFor, out)?;
             put_address(forward.client.to_canonical(), out)?;
             out.put(b"\r\n")?;
         }
-        if forward.x_proto != Treatment::Keep {
+        if forward.x_proto.speaks() {
             put_known(b"X-Forwarded-Proto", self.x_proto, b"http", out)?;
         }
-        if forward.x_host != Treatment::Keep {
+        if forward.x_host.speaks() {
             put_known(b"X-Forwarded-Host", self.x_host, host, out)?;
         }
-        if forward.forwarded != Treatment::Keep {
+        if forward.forwarded.speaks() {
             out.put(b"Forwarded: ")?;
             self.forwarded.put(lines, Name::Forwarded, out)?;
             put_forwarded_element(forward, host, out)?;

@@ -37,7 +37,7 @@ impl State {
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn log(&mut self, engine: &Engine, now: Instant, outcome: &Outcome) {
         let record = core::mem::take(&mut self.record);
-        let format = match self.config.settings.log {
+        let format = match outcome.log {
             Log::Off => return self.forget(),
             Log::Combined => Format::Combined,
             Log::Json => Format::Json,

@@ -15,7 +15,6 @@ use crate::exchange::Action;
 use crate::exchange::Buffers;
 use crate::exchange::Event;
 use crate::exchange::Io;
-use crate::exchange::Phase;
 use crate::exchange::Refusal;
 use crate::rt::clock;
 use crate::rt::socket;
@@ -90,6 +89,9 @@ impl Client {
     /// Carries out what the exchange asks for, up to the first thing that sleeps.
     #[inline(never)] // Keeps its frame out of its caller's.
     fn act(self: &Arc<Self>, state: &mut State, now: Instant) -> Option<Chore> {
+        if state.exchange.take_switched() {
+            self.engine.stats().tunnel();
+        }
         while let Some(action) = state.exchange.poll() {
             match action {
                 Action::Release { reuse } => {
@@ -195,8 +197,9 @@ impl State {
         [
             self.connected(client, now),
             self.send_client(client, now),
-            self.send_upstream(client, now),
+            // First: what was there before the request is no answer to it.
             self.recv_upstream(client, now),
+            self.send_upstream(client, now),
             self.recv_client(client, now),
         ]
     }
@@ -365,11 +368,7 @@ impl State {
             Err(error) if error == EPIPE => Event::UpstreamEof,
             Err(_) => Event::UpstreamLost,
         };
-        let before = self.exchange.phase();
         self.handle(now, event);
-        if before != Phase::Tunnel && self.exchange.phase() == Phase::Tunnel {
-            client.engine.stats().tunnel();
-        }
         Moves::Some
     }
 

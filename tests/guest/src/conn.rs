@@ -249,7 +249,8 @@ impl Conn {
         Ok(bytes)
     }
 
-    fn status_and_head(&mut self) -> Result<(u16, Head), Fault> {
+    /// The next response head, also one of a 1xx.
+    pub fn status_and_head(&mut self) -> Result<(u16, Head), Fault> {
         let raw = self.head_octets()?;
         let head = Head::parse(&raw).map_err(Fault::Malformed)?;
         let (version, status, _) = head.words();

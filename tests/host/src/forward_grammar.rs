@@ -50,6 +50,7 @@ impl Dials {
         match (self.0[0] >> (2 * number)) & 3 {
             0 => Treatment::Keep,
             1 => Treatment::Replace,
+            2 => Treatment::Remove,
             _ => Treatment::Append,
         }
     }
@@ -240,10 +241,10 @@ fn check_origin(head: &RequestHead, text: &[u8], new: &[u8], forward: &Forward<'
         (Name::XForwardedHost, forward.x_host),
         (Name::Forwarded, forward.forwarded),
     ] {
-        if treatment == Treatment::Keep {
-            assert_eq!(all(new, name), all(old, name));
-        } else {
-            assert!(all(new, name).len() <= 1, "{name:?}");
+        match treatment {
+            Treatment::Keep => assert_eq!(all(new, name), all(old, name)),
+            Treatment::Remove => assert!(all(new, name).is_empty(), "{name:?}"),
+            _ => assert!(all(new, name).len() <= 1, "{name:?}"),
         }
     }
     let hops = |name| -> (Vec<&[u8]>, Vec<&[u8]>) {

@@ -6,6 +6,7 @@ mod bench;
 mod conversations;
 mod hops;
 mod retries;
+mod reviewed;
 mod timeouts;
 mod uploads;
 

@@ -98,6 +98,7 @@ fn x_forwarded_proto_and_host_are_of_the_first_hop() {
     let ours = "X-Forwarded-Proto: http\r\nX-Forwarded-Host: h\r\n";
     assert_eq!(treated(Treatment::Keep, told), told);
     assert_eq!(treated(Treatment::Replace, told), ours);
+    assert_eq!(treated(Treatment::Remove, told), "");
     assert_eq!(treated(Treatment::Append, ""), ours);
     assert_eq!(
         treated(Treatment::Append, told),

@@ -169,7 +169,12 @@ fn forwarded() -> Outcome {
     let bed = Bed::with(&[("via", "edge-1")])?;
     let told = "for=192.0.2.7;proto=https, for=\"[2001:db8::1]\"";
     let fields = format!("Forwarded: {told}\r\n");
-    // `off`, which is the default: whatever was said passes.
+    // `remove`, which is the default: only a trusted proxy is believed. With `off` everybody is.
+    has(&seen(&bed, &fields)?, "Forwarded", &[])?;
+    bed.gateway.set("trusted-proxies", "127.0.0.0/8")?;
+    has(&seen(&bed, &fields)?, "Forwarded", &[told])?;
+    bed.gateway.set("trusted-proxies", "none")?;
+    bed.gateway.set("forwarded", "off")?;
     has(&seen(&bed, &fields)?, "Forwarded", &[told])?;
     has(&seen(&bed, "")?, "Forwarded", &[])?;
     let ours = "for=\"127.0.0.1:0\";host=test;proto=http";

@@ -232,10 +232,13 @@ fn body_timeout() -> Outcome {
 fn body_timeout_is_the_clients() -> Outcome {
     let _rmem = Sysctl::set("net.ipv4.tcp_rmem", "4096 16384 65536")?;
     let _wmem = Sysctl::set("net.ipv4.tcp_wmem", "4096 16384 65536")?;
-    let settings = [("body-timeout", "300ms"), ("min-rate", "1000000")];
-    let bed = Bed::with(&settings)?;
+    let limit = scale::time(Duration::from_millis(300));
+    let setting = format!("{}ms", limit.as_millis());
+    let rate = scale::count(1_000_000, 1).to_string();
+    let bed = Bed::with(&[("body-timeout", &setting), ("min-rate", &rate)])?;
     let mut client = bed.client()?;
-    let upload = Upload::new("/upload?seed=4&stall=1500", 4, 1 << 20);
+    let target = format!("/upload?seed=4&stall={}", 5 * limit.as_millis());
+    let upload = Upload::new(&target, 4, 1 << 20);
     upload_whole(&mut client, &upload)?;
     no_complaints(&bed)
 }

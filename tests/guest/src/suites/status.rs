@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use super::tunnels::{echo_tunnel, SWITCH};
 use crate::gateway::{self, Gateway};
 use crate::load::{Plan, Traffic};
-use crate::origin::Origin;
+use crate::origin::{Origin, Step};
 use crate::scale;
 use crate::testing::{Bed, Context, Failure, Outcome, PORT};
 use crate::{ensure, same, tests};
@@ -21,6 +22,7 @@ tests![
     connections_are_counted,
     a_backend_that_fails_is_seen,
     replays_are_counted,
+    tunnels_are_counted,
     metrics_of_many_backends_read_in_pieces,
     reading_under_load_and_change in 120 s,
 ];
@@ -274,6 +276,43 @@ fn replays_are_counted() -> Outcome {
     let requests = metrics.of(&bed.origin, 0, "requests_total")?;
     let answers = metrics.get("responses_total{class=\"2xx\"}")?;
     same!(requests, answers + replays, "requests given to the backend");
+    Ok(())
+}
+
+fn tunnels_are_counted() -> Outcome {
+    let bed = Bed::new()?;
+    // The switch comes with another response before it, in one piece.
+    let head = [b"HTTP/1.1 100 Continue\r\n\r\n", SWITCH].concat();
+    let steps = vec![Step::Read(0), Step::Send(head), echo_tunnel()];
+    bed.origin.script("both", steps);
+    let mut clients = Vec::new();
+    for number in 0..6 {
+        let target = ["/upgrade", "/script/both"][number % 2];
+        let mut client = bed.client()?;
+        let (mut status, _) = client.upgrade(target, "websocket")?;
+        if status == 100 {
+            status = client.status_and_head()?.0;
+        }
+        same!(status, 101, "{target}: the status");
+        client.send(b"hello")?;
+        same!(client.exactly(5)?, b"hello", "{target}: what comes back");
+        clients.push(client);
+    }
+    let seen = || -> Result<_, Failure> {
+        let metrics = Metrics::read()?;
+        Ok((
+            metrics.get("tunnels")?,
+            metrics.get("tunnels_opened_total")?,
+        ))
+    };
+    same!(seen()?, (6, 6), "the tunnels");
+    drop(clients);
+    let gone = || seen().is_ok_and(|seen| seen == (0, 6));
+    ensure!(
+        scale::wait_until(Duration::from_secs(10), gone),
+        "the tunnels at the end: {:?}",
+        seen()?
+    );
     Ok(())
 }
 

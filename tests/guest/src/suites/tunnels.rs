@@ -261,7 +261,7 @@ const ASKING: &str = "Host: test\r\nConnection: upgrade\r\nUpgrade: websocket\r\
 pub(super) const SWITCH: &[u8] =
     b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
 
-fn echo_tunnel() -> Step {
+pub(super) fn echo_tunnel() -> Step {
     Step::Tunnel(Tunnel::Echo {
         after: u64::MAX,
         reset: false,

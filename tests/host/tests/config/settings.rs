@@ -35,7 +35,7 @@ trusted-proxies none
 x-forwarded-for append
 x-forwarded-proto append
 x-forwarded-host append
-forwarded off
+forwarded remove
 via
 cdn-loop off
 status-allow none
@@ -254,6 +254,7 @@ fn choices_are_taken_by_name() {
         ("forwarded append", Forwarding::Append),
         ("forwarded replace", Forwarding::Replace),
         ("forwarded off", Forwarding::Off),
+        ("forwarded remove", Forwarding::Remove),
     ] {
         let settings = applied(&Settings::default(), text.as_bytes()).expect(text);
         assert_eq!(settings.forwarded, expected);
@@ -320,7 +321,7 @@ fn refusals_of_choices_and_texts_say_why() {
             (
                 "forwarded on",
                 Invalid,
-                r#"line 1: forwarded: "on" is not one of off, append and replace"#,
+                r#"line 1: forwarded: "on" is not one of off, append, replace and remove"#,
             ),
             (
                 "forwarded off off",
@@ -388,7 +389,7 @@ fn the_longest_text_is_one_write() {
             (_, "none") => &networks.replace("/128", "").replace("1001", "1000/127"),
             ("log", _) => "combined",
             ("cdn-loop", _) => "off",
-            (_, "off" | "append") => "replace",
+            (_, "remove" | "append") => "replace",
             (_, value) if value.ends_with(['s', 'm', 'h']) => {
                 // The most digits that are within the limits.
                 let mut values = [
@@ -445,7 +446,7 @@ impl Random {
                 ("body-size", _) => self.within(0, 1 << 62).to_string(),
                 ("log", _) => self.pick(&["off", "combined", "json"]),
                 ("cdn-loop", _) => self.pick(&["off", "on"]),
-                (_, "off" | "append") => self.pick(&["off", "append", "replace"]),
+                (_, "remove" | "append") => self.pick(&["off", "append", "replace", "remove"]),
                 (_, "none") => self.pick(&["none", "10.0.0.0/8, ::1", "::/0,0.0.0.0/0 1.2.3.4"]),
                 (_, "") => self.pick(&["", "some-name", "x"]),
                 (_, value) if value.ends_with(['s', 'm', 'h']) => {

@@ -102,6 +102,10 @@ impl Bench {
         self.shortage.spare(count);
     }
 
+    pub(super) fn take_switched(&mut self) -> bool {
+        self.exchange.take_switched()
+    }
+
     pub(super) fn resets_upstream(&self) -> bool {
         self.exchange.resets_upstream()
     }
