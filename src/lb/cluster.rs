@@ -73,7 +73,7 @@ pub(crate) struct Ticket {
 impl Ticket {
     /// As a number, which is never 0, for places where only a number fits.
     pub(crate) fn into_number(self) -> u64 {
-        u64::from(self.generation) << 32 | u64::from(self.slot) << 8 | 1
+        (u64::from(self.generation) << 32) | (u64::from(self.slot) << 8) | 1
     }
 
     /// The ticket of that number, which has not been answered yet; none for 0.
@@ -373,7 +373,7 @@ impl Cluster {
                 let load = entry
                     .share(u64::from(entry.active) << 8)
                     .min(u64::MAX >> 25);
-                load << 24 | (entry.used & 0xff_ffff)
+                (load << 24) | (entry.used & 0xff_ffff)
             }
             _ => entry.turn.min(OUT - 1),
         }

@@ -23,7 +23,7 @@ pub(crate) struct Ring<'a>(pub(crate) &'a [u32]);
 /// Where each backend's points are; the same for everyone who has the same backends.
 const KEY: SipKey = SipKey(0x7265_7369_6e2e_6b6f, 0x6c62_2e72_696e_6721);
 
-impl<'a> Ring<'a> {
+impl Ring<'_> {
     /// How many points a backend of this `weight` gets where all have `total`.
     pub(crate) fn points(weight: u16, total: u32) -> usize {
         let most = (MAX_POINTS as u64)

@@ -32,9 +32,9 @@ impl Tournament {
             return;
         };
         *old = key;
-        let mut at = (slot + MAX_BACKENDS) / 2;
+        let mut at = (slot | MAX_BACKENDS) >> 1;
         while at > 0 {
-            let (left, right) = (self.winner(2 * at), self.winner(2 * at + 1));
+            let (left, right) = (self.winner(at << 1), self.winner((at << 1) | 1));
             let best = if self.key(right.into()) < self.key(left.into()) {
                 right
             } else {
@@ -43,7 +43,7 @@ impl Tournament {
             if let Some(winner) = self.winners.get_mut(at) {
                 *winner = best;
             }
-            at /= 2;
+            at >>= 1;
         }
     }
 
