@@ -21,7 +21,7 @@ mod text;
 #[allow(unused_imports)] // Named for the tests and the glue, not all of them in every build.
 pub(crate) use self::{
     backend::{Admin, Backend, Protocol},
-    choice::{Forwarding, Log},
+    choice::{Balance, Forwarding, Log},
     networks::Networks,
     refusal::{Kind, Refusal},
     settings::{Settings, DEFAULTS},

@@ -30,6 +30,7 @@ mod page;
 mod relay;
 mod request;
 mod response;
+mod route;
 mod timing;
 mod todo;
 mod tunnel;
@@ -42,6 +43,7 @@ use crate::http::head::RequestHead;
 use crate::http::head::Scan;
 use crate::http::Limits;
 use crate::http::Status;
+use crate::lb::Verdict;
 use crate::status::Format;
 use crate::time::Duration;
 use crate::time::Instant;
@@ -70,6 +72,8 @@ pub(crate) struct Io<'a, S> {
     pub(crate) id: u64,
     /// The Host for a backend when an HTTP/1.0 request names none.
     pub(crate) fallback_host: &'a [u8],
+    /// What tells a client that it belongs to the backend, if clients are told.
+    pub(crate) stamp: Option<u64>,
     /// Octets that the client's end has acknowledged on this connection.
     pub(crate) client_acked: u64,
     /// Octets that the backend's end has acknowledged on its connection; 0 without one.
@@ -89,6 +93,10 @@ pub(crate) enum Event {
     UpstreamReady { reused: bool },
     /// No backend connection could be had.
     UpstreamRefused(Refusal),
+    /// All backends have enough to do: the request is in the waiting line.
+    UpstreamQueued,
+    /// It has left the line: a connection is on its way.
+    UpstreamChosen,
     /// Octets from the backend were added to `buffers.response`.
     UpstreamData,
     /// The backend takes no more octets; there may be some to read from it. It had `finished`
@@ -105,9 +113,9 @@ pub(crate) enum Event {
 /// Why there is no backend connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// The backend refused it or is not reachable: 502.
+    /// The backend refused it or is not reachable: another one is asked for.
     Unreachable,
-    /// No backend may be asked: 503.
+    /// No backend may be asked any more: 503, or what went wrong with those that were.
     NoBackend,
     /// There is no memory for it here: 503.
     NoMemory,
@@ -124,8 +132,10 @@ pub(crate) enum Action {
     Finish(Outcome),
     /// Write the status of the gateway, and call [`Exchange::answer`] with it.
     Report(Format),
-    /// Get a backend connection; not a pooled one if `fresh`. Answer with `UpstreamReady` or
-    /// `UpstreamRefused`, unless a `Release` comes first.
+    /// Get a backend connection; not a pooled one if `fresh`, and not to a backend that had a bad
+    /// [verdict](Exchange::verdict) in this exchange. Answer with `UpstreamReady` or
+    /// `UpstreamRefused`, perhaps `UpstreamQueued` and `UpstreamChosen` before, unless a `Release`
+    /// comes first.
     Connect { fresh: bool },
     /// Send FIN to the client: there will be no more answers.
     ShutdownClient,
@@ -169,6 +179,16 @@ pub(crate) struct Exchange {
     request: Option<RequestHead>,
     /// The backend connection was let go of before the exchange on it was over.
     cut: bool,
+    /// What the exchange says of the backend that was let go of.
+    verdict: Verdict,
+    /// Why the first backend would not have the request.
+    failure: Option<(Status, &'static str, Cause)>,
+    /// Another backend was asked after one had failed in the middle.
+    elsewhere: bool,
+    /// The request waits for a place at a backend.
+    queued: bool,
+    /// Which backend the client says it belongs to.
+    stamp: Option<u64>,
     /// How far the head being read has been searched.
     scan: Scan,
     /// The client's connection goes on after this answer.
@@ -252,6 +272,11 @@ impl Exchange {
         deadline: Instant::MAX,
         request: None,
         cut: false,
+        verdict: Verdict::None,
+        failure: None,
+        elsewhere: false,
+        queued: false,
+        stamp: None,
         scan: Scan::new(),
         persist: true,
         served: 0,
@@ -407,6 +432,8 @@ impl Exchange {
             Event::ClientLost => self.close(now, Cause::Client),
             Event::UpstreamReady { reused } => self.upstream_ready(now, reused, io),
             Event::UpstreamRefused(why) => self.upstream_refused(now, why, io),
+            Event::UpstreamQueued => self.upstream_queued(now, io),
+            Event::UpstreamChosen => self.upstream_chosen(now, io),
             Event::UpstreamData => self.clock.heard(),
             Event::UpstreamDeaf { finished } => self.upstream_deaf(finished),
             Event::UpstreamEof => self.upstream_gone(now, true, io),
@@ -524,6 +551,7 @@ impl Exchange {
         let unheard = self.todo.connect.take().is_some();
         if self.upstream != Upstream::None && !unheard {
             self.todo.release = Some(reuse);
+            self.verdict = self.judge_backend();
             let uploaded = self.upload.is_done() && self.upload.is_idle();
             self.cut = !(self.answered && self.download.is_done() && uploaded);
         }
@@ -542,6 +570,8 @@ impl Exchange {
             self.todo.finish = Some(self.outcome);
         }
         self.outcome = Outcome::NOTHING;
+        self.failure = None;
+        self.elsewhere = false;
         self.request = None;
         self.answered = false;
     }

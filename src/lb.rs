@@ -29,12 +29,11 @@ pub(crate) use line::Grant;
 pub(crate) use line::Line;
 pub(crate) use line::Waiter;
 pub(crate) use ring::Ring;
-pub(crate) use ring::MAX_POINTS;
 pub(crate) use sip::SipKey;
 pub(crate) use sticky::Homes;
 pub(crate) use sticky::Names;
 pub(crate) use sticky::Session;
-pub(crate) use sticky::{route, stamp, write_stamp};
+pub(crate) use sticky::{route, stamp, write_stamp, STAMP};
 
 /// The most backends there can be.
 pub(crate) const MAX_BACKENDS: usize = 64;

@@ -13,8 +13,10 @@ mod config;
 mod exchange;
 #[expect(dead_code, reason = "some of it is for what comes next")]
 mod http;
+#[expect(dead_code, reason = "some of it is for what comes next")]
+mod lb;
 mod log;
-#[expect(dead_code, reason = "for the cache")]
+#[expect(dead_code, reason = "some of it is for the cache")]
 mod slab;
 mod status;
 #[expect(dead_code, reason = "some of it is for what comes next")]

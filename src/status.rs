@@ -29,6 +29,7 @@ pub(crate) use self::{
 use core::fmt;
 
 use crate::config::{self, Admin};
+use crate::lb::Condition;
 use crate::time::{Duration, UnixTime};
 
 /// The gateway of one network namespace at one moment.
@@ -75,8 +76,8 @@ impl Snapshot<'_> {
 pub(crate) struct Backend<'a> {
     /// As it is configured.
     pub(crate) config: &'a config::Backend,
-    /// The last connection to it could not be made.
-    pub(crate) failing: bool,
+    /// What is known of it.
+    pub(crate) condition: Condition,
     /// Exchanges and connection attempts under way.
     pub(crate) active: u64,
     /// Idle connections that are kept.
@@ -105,8 +106,12 @@ impl Backend<'_> {
         match self.config.admin {
             Admin::Down => State::Down,
             Admin::Drain => State::Drain,
-            Admin::Up if self.failing => State::Failing,
-            Admin::Up => State::Ok,
+            Admin::Up => match self.condition {
+                Condition::Up => State::Ok,
+                Condition::Warming => State::Warming,
+                Condition::Paused => State::Paused,
+                Condition::Failed | Condition::Due | Condition::Tried => State::Failing,
+            },
         }
     }
 }
@@ -116,7 +121,11 @@ impl Backend<'_> {
 pub(crate) enum State {
     /// In use.
     Ok,
-    /// In use, but the last connection to it could not be made.
+    /// In use again: it gets more and more to do.
+    Warming,
+    /// All its exchanges stand still: it gets no new sessions.
+    Paused,
+    /// It has failed, and is left alone for some time.
     Failing,
     /// The administrator wants it to get no new sessions.
     Drain,
@@ -126,12 +135,21 @@ pub(crate) enum State {
 
 impl State {
     /// All of them.
-    pub(crate) const ALL: [State; 4] = [State::Ok, State::Failing, State::Drain, State::Down];
+    pub(crate) const ALL: [State; 6] = [
+        State::Ok,
+        State::Warming,
+        State::Paused,
+        State::Failing,
+        State::Drain,
+        State::Down,
+    ];
 
     /// The word for it.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             State::Ok => "ok",
+            State::Warming => "warming",
+            State::Paused => "paused",
             State::Failing => "failing",
             State::Drain => "drain",
             State::Down => "down",

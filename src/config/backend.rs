@@ -5,7 +5,8 @@
 //! ```text
 //! backend = address *( 1*SP option )
 //! address = IP 1*SP PORT / IPv4 ":" PORT / "[" IPv6 "]:" PORT
-//! option  = "http" / "hmux" / "srun" / "weight=" N / "max=" N / "backup" / "up" / "drain" / "down"
+//! option  = "http" / "hmux" / "srun" / "weight=" N / "max=" N / "route=" NAME / "backup" / "up" /
+//!           "drain" / "down"
 //! ```
 //! Options come in any order, each at most once.
 
@@ -30,8 +31,10 @@ use super::{
         Unit, //
     },
     refusal::Refusal,
+    text::Text,
     words, //
 };
+use crate::bytes;
 
 /// A server that requests are passed to (a "srun"): where it is and how it is to be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +44,11 @@ pub(crate) struct Backend {
     pub(crate) protocol: Protocol,
     /// Its share of the requests against the other backends' weights, 1 to 256.
     pub(crate) weight: u16,
-    /// The most connections to it at a time; 0 means no limit.
+    /// The most exchanges with it at a time; 0 means no limit.
     pub(crate) max: u32,
+    /// What its sessions' names have behind the first dot (Tomcat's jvmRoute, Jetty's worker name);
+    /// empty if they have none.
+    pub(crate) route: Text<32>,
     /// Chosen only when no other backend is up.
     pub(crate) backup: bool,
     pub(crate) admin: Admin,
@@ -75,6 +81,7 @@ impl Backend {
             protocol: Protocol::Http,
             weight: 1,
             max: 0,
+            route: Text::EMPTY,
             backup: false,
             admin: Admin::Up,
         }
@@ -106,14 +113,6 @@ impl Backend {
         let plain = Self::new(self.addr);
         let word: &[u8] = if self.protocol != plain.protocol {
             self.protocol.name().as_bytes()
-        } else if self.weight != plain.weight {
-            b"weight"
-        } else if self.max != plain.max {
-            b"max"
-        } else if self.backup {
-            b"backup"
-        } else if self.admin == Admin::Drain {
-            b"drain"
         } else {
             return Ok(());
         };
@@ -137,6 +136,9 @@ impl Backend {
         } else if let Some(value) = word.strip_prefix(b"max=") {
             self.max = u32::try_from(number(value, &MAX, "max")?).unwrap_or(u32::MAX);
             given.max.is_first()
+        } else if let Some(value) = word.strip_prefix(b"route=") {
+            self.set_route(value)?;
+            given.route.is_first()
         } else {
             return Err(Refusal::invalid("unknown option {}", word));
         };
@@ -148,6 +150,30 @@ impl Backend {
                 word,
             ))
         }
+    }
+}
+
+impl Backend {
+    #[inline(never)]
+    fn set_route(&mut self, name: &[u8]) -> Result<(), Refusal> {
+        if !bytes::is_token(name) {
+            return Err(Refusal::invalid(
+                "route {} is not a token: write letters, digits and marks such as - . _",
+                name,
+            ));
+        }
+        if !self.route.store(name) {
+            return Err(Refusal::too_large(
+                "route {} is too long: write up to 32 octets",
+                name,
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether the other one is the same server, whatever else is different.
+    pub(crate) fn is_same_server(&self, other: &Self) -> bool {
+        self.addr == other.addr && self.protocol == other.protocol
     }
 }
 
@@ -171,6 +197,9 @@ impl Display for Backend {
         }
         if self.max != plain.max {
             write!(f, " max={}", self.max)?;
+        }
+        if self.route != plain.route {
+            write!(f, " route={}", self.route.as_str())?;
         }
         if self.backup {
             f.write_str(" backup")?;
@@ -222,6 +251,7 @@ struct Given {
     protocol: Once,
     weight: Once,
     max: Once,
+    route: Once,
     backup: Once,
     admin: Once,
 }

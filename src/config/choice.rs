@@ -40,6 +40,21 @@ pub(crate) enum Log {
     Json,
 }
 
+/// How a backend is chosen for a request that belongs to no session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Balance {
+    /// One after the other, by weight.
+    RoundRobin,
+    /// The one with the fewest exchanges for its weight.
+    LeastConnections,
+    /// The better one of two: by how long its answers take, and how much it has to do.
+    Latency,
+    /// The same path always to the same one.
+    Path,
+    /// The same client always to the same one.
+    Client,
+}
+
 /// A value with a name for each of its cases.
 pub(super) trait Choice: Copy + PartialEq + 'static {
     const NAMES: &'static [(&'static str, Self)];
@@ -60,6 +75,18 @@ impl Choice for Forwarding {
         ("remove", Self::Remove),
     ];
     const MALFORMED: &'static str = "{} is not one of off, append, replace and remove";
+}
+
+impl Choice for Balance {
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("round-robin", Self::RoundRobin),
+        ("least-connections", Self::LeastConnections),
+        ("latency", Self::Latency),
+        ("path", Self::Path),
+        ("client", Self::Client),
+    ];
+    const MALFORMED: &'static str =
+        "{} is not one of round-robin, least-connections, latency, path and client";
 }
 
 impl Choice for Log {

@@ -20,6 +20,7 @@ use super::{
         Unit, //
     },
     choice::{
+        Balance,
         Forwarding,
         Log, //
     },
@@ -130,6 +131,29 @@ settings! {
     via: Text<32> = "via", Text::EMPTY, Alphabet::Token;
     /// Whether our name is added to `CDN-Loop`.
     cdn_loop: bool = "cdn-loop", false, ();
+
+    /// How a backend is chosen for a request that belongs to no session.
+    balance: Balance = "balance", Balance::RoundRobin, ();
+    /// Whether requests of a session go to the backend that has it.
+    sticky: bool = "sticky", true, ();
+    /// The cookie that a JVM names its sessions in.
+    session_cookie: Text<32> = "session-cookie", Text::of("JSESSIONID"), Alphabet::Token;
+    /// What comes before a session's name in a path; empty: there is none in paths.
+    session_path: Text<32> = "session-path", Text::of(";jsessionid="), Alphabet::Visible;
+    /// The cookie that we tell a client its backend in, for backends whose sessions do not; empty for
+    /// none.
+    sticky_cookie: Text<32> = "sticky-cookie", Text::EMPTY, Alphabet::Token;
+    /// A request may wait for so long for a place at a backend; 0: not at all.
+    queue_timeout: Duration = "queue-timeout", secs(30), time(Duration::ZERO, secs(3600));
+    /// The longest time for which a backend that has failed is left alone.
+    recover_time: Duration = "recover-time", secs(15), time(millis(100), secs(3600));
+    /// A backend that has recovered gets more and more to do for so long; 0: all at once.
+    warmup_time: Duration = "warmup-time", secs(60), time(Duration::ZERO, secs(3600));
+    /// A backend has failed after so many errors on end; 0: never for errors.
+    error_limit: u32 = "error-limit", 20, count(0, 1_000_000);
+    /// A backend whose exchanges all stand still for so long has a pause, and gets no new sessions;
+    /// 0: that is never so.
+    pause_time: Duration = "pause-time", secs(2), time(Duration::ZERO, secs(3600));
 
     /// Who may see `/caucho-status`.
     status_allow: Networks = "status-allow", Networks::NONE, ();
@@ -296,6 +320,20 @@ impl Value for u64 {
 
     fn print(&self, limits: &'static Limits, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, " {}", limits.amount(*self))
+    }
+}
+
+impl Value for u32 {
+    type Rule = Limits;
+
+    fn set(&mut self, text: &[u8], limits: &'static Limits) -> Result<(), Refusal> {
+        // The limits fit the type, so that this never saturates.
+        *self = u32::try_from(limits.parse(only_value(text)?)?).unwrap_or(u32::MAX);
+        Ok(())
+    }
+
+    fn print(&self, limits: &'static Limits, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, " {}", limits.amount(u64::from(*self)))
     }
 }
 

@@ -29,9 +29,30 @@ impl<const N: usize> Text<N> {
         octets: [0; N],
     };
 
+    /// A text that is known to be one.
+    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+    pub(crate) const fn of(text: &str) -> Self {
+        let text = text.as_bytes();
+        let mut octets = [0; N];
+        let mut at = 0;
+        // In a constant: what could go wrong is an error of the compiler's.
+        while at < text.len() {
+            octets[at] = text[at];
+            at += 1;
+        }
+        Self {
+            len: text.len() as u8,
+            octets,
+        }
+    }
+
     /// The text; empty if it is not set.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.octets.get(..usize::from(self.len)).unwrap_or(&[])
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -40,7 +61,7 @@ impl<const N: usize> Text<N> {
     }
 
     /// Takes `text`; false, and nothing is changed, if it is too long.
-    fn store(&mut self, text: &[u8]) -> bool {
+    pub(super) fn store(&mut self, text: &[u8]) -> bool {
         let Ok(len) = u8::try_from(text.len()) else {
             return false;
         };
@@ -65,6 +86,8 @@ impl<const N: usize> Debug for Text<N> {
 pub(super) enum Alphabet {
     /// A `token` of RFC 9110 section 5.6.2.
     Token,
+    /// What can be seen, in ASCII.
+    Visible,
     /// Anything that can be read, in UTF-8.
     Readable,
 }
@@ -73,6 +96,7 @@ impl Alphabet {
     fn allows(self, text: &[u8]) -> bool {
         match self {
             Self::Token => text.is_empty() || bytes::is_token(text),
+            Self::Visible => text.iter().all(u8::is_ascii_graphic),
             Self::Readable => {
                 core::str::from_utf8(text).is_ok_and(|text| !text.contains(char::is_control))
             }
@@ -82,6 +106,7 @@ impl Alphabet {
     fn malformed(self) -> &'static str {
         match self {
             Self::Token => "{} is not a token: write letters, digits and marks such as - . _",
+            Self::Visible => "{} has a blank in it, or something else than ASCII",
             Self::Readable => "{} has a control character, or is not UTF-8",
         }
     }
@@ -90,7 +115,7 @@ impl Alphabet {
     /// written out; the host tests compare them with the truth.
     fn too_long(self) -> &'static str {
         match self {
-            Self::Token => "{} is too long: write up to 32 octets",
+            Self::Token | Self::Visible => "{} is too long: write up to 32 octets",
             Self::Readable => "{} is too long: write up to 160 octets",
         }
     }

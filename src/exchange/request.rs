@@ -12,7 +12,6 @@ use super::Io;
 use super::Phase;
 use super::Relay;
 use super::Store;
-use super::Upstream;
 use super::NO_MEMORY;
 use crate::config::Log;
 use crate::http::body::Body;
@@ -155,14 +154,6 @@ impl Exchange {
             Some(head) => log::capture(format, head, bytes, out),
             None => log::capture_refused(format, bytes, out),
         });
-    }
-
-    /// Asks for a backend connection.
-    pub(super) fn route<S: Store>(&mut self, now: Instant, fresh: bool, io: &mut Io<'_, S>) {
-        self.upstream = Upstream::Wanted;
-        self.todo.connect = Some(fresh);
-        self.enter(Phase::Route, now, io.settings.connect_timeout);
-        self.bound_deadline(io);
     }
 }
 

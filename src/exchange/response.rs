@@ -12,7 +12,6 @@ use super::Exchange;
 use super::Flow;
 use super::Io;
 use super::Phase;
-use super::Refusal;
 use super::Relay;
 use super::Store;
 use super::Upstream;
@@ -30,26 +29,10 @@ use crate::http::head::ResponseHead;
 use crate::http::Method;
 use crate::http::Status;
 use crate::http::Version;
+use crate::lb::Verdict;
 use crate::time::Instant;
 
 impl Exchange {
-    pub(super) fn upstream_refused<S: Store>(
-        &mut self,
-        now: Instant,
-        why: Refusal,
-        io: &mut Io<'_, S>,
-    ) {
-        if self.phase != Phase::Route {
-            return;
-        }
-        let failure = match why {
-            Refusal::Unreachable => UNREACHABLE,
-            Refusal::NoBackend => NO_BACKEND,
-            Refusal::NoMemory => NO_MEMORY,
-        };
-        self.fail(now, failure, io);
-    }
-
     /// The backend's connection ended, in order (`eof`) or not.
     pub(super) fn upstream_gone<S: Store>(&mut self, now: Instant, eof: bool, io: &mut Io<'_, S>) {
         match self.phase {
@@ -80,8 +63,16 @@ impl Exchange {
         failure: Failure,
         io: &mut Io<'_, S>,
     ) {
-        if self.may_replay(eof, io) {
+        let reused = matches!(self.upstream, Upstream::Up { reused: true, .. });
+        // After that only another backend may have it, and once.
+        let another = !reused && !self.elsewhere;
+        if (reused || another) && self.may_replay(eof, io) {
             self.drop_upstream(false);
+            self.elsewhere = another;
+            if another {
+                self.verdict = Verdict::Error;
+                self.failure.get_or_insert(failure);
+            }
             self.outcome.replayed = true;
             io.buffers.to_upstream.clear();
             self.route(now, true, io);
@@ -97,7 +88,6 @@ impl Exchange {
     /// 9110 section 9.2.2): only a FIN that was sent before anything of the request had arrived
     /// proves that it has not.
     fn may_replay<S: Store>(&self, eof: bool, io: &Io<'_, S>) -> bool {
-        let reused = matches!(self.upstream, Upstream::Up { reused: true, .. });
         let unanswered = io.buffers.response.is_empty() && self.interims == 0;
         let harmless = self
             .request
@@ -105,7 +95,7 @@ impl Exchange {
             .is_some_and(|head| head.method.is_idempotent());
         let finished = eof || self.finished_first;
         let unseen = finished && io.upstream_acked == self.acked_before;
-        reused && unanswered && self.upload.keeps() && (harmless || unseen)
+        unanswered && self.upload.keeps() && (harmless || unseen)
     }
 
     /// Reads a response head, if it is whole and the client has taken what came before.
@@ -244,6 +234,7 @@ impl Exchange {
                 head.status,
                 Status::SWITCHING_PROTOCOLS | Status::UPGRADE_REQUIRED
             ),
+            stamp: self.new_stamp(head.status, io),
         };
         let bytes = io.buffers.response.filled();
         let room = encode::response_room(head, &delivery);
@@ -308,16 +299,6 @@ impl Exchange {
 
 type Failure = (Status, &'static str, Cause);
 
-const UNREACHABLE: Failure = (
-    Status::BAD_GATEWAY,
-    "the backend could not be reached",
-    Cause::Server,
-);
-const NO_BACKEND: Failure = (
-    Status::SERVICE_UNAVAILABLE,
-    "no backend is available",
-    Cause::Resource,
-);
 const NO_ANSWER: Failure = (
     Status::BAD_GATEWAY,
     "the backend closed the connection without an answer",

@@ -213,7 +213,7 @@ impl Exchange {
         match self.phase {
             Phase::Idle | Phase::Linger => self.shut_down(now, false),
             Phase::Head => self.fail(now, LATE_HEAD, io),
-            Phase::Route => self.fail(now, LATE_CONNECTION, io),
+            Phase::Route => self.route_overdue(now, io),
             Phase::Report => self.fail(now, NO_MEMORY, io),
             Phase::Wait => match self.clock.waiting {
                 Waiting::ClientSends => self.fail(now, LATE_BODY, io),
@@ -263,11 +263,6 @@ const LATE_BODY: Failure = (
     Status::REQUEST_TIMEOUT,
     "the body of the request did not come in time",
     Cause::ClientTimeout,
-);
-const LATE_CONNECTION: Failure = (
-    Status::GATEWAY_TIMEOUT,
-    "no backend could be reached in time",
-    Cause::ServerTimeout,
 );
 const LATE_ANSWER: Failure = (
     Status::GATEWAY_TIMEOUT,

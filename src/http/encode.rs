@@ -60,6 +60,8 @@ pub(crate) struct Delivery<'a> {
     /// Pass Upgrade on, if the head has [one](ResponseHead::upgrade): for the 101 that begins a
     /// tunnel, and for a 426.
     pub(crate) upgrade: bool,
+    /// A cookie of ours, by name, with the backend's stamp.
+    pub(crate) stamp: Option<(&'a [u8], [u8; 16])>,
 }
 
 /// Octets that [`request_head`] writes at most.
@@ -205,11 +207,12 @@ pub(crate) fn response_room(head: &ResponseHead, delivery: &Delivery<'_>) -> usi
     head.len
         .saturating_add(head.fields.len() / 2)
         .saturating_add(delivery.name.len())
+        .saturating_add(delivery.stamp.map_or(0, |(name, _)| name.len()))
         .saturating_add(RESPONSE_EXTRA)
 }
 
-/// Date, Via, Connection and the framing.
-const RESPONSE_EXTRA: usize = 160;
+/// Date, Via, Set-Cookie, Connection and the framing.
+const RESPONSE_EXTRA: usize = 240;
 
 /// Writes the head of a response to the client, in HTTP/1.1 whatever the client's version is
 /// (RFC 9110 section 2.5).
@@ -240,6 +243,9 @@ pub(crate) fn response_head(
         put_field(b"Date", &date::format(now), out)?;
     }
     put_hop(head.version, delivery.name, out)?;
+    if let Some((name, stamp)) = delivery.stamp {
+        put_stamp(name, &stamp, out)?;
+    }
     // RFC 9110 section 8.6: no Content-Length in 204; RFC 9112 section 6.1: no Transfer-Encoding
     // there either.
     if head.status != Status::NO_CONTENT {
@@ -254,6 +260,17 @@ pub(crate) fn response_head(
     let persistence = persistence(delivery.persist, delivery.client);
     put_connection(persistence, upgrade, false, out)?;
     out.put(b"\r\n")
+}
+
+/// Tells the client which backend it belongs to. Only requests come back with it, not scripts, and it
+/// lasts as long as a session (RFC 6265 section 4.1).
+#[inline(never)] // Keeps its frame out of its caller's.
+fn put_stamp(name: &[u8], stamp: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
+    out.put(b"Set-Cookie: ")?;
+    out.put(name)?;
+    out.put(b"=")?;
+    out.put(stamp)?;
+    out.put(b"; Path=/; HttpOnly; SameSite=Lax\r\n")
 }
 
 /// Writes the end-to-end fields of a response, in their order.

@@ -84,6 +84,8 @@ pub(crate) enum Verdict {
     Good,
     /// A 5xx, no answer in time, or the connection broke before the answer.
     Error,
+    /// No connection could be made.
+    Refused,
     /// Nothing can be said: the client went away, say.
     None,
 }
@@ -201,15 +203,11 @@ impl Health {
         }
     }
 
-    /// No connection to it can be made.
-    pub(super) fn refused(&mut self, now: Instant) {
-        self.fail(now, Why::Refused);
-    }
-
     /// What an exchange has seen of it.
     pub(super) fn judged(&mut self, now: Instant, verdict: Verdict, rules: &Rules) {
         match verdict {
             Verdict::Good => self.good(now, rules),
+            Verdict::Refused => self.fail(now, Why::Refused),
             // A pause is no error; who waits too long in one is told so.
             Verdict::Error if self.condition == Condition::Paused => {}
             Verdict::Error => {

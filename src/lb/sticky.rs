@@ -43,10 +43,10 @@ pub(crate) struct Homes<'a> {
     pub(crate) count: usize,
 }
 
-impl<'a> Names<'a> {
+impl Names<'_> {
     /// Looks for the session of a request with this path and these `Cookie` values. A cookie is
     /// believed before a path.
-    pub(crate) fn find(
+    pub(crate) fn find<'a>(
         &self,
         path: &'a [u8],
         cookies: impl Iterator<Item = &'a [u8]>,
@@ -64,7 +64,7 @@ impl<'a> Names<'a> {
     }
 
     /// What follows the prefix, up to the end of this parameter or segment of the path.
-    fn in_path(&self, path: &'a [u8]) -> Option<&'a [u8]> {
+    fn in_path<'a>(&self, path: &'a [u8]) -> Option<&'a [u8]> {
         if self.prefix.is_empty() {
             return None;
         }

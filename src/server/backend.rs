@@ -12,6 +12,7 @@
 //! [`Backend::retire`] has emptied the stacks for good.
 
 use core::fmt::Write as _;
+use core::net::SocketAddr;
 use kernel::alloc::KVec;
 use kernel::prelude::*;
 use kernel::sync::atomic::Acquire;
@@ -21,7 +22,6 @@ use kernel::sync::atomic::Release;
 use kernel::sync::Arc;
 
 use crate::bytes::Writer;
-use crate::config;
 use crate::rt::percpu::Counter;
 use crate::rt::percpu::PerCpu;
 use crate::rt::socket::State;
@@ -32,9 +32,9 @@ use crate::server::upstream::Link;
 use crate::time::Duration;
 use crate::time::Instant;
 
-/// A backend as it is configured, until it is configured anew.
+/// A server that requests go to, as long as it is configured in whatever way.
 pub(crate) struct Backend {
-    config: config::Backend,
+    addr: SocketAddr,
     /// `ADDRESS:PORT`, for requests that name no host.
     authority: KVec<u8>,
     /// Idle connections by CPU, the one used last on top.
@@ -59,20 +59,22 @@ pub(crate) struct Backend {
     pub(crate) connecting: Timing,
     /// How long it took from when it began to get a request to the first octet of the response.
     pub(crate) responding: Timing,
-    /// The last connection could not be made.
-    failing: Atomic<bool>,
+    /// When something came from it, in nanoseconds of the monotonic clock.
+    heard: Atomic<u64>,
+    /// What tells a client that it belongs here.
+    stamp: Atomic<u64>,
 }
 
 impl Backend {
     /// A backend without connections. Process context.
-    pub(crate) fn new(config: config::Backend) -> Result<Arc<Self>> {
+    pub(crate) fn new(addr: SocketAddr) -> Result<Arc<Self>> {
         let mut authority = KVec::from_elem(0, 64, GFP_KERNEL_ACCOUNT)?;
         let mut writer = Writer::new(&mut authority);
-        write!(writer, "{}", config.addr).map_err(|_| EINVAL)?;
+        write!(writer, "{addr}").map_err(|_| EINVAL)?;
         let len = writer.len();
         authority.truncate(len);
         let backend = try_init!(Self {
-            config,
+            addr,
             authority,
             idle: PerCpu::try_new(|_| new_spinlock_bh!(KVec::new()))?,
             retired: Atomic::new(false),
@@ -85,13 +87,14 @@ impl Backend {
             received: Counter::new()?,
             connecting: Timing::new()?,
             responding: Timing::new()?,
-            failing: Atomic::new(false),
+            heard: Atomic::new(0),
+            stamp: Atomic::new(0),
         });
         Arc::pin_init(backend, GFP_KERNEL_ACCOUNT)
     }
 
-    pub(crate) fn config(&self) -> &config::Backend {
-        &self.config
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
     }
 
     /// `ADDRESS:PORT`.
@@ -99,21 +102,28 @@ impl Backend {
         &self.authority
     }
 
-    /// A connection could not be made.
-    pub(crate) fn failed(&self) {
-        self.failures.add(1);
-        self.failing.store(true, Relaxed);
-    }
-
     /// A connection was made, which took so long.
     pub(crate) fn connected(&self, took: Duration) {
         self.connecting.add(took);
-        self.failing.store(false, Relaxed);
     }
 
-    /// Whether the last connection could not be made.
-    pub(crate) fn is_failing(&self) -> bool {
-        self.failing.load(Relaxed)
+    /// Octets have come from it.
+    pub(crate) fn hear(&self, now: Instant, octets: u64) {
+        self.received.add(octets);
+        self.heard.store(now.as_nanos(), Relaxed);
+    }
+
+    /// When something came from it.
+    pub(crate) fn heard(&self) -> Instant {
+        Instant::from_nanos(self.heard.load(Relaxed))
+    }
+
+    pub(crate) fn stamp(&self) -> u64 {
+        self.stamp.load(Relaxed)
+    }
+
+    pub(crate) fn set_stamp(&self, stamp: u64) {
+        self.stamp.store(stamp, Relaxed);
     }
 
     /// Takes an idle connection that is still good, from this CPU's stack or else from another's.

@@ -18,11 +18,13 @@
 //! client; likewise its upstream's waiter. [`Client::close`] breaks both.
 
 mod record;
+mod route;
 mod step;
 
 use core::net::SocketAddr;
 use kernel::prelude::*;
 use kernel::sync::atomic::Atomic;
+use kernel::sync::atomic::Full;
 use kernel::sync::atomic::Relaxed;
 use kernel::sync::Arc;
 use kernel::sync::ArcBorrow;
@@ -35,6 +37,7 @@ use crate::exchange::Buffers;
 use crate::exchange::Event;
 use crate::exchange::Exchange;
 use crate::exchange::Refusal;
+use crate::lb::Ticket;
 use crate::rt::clock;
 use crate::rt::errno::ENOBUFS;
 use crate::rt::socket;
@@ -57,6 +60,7 @@ use crate::status::Count;
 use crate::status::Format;
 use crate::time::Instant;
 use record::Record;
+use route::Journey;
 use step::Chore;
 
 /// One client connection.
@@ -69,6 +73,8 @@ pub(crate) struct Client {
     _seat: Seat,
     /// When it must be woken at the latest, in nanoseconds of the monotonic clock.
     due: Atomic<u64>,
+    /// The place at a backend that it has waited for: the number of a [`Ticket`], or 0.
+    granted: Atomic<u64>,
     #[pin]
     state: SpinLockBh<State>,
     #[pin]
@@ -92,6 +98,8 @@ struct State {
     /// The configuration that the present request is served with.
     config: Arc<Config>,
     upstream: Hop,
+    /// How far the present request has come on its way to a backend.
+    journey: Journey,
     /// Where the client is: its own address, or that of a proxy before it.
     peer: SocketAddr,
     /// The number of its first request.
@@ -145,6 +153,7 @@ impl State {
             buffers <- account.buffers(),
             config,
             upstream: Hop::None,
+            journey: Journey::default(),
             peer,
             id,
             shutdown: Shutdown::default(),
@@ -195,6 +204,7 @@ impl Client {
                 cpu,
                 _seat: seat,
                 due: Atomic::new(0),
+                granted: Atomic::new(0),
                 state <- new_spinlock_bh!(State::new(config, &account, peer, id)),
                 work <- new_work!("resin client"),
                 _charge: charge,
@@ -206,6 +216,22 @@ impl Client {
     /// Lets the work item look after the connection. Any context.
     pub(crate) fn wake(self: &Arc<Self>) {
         self.engine.queue_on(self.cpu, self.as_arc_borrow());
+    }
+
+    /// Gives it the place that it has waited for; what it was given before and has not taken comes
+    /// back. Any context.
+    pub(crate) fn grant(self: &Arc<Self>, ticket: Ticket) -> Option<Ticket> {
+        let old = self.granted.xchg(ticket.into_number(), Full);
+        self.wake();
+        Ticket::of_number(old)
+    }
+
+    /// The number of the place that it was given, 0 for none.
+    fn take_granted(&self) -> u64 {
+        if self.granted.load(Relaxed) == 0 {
+            return 0;
+        }
+        self.granted.xchg(0, Full)
     }
 
     /// Wakes it if its time is up. Any context.
@@ -266,7 +292,7 @@ impl Client {
             Err(error) => {
                 state.upstream = Hop::None;
                 self.engine.stats().count(Count::ConnectFailures);
-                backend.failed();
+                backend.failures.add(1);
                 backend.active.sub(1);
                 let memory = error == ENOMEM || error == ENOBUFS;
                 let why = if memory {

@@ -30,6 +30,8 @@ use kernel::workqueue::WorkItem;
 
 use crate::config;
 use crate::config::Settings;
+use crate::lb::Grant;
+use crate::lb::Verdict;
 use crate::log::Entry;
 use crate::log::Format;
 use crate::rt::clock;
@@ -42,6 +44,7 @@ use crate::rt::sync::SpinLockBh;
 use crate::rt::workqueue::cancel_delayed_sync;
 use crate::rt::workqueue::Queue;
 use crate::server::backend::Backend;
+use crate::server::balancer::Balancer;
 use crate::server::census::Census;
 use crate::server::client::Client;
 use crate::server::listener::Listener;
@@ -57,9 +60,16 @@ use crate::time::UnixTime;
 /// One state of the configuration.
 pub(crate) struct Config {
     pub(crate) settings: Arc<Settings>,
-    pub(crate) backends: KVec<Arc<Backend>>,
+    pub(crate) sruns: KVec<Srun>,
     /// What the gateway calls itself unless the settings say otherwise.
     pub(crate) own_name: OwnName,
+}
+
+/// A backend, and how it is configured.
+#[derive(Clone)]
+pub(crate) struct Srun {
+    pub(crate) config: config::Backend,
+    pub(crate) backend: Arc<Backend>,
 }
 
 /// `resin-` and eight hexadecimal digits.
@@ -114,8 +124,8 @@ pub(crate) struct Engine {
     census: Census,
     /// The number of the next client.
     next: Atomic<u64>,
-    /// Whose turn it is among the backends.
-    turn: Atomic<u64>,
+    #[pin]
+    balancer: Balancer,
     stopping: Atomic<bool>,
     /// There has been a listener, so there may be connections.
     used: Atomic<bool>,
@@ -134,6 +144,7 @@ impl Engine {
     pub(crate) fn new(net: Net, config: Arc<Config>) -> Result<Arc<Self>> {
         let log = Log::new()?;
         let queue = Queue::new(c"resin")?;
+        let balancer = Balancer::new()?;
         let engine = Arc::pin_init(
             try_pin_init!(Self {
                 account: Account::new(net.is_init())?,
@@ -146,7 +157,7 @@ impl Engine {
                 clients: no_clients()?,
                 census <- Census::new(),
                 next: Atomic::new(random::number() >> 1),
-                turn: Atomic::new(0),
+                balancer <- balancer,
                 stopping: Atomic::new(false),
                 used: Atomic::new(false),
                 listener <- new_spinlock_bh!(None),
@@ -311,17 +322,25 @@ impl Engine {
         }
     }
 
-    /// Whose turn it is: the backends that are up, one after the other.
-    pub(crate) fn choose(&self, config: &Config) -> Option<Arc<Backend>> {
-        let up = |backend: &&Arc<Backend>| backend.config().admin == config::Admin::Up;
-        let count = config.backends.iter().filter(up).count() as u64;
-        let turn = self.turn.fetch_add(1, Relaxed).checked_rem(count)?;
-        config
-            .backends
-            .iter()
-            .filter(up)
-            .nth(turn as usize)
-            .cloned()
+    pub(crate) fn balancer(&self) -> &Balancer {
+        &self.balancer
+    }
+
+    /// Gives places that have become free to those who wait for them. Any context.
+    pub(crate) fn hand_out(&self, now: Instant) {
+        while let Some(Grant { waiter, ticket }) = self.balancer.next_grant(now) {
+            let unused = match self.client(waiter.cpu, waiter.who) {
+                Some(client) => client.grant(ticket),
+                None => Some(ticket),
+            };
+            if let Some(ticket) = unused {
+                self.balancer.finish(now, ticket, Verdict::None);
+            }
+        }
+    }
+
+    fn client(&self, cpu: u32, number: u64) -> Option<Arc<Client>> {
+        self.clients.get(cpu).lock().get(&number).cloned()
     }
 
     /// Ends everything: the listener, every connection, all work. Process context.
@@ -348,8 +367,8 @@ impl Engine {
         self.queue.flush();
         // Nobody logs any more.
         cancel_delayed_sync(self.log.as_arc_borrow());
-        for backend in &self.config().backends {
-            backend.retire();
+        for srun in &self.config().sruns {
+            srun.backend.retire();
         }
         let left = self.stats.get(Count::Open);
         if warn_on!(left != 0) {

@@ -16,11 +16,13 @@ use kernel::sync::Mutex;
 
 use crate::config;
 use crate::config::Settings;
+use crate::rt::clock;
 use crate::rt::memory;
 use crate::rt::net::Net;
 use crate::server::backend::Backend;
 use crate::server::engine;
 use crate::server::engine::Config;
+use crate::server::engine::Srun;
 use crate::server::listener::Listener;
 use crate::server::log::Log;
 use crate::server::Engine;
@@ -39,14 +41,11 @@ impl Instance {
     /// A gateway that does not listen yet, with one default backend. Process context.
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn new(net: Net) -> Result<Arc<Self>> {
-        let mut backends = KVec::new();
-        backends.push(
-            Backend::new(config::Backend::default())?,
-            GFP_KERNEL_ACCOUNT,
-        )?;
+        let mut sruns = KVec::new();
+        sruns.push(srun(config::Backend::default())?, GFP_KERNEL_ACCOUNT)?;
         let config = Config {
             settings: memory::duplicate(&config::DEFAULTS)?.into(),
-            backends,
+            sruns,
             own_name: engine::own_name(),
         };
         let engine = Engine::new(net, Arc::new(config, GFP_KERNEL_ACCOUNT)?)?;
@@ -59,7 +58,21 @@ impl Instance {
             GFP_KERNEL,
         );
         // An engine that is not stopped keeps itself.
-        instance.inspect_err(|_| engine.stop())
+        instance
+            .and_then(|instance| {
+                instance.begin()?;
+                Ok(instance)
+            })
+            .inspect_err(|_| engine.stop())
+    }
+
+    /// Lets the balancer know the first configuration.
+    fn begin(&self) -> Result {
+        let config = self.engine.config();
+        let balancer = self.engine.balancer();
+        let plan = balancer.plan(&config.sruns)?;
+        balancer.configure(clock::now(), plan, &config.settings);
+        Ok(())
     }
 
     /// Ends everything. Process context.
@@ -112,43 +125,44 @@ impl Instance {
     pub(crate) fn set_settings(&self, settings: Arc<Settings>) -> Result {
         let _port = self.port.lock();
         let old = self.engine.config();
-        let backends = copy(&old.backends)?;
-        self.configure(&old, settings, backends)
+        let sruns = copy(&old.sruns)?;
+        self.configure(&old, settings, sruns)
     }
 
     /// Puts another configuration in place.
-    fn configure(
-        &self,
-        old: &Config,
-        settings: Arc<Settings>,
-        backends: KVec<Arc<Backend>>,
-    ) -> Result {
+    fn configure(&self, old: &Config, settings: Arc<Settings>, sruns: KVec<Srun>) -> Result {
+        let balancer = self.engine.balancer();
+        let plan = balancer.plan(&sruns)?;
         let config = Config {
             settings,
-            backends,
+            sruns,
             own_name: old.own_name,
         };
         let config = Arc::new(config, GFP_KERNEL_ACCOUNT)?;
         if let Some(listener) = self.engine.listener() {
             listener.configure(&config.settings)?;
         }
+        let now = clock::now();
+        balancer.configure(now, plan, &config.settings);
         self.engine.set_config(config);
+        self.engine.hand_out(now);
         Ok(())
     }
 
     pub(crate) fn backend_count(&self) -> usize {
-        self.engine.config().backends.len()
+        self.engine.config().sruns.len()
     }
 
     pub(crate) fn backend(&self, index: usize) -> Option<config::Backend> {
         self.engine
             .config()
-            .backends
+            .sruns
             .get(index)
-            .map(|backend| *backend.config())
+            .map(|srun| srun.config)
     }
 
-    /// Replaces a backend. Exchanges with the old one go on to their end.
+    /// Configures a backend anew. If that makes it another server, exchanges with the old one go on
+    /// to their end.
     ///
     /// # Errors
     ///
@@ -156,14 +170,22 @@ impl Instance {
     pub(crate) fn set_backend(&self, index: usize, wanted: config::Backend) -> Result {
         let _port = self.port.lock();
         let old = self.engine.config();
-        let replaced = old.backends.get(index).ok_or(ENOENT)?;
-        if *replaced.config() == wanted {
+        let before = old.sruns.get(index).ok_or(ENOENT)?;
+        if before.config == wanted {
             return Ok(());
         }
-        let mut backends = copy(&old.backends)?;
-        *backends.get_mut(index).ok_or(ENOENT)? = Backend::new(wanted)?;
-        self.configure(&old, old.settings.clone(), backends)?;
-        replaced.retire();
+        let same = before.config.is_same_server(&wanted);
+        let mut sruns = copy(&old.sruns)?;
+        let entry = sruns.get_mut(index).ok_or(ENOENT)?;
+        if same {
+            entry.config = wanted;
+        } else {
+            *entry = srun(wanted)?;
+        }
+        self.configure(&old, old.settings.clone(), sruns)?;
+        if !same {
+            before.backend.retire();
+        }
         Ok(())
     }
 
@@ -171,17 +193,14 @@ impl Instance {
     pub(crate) fn set_backend_count(&self, count: usize) -> Result {
         let _port = self.port.lock();
         let old = self.engine.config();
-        let mut backends = copy(&old.backends)?;
-        backends.truncate(count);
-        while backends.len() < count {
-            backends.push(
-                Backend::new(config::Backend::default())?,
-                GFP_KERNEL_ACCOUNT,
-            )?;
+        let mut sruns = copy(&old.sruns)?;
+        sruns.truncate(count);
+        while sruns.len() < count {
+            sruns.push(srun(config::Backend::default())?, GFP_KERNEL_ACCOUNT)?;
         }
-        self.configure(&old, old.settings.clone(), backends)?;
-        for dropped in old.backends.iter().skip(count) {
-            dropped.retire();
+        self.configure(&old, old.settings.clone(), sruns)?;
+        for dropped in old.sruns.iter().skip(count) {
+            dropped.backend.retire();
         }
         Ok(())
     }
@@ -192,11 +211,17 @@ impl Instance {
     }
 }
 
+/// A backend of its own.
+fn srun(config: config::Backend) -> Result<Srun> {
+    let backend = Backend::new(config.addr)?;
+    Ok(Srun { config, backend })
+}
+
 /// Another list of the same backends.
-fn copy(backends: &KVec<Arc<Backend>>) -> Result<KVec<Arc<Backend>>> {
-    let mut copy = KVec::with_capacity(backends.len(), GFP_KERNEL_ACCOUNT)?;
-    for backend in backends {
-        copy.push(backend.clone(), GFP_KERNEL_ACCOUNT)?;
+fn copy(sruns: &[Srun]) -> Result<KVec<Srun>> {
+    let mut copy = KVec::with_capacity(sruns.len(), GFP_KERNEL_ACCOUNT)?;
+    for srun in sruns {
+        copy.push(srun.clone(), GFP_KERNEL_ACCOUNT)?;
     }
     Ok(copy)
 }

@@ -9,6 +9,7 @@
 //! [`Upstream`](upstream::Upstream) connections from its backend's pools.
 
 pub(crate) mod backend;
+pub(crate) mod balancer;
 pub(crate) mod census;
 pub(crate) mod client;
 pub(crate) mod engine;

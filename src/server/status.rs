@@ -5,11 +5,12 @@
 use core::fmt;
 use kernel::alloc::KVVec;
 use kernel::prelude::*;
-use kernel::sync::Arc;
 
 use crate::config::Settings;
+use crate::lb::Condition;
+use crate::lb::View;
 use crate::rt::clock;
-use crate::server::backend::Backend;
+use crate::server::engine::Srun;
 use crate::server::memory;
 use crate::server::Engine;
 use crate::status;
@@ -34,10 +35,10 @@ impl Engine {
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn report(&self, format: Format) -> Result<KVVec<u8>> {
         let config = self.config();
-        let numbers = self.numbers(&config.backends)?;
+        let numbers = self.numbers(&config.sruns)?;
         let (counts, rest) = numbers.split_at_checked(Count::LEN).ok_or(EINVAL)?;
         let (durations, rest) = rest.split_at_checked(SLOTS).ok_or(EINVAL)?;
-        let backends = rows(&config.backends, rest)?;
+        let backends = self.rows(&config.sruns, rest)?;
         show(
             &self.snapshot(&config.settings, counts, durations, &backends),
             format,
@@ -47,14 +48,14 @@ impl Engine {
     /// All counters, one after the other: see [`Stats::read`](super::stats::Stats::read); then
     /// [`OF_BACKEND`] of each backend.
     #[inline(never)]
-    fn numbers(&self, backends: &[Arc<Backend>]) -> Result<KVVec<u64>> {
-        let of_backends = backends.len().saturating_mul(OF_BACKEND);
+    fn numbers(&self, sruns: &[Srun]) -> Result<KVVec<u64>> {
+        let of_backends = sruns.len().saturating_mul(OF_BACKEND);
         let len = of_backends.saturating_add(Count::LEN + SLOTS);
         let mut numbers = KVVec::with_capacity(len, GFP_KERNEL)?;
         self.stats().read(&mut numbers)?;
-        for backend in backends {
-            backend.connecting.read(&mut numbers)?;
-            backend.responding.read(&mut numbers)?;
+        for srun in sruns {
+            srun.backend.connecting.read(&mut numbers)?;
+            srun.backend.responding.read(&mut numbers)?;
         }
         Ok(numbers)
     }
@@ -75,7 +76,7 @@ impl Engine {
             uptime: clock::now().since(self.started()),
             connect_timeout: settings.connect_timeout,
             live_time: settings.idle_timeout,
-            dead_time: None,
+            dead_time: Some(settings.recover_time),
             max_connections: settings.max_connections as u64,
             memory: held as u64,
             memory_limit: limit as u64,
@@ -87,29 +88,35 @@ impl Engine {
     }
 }
 
-/// The backends' part of the picture; `numbers` are [`OF_BACKEND`] of each.
-#[inline(never)] // Keeps its frame out of its caller's.
-fn rows<'a>(
-    backends: &'a [Arc<Backend>],
-    numbers: &'a [u64],
-) -> Result<KVVec<status::Backend<'a>>> {
-    let mut rows = KVVec::with_capacity(backends.len(), GFP_KERNEL)?;
-    for (backend, numbers) in backends.iter().zip(numbers.chunks(OF_BACKEND)) {
-        push(&mut rows, backend, numbers)?;
+impl Engine {
+    /// The backends' part of the picture; `numbers` are [`OF_BACKEND`] of each.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn rows<'a>(
+        &self,
+        sruns: &'a [Srun],
+        numbers: &'a [u64],
+    ) -> Result<KVVec<status::Backend<'a>>> {
+        let mut rows = KVVec::with_capacity(sruns.len(), GFP_KERNEL)?;
+        let all = sruns.iter().zip(numbers.chunks(OF_BACKEND));
+        for (slot, (srun, numbers)) in all.enumerate() {
+            push(&mut rows, srun, self.balancer().view(slot), numbers)?;
+        }
+        Ok(rows)
     }
-    Ok(rows)
 }
 
 #[inline(never)] // Keeps its frame out of its caller's.
 fn push<'a>(
     rows: &mut KVVec<status::Backend<'a>>,
-    backend: &'a Backend,
+    srun: &'a Srun,
+    view: Option<View>,
     numbers: &'a [u64],
 ) -> Result {
     let (connecting, responding) = numbers.split_at_checked(SLOTS).ok_or(EINVAL)?;
+    let backend = &srun.backend;
     let row = status::Backend {
-        config: backend.config(),
-        failing: backend.is_failing(),
+        config: &srun.config,
+        condition: view.map_or(Condition::Up, |view| view.condition),
         active: backend.active.level(),
         pooled: backend.pooled() as u64,
         requests: backend.requests.sum(),

@@ -69,9 +69,11 @@ impl Sweep {
             }
             client.wake_if_due(now);
         });
-        for backend in &config.backends {
-            left |= backend.sweep(now, config.settings.idle_timeout);
+        for srun in &config.sruns {
+            left |= srun.backend.sweep(now, config.settings.idle_timeout);
         }
+        self.engine.balancer().tick(now);
+        self.engine.hand_out(now);
         let listener = self.engine.listener();
         left | listener.is_some_and(|listener| listener.sweep())
     }

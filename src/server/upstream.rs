@@ -55,7 +55,7 @@ impl Upstream {
         client: Arc<Client>,
     ) -> Result<Link> {
         let charge = engine.account().admit(memory::SOCKET)?;
-        let addr = backend.config().addr;
+        let addr = backend.addr();
         let socket = Socket::outgoing(engine.net(), addr.is_ipv6())?;
         let upstream = Arc::pin_init(
             pin_init!(Self {

@@ -51,9 +51,11 @@ h1{margin:0;font-size:1.5rem}
 h2{margin:0 0 .5rem;font-size:1rem}
 header p{margin:.25rem 0 1rem;color:var(--dim)}
 section,table{background:var(--card);border:1px solid var(--line);border-radius:.5rem}
-.ok,.failing,.drain,.down{border-left:.35rem solid}
+.ok,.warming,.paused,.failing,.drain,.down{border-left:.35rem solid}
 .ok{color:var(--ok);background:var(--okbg)}
 .failing{color:var(--bad);background:var(--badbg)}
+.warming{color:var(--part);background:var(--partbg)}
+.paused{color:var(--part);background:var(--partbg)}
 .drain{color:var(--part);background:var(--partbg)}
 .down{color:var(--off);background:var(--offbg)}
 header .now{display:inline-block;margin:0 0 1rem;padding:.35rem .8rem;border-radius:.25rem;font-weight:600}
@@ -119,7 +121,10 @@ fn write_header(snapshot: &Snapshot<'_>, out: &mut dyn Write) -> fmt::Result {
 #[inline(never)] // Keeps its frame out of its caller's.
 fn write_summary(backends: &[Backend<'_>], out: &mut dyn Write) -> fmt::Result {
     let count = |state| backends.iter().filter(|one| one.state() == state).count();
-    let worst = if count(State::Failing) > 0 || count(State::Ok) == 0 {
+    let usable = count(State::Ok)
+        .saturating_add(count(State::Warming))
+        .saturating_add(count(State::Paused));
+    let worst = if count(State::Failing) > 0 || usable == 0 {
         State::Failing
     } else if count(State::Ok) < backends.len() {
         State::Drain
@@ -149,7 +154,9 @@ const fn sign(state: State) -> &'static str {
     match state {
         State::Ok => "<span aria-hidden=\"true\">\u{2713}</span>",
         State::Failing => "<span aria-hidden=\"true\">\u{2717}</span>",
-        State::Drain => "<span aria-hidden=\"true\">\u{25d0}</span>",
+        State::Warming | State::Paused | State::Drain => {
+            "<span aria-hidden=\"true\">\u{25d0}</span>"
+        }
         State::Down => "<span aria-hidden=\"true\">\u{25a0}</span>",
     }
 }

@@ -11,15 +11,6 @@ use crate::time::Duration;
 use crate::time::Instant;
 
 impl Cluster {
-    /// No connection could be made.
-    pub(crate) fn refused(&mut self, now: Instant, ticket: &Ticket) {
-        let Some((slot, entry)) = self.of(ticket) else {
-            return;
-        };
-        entry.health.refused(now);
-        self.review(now, slot);
-    }
-
     /// The head of its answer is here, so long after the request.
     pub(crate) fn answered(&mut self, now: Instant, ticket: &mut Ticket, after: Duration) {
         let waited = core::mem::take(&mut ticket.waiting);

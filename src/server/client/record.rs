@@ -2,16 +2,12 @@
 
 //! What the access log says of an exchange.
 
-use kernel::sync::Arc;
-
 use super::State;
 use crate::config::Log;
 use crate::exchange::Outcome;
 use crate::exchange::Store as _;
 use crate::log::Entry;
 use crate::log::Format;
-use crate::server::backend::Backend;
-use crate::server::engine::Config;
 use crate::server::Engine;
 use crate::time::Instant;
 
@@ -22,13 +18,9 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// The exchange goes to this backend.
-    pub(super) fn routed(&mut self, config: &Config, backend: &Arc<Backend>) {
-        let index = config
-            .backends
-            .iter()
-            .position(|one| Arc::ptr_eq(one, backend));
-        self.backend = index.and_then(|index| u16::try_from(index).ok());
+    /// The exchange goes to the backend of this number.
+    pub(super) fn routed(&mut self, number: u8) {
+        self.backend = Some(number.into());
     }
 }
 

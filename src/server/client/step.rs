@@ -62,10 +62,13 @@ impl Client {
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn step(self: &Arc<Self>) -> Chore {
         let mut state = self.state.lock();
+        let now = clock::now();
+        if let Some(chore) = self.take_grant(&mut state, now) {
+            return chore;
+        }
         if state.socket.is_none() {
             return Chore::None;
         }
-        let now = clock::now();
         state.handle(now, Event::Tick);
         for _ in 0..BUDGET {
             if let Some(chore) = self.act(&mut state, now) {
@@ -95,6 +98,7 @@ impl Client {
         while let Some(action) = state.exchange.poll() {
             match action {
                 Action::Release { reuse } => {
+                    state.leave_place(&self.engine, now);
                     if let Some(chore) = state.release(reuse, now) {
                         return Some(chore);
                     }
@@ -102,6 +106,7 @@ impl Client {
                 Action::Finish(outcome) => {
                     self.engine.stats().finish(&outcome);
                     state.log(&self.engine, now, &outcome);
+                    state.forget_tries();
                     // The next request is here already.
                     if !state.buffers.request.is_empty() {
                         state.config = self.engine.config();
@@ -120,32 +125,6 @@ impl Client {
         }
         state.handle(now, Event::Tick);
         state.finish_sending();
-        None
-    }
-
-    /// Chooses a backend and takes an idle connection to it, or returns it to be connected to.
-    #[inline(never)] // Keeps its frame out of its caller's.
-    fn route(
-        self: &Arc<Self>,
-        state: &mut State,
-        fresh: bool,
-        now: Instant,
-    ) -> Option<Arc<Backend>> {
-        let Some(backend) = self.engine.choose(&state.config) else {
-            state.handle(now, Event::UpstreamRefused(Refusal::NoBackend));
-            return None;
-        };
-        state.record.routed(&state.config, &backend);
-        backend.active.add(1);
-        backend.requests.add(1);
-        let Some(link) = (if fresh { None } else { backend.take() }) else {
-            return Some(backend);
-        };
-        link.owner().serve(self.clone());
-        self.engine.stats().count(Count::Reuses);
-        link.owner().backend().reuses.add(1);
-        state.upstream = Hop::Up(link);
-        state.handle(now, Event::UpstreamReady { reused: true });
         None
     }
 }
@@ -207,9 +186,6 @@ impl State {
     /// Lets go of the backend connection; what can't be kept is returned to be closed.
     #[inline(never)] // Keeps its frame out of its caller's.
     fn release(&mut self, reuse: bool, now: Instant) -> Option<Chore> {
-        if let (Hop::Up(link), Some(span)) = (&self.upstream, self.exchange.take_answered_in()) {
-            link.owner().backend().responding.add(span);
-        }
         match core::mem::replace(&mut self.upstream, Hop::None) {
             Hop::Up(link) if reuse => {
                 let backend = link.owner().backend().clone();
@@ -242,7 +218,7 @@ impl State {
             // It speaks before it was asked: whatever it says is no answer.
             socket::State::Established | socket::State::HalfClosed if link.readable() => {
                 client.engine.stats().count(Count::ConnectFailures);
-                link.owner().backend().failed();
+                link.owner().backend().failures.add(1);
                 Event::UpstreamRefused(Refusal::Unreachable)
             }
             socket::State::Established | socket::State::HalfClosed => {
@@ -252,7 +228,7 @@ impl State {
             }
             socket::State::Closed => {
                 client.engine.stats().count(Count::ConnectFailures);
-                link.owner().backend().failed();
+                link.owner().backend().failures.add(1);
                 Event::UpstreamRefused(Refusal::Unreachable)
             }
         };
@@ -358,7 +334,7 @@ impl State {
                     .engine
                     .stats()
                     .add(Count::BackendReceived, octets as u64);
-                link.owner().backend().received.add(octets as u64);
+                link.owner().backend().hear(now, octets as u64);
                 self.buffers.response.advance(octets);
                 Event::UpstreamData
             }
@@ -369,6 +345,7 @@ impl State {
             Err(_) => Event::UpstreamLost,
         };
         self.handle(now, event);
+        self.note_answer(&client.engine, now);
         Moves::Some
     }
 
@@ -429,6 +406,7 @@ fn io<'a>(
         name: config.name(),
         id,
         fallback_host: link.map_or(b"", |link| link.owner().backend().authority()),
+        stamp: link.map(|link| link.owner().backend().stamp()),
         client_acked: socket.map_or(0, Attached::acked),
         upstream_acked: link.map_or(0, Attached::acked),
     }

@@ -115,6 +115,7 @@ impl Dials {
             date: self.flag(1).then_some(NOW),
             name: self.name(),
             upgrade: self.flag(3),
+            stamp: None,
         }
     }
 

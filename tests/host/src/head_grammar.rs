@@ -174,6 +174,7 @@ fn check_response(text: &[u8], head: &ResponseHead) {
         date: None,
         name: b"",
         upgrade: false,
+        stamp: None,
     };
     let encode = |head: &ResponseHead, text: &[u8]| {
         encoded(|out| response_head(head, text, &delivery, out).unwrap())

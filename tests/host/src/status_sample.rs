@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use crate::config;
+use crate::lb::Condition;
 use crate::status::histogram::SLOTS;
 use crate::status::{render, Backend, Count, Format, Histogram, Snapshot};
 use crate::time::{Duration, UnixTime};
@@ -21,7 +22,7 @@ pub(crate) struct Sample {
 /// What a snapshot borrows of a backend.
 pub(crate) struct Server {
     pub(crate) config: config::Backend,
-    pub(crate) failing: bool,
+    pub(crate) condition: Condition,
     /// active, pooled, requests, failures, connects, reuses, sent, received
     pub(crate) numbers: [u64; 8],
     pub(crate) connecting: Vec<u64>,
@@ -95,7 +96,7 @@ impl Server {
         let config = config::Backend::parse(text.as_bytes());
         Self {
             config: config.expect("a backend as srun-N has it"),
-            failing: false,
+            condition: Condition::Up,
             numbers: [0; 8],
             connecting: vec![0; SLOTS],
             responding: vec![0; SLOTS],
@@ -106,7 +107,7 @@ impl Server {
         let [active, pooled, requests, failures, connects, reuses, sent, received] = self.numbers;
         Backend {
             config: &self.config,
-            failing: self.failing,
+            condition: self.condition,
             active,
             pooled,
             requests,
@@ -171,7 +172,7 @@ pub fn page(format: &str) -> Option<String> {
         backend.connecting = vec![n / 400, n / 900, 2, 0, 0, 0, 0, 0, 0, 0, 0, n / 3];
         backend.responding = vec![0, n / 2, n / 3, n / 6, 0, 0, 0, 0, 0, 0, 0, n * 812];
     }
-    sample.backends[1].failing = true;
+    sample.backends[1].condition = Condition::Failed;
     Some(sample.render(format))
 }
 

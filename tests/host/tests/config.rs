@@ -9,7 +9,9 @@ mod settings;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::config::Kind::{self, Invalid, Range, Unsupported};
-use crate::config::{parse_count, parse_port, Admin, Backend, Protocol, Refusal, MAX_BACKENDS};
+use crate::config::{
+    parse_count, parse_port, Admin, Backend, Protocol, Refusal, Text, MAX_BACKENDS,
+};
 use crate::proc_grammar;
 
 /// What a refused text should say, with the kind that becomes the error number.
@@ -223,6 +225,7 @@ fn what_does_nothing_yet_is_not_supported() {
         "1.2.3.4 80",
         "::1 80 http weight=1 max=0 up",
         "1.2.3.4 80 down",
+        "1.2.3.4 80 weight=2 max=7 route=tom1 backup drain",
     ] {
         assert_eq!(supported(text.as_bytes()), Ok(()), "for {text:?}");
     }
@@ -231,22 +234,6 @@ fn what_does_nothing_yet_is_not_supported() {
         &[
             ("::1 80 hmux", Unsupported, r#""hmux" is not supported yet"#),
             ("::1 80 srun", Unsupported, r#""srun" is not supported yet"#),
-            (
-                "::1 80 weight=2",
-                Unsupported,
-                r#""weight" is not supported yet"#,
-            ),
-            ("::1 80 max=2", Unsupported, r#""max" is not supported yet"#),
-            (
-                "::1 80 backup",
-                Unsupported,
-                r#""backup" is not supported yet"#,
-            ),
-            (
-                "::1 80 drain",
-                Unsupported,
-                r#""drain" is not supported yet"#,
-            ),
         ],
     );
 }
@@ -350,6 +337,7 @@ impl Random {
             protocol: [Protocol::Http, Protocol::Hmux, Protocol::Srun][self.below(3) as usize],
             weight: self.within(1, 256) as u16,
             max: self.within(0, 1_000_000) as u32,
+            route: [Text::EMPTY, Text::of("tom1")][self.below(2) as usize],
             backup: self.below(2) == 0,
             admin: [Admin::Up, Admin::Drain, Admin::Down][self.below(3) as usize],
         }

@@ -52,6 +52,7 @@ const PLAIN: Delivery = Delivery {
     date: None,
     name: b"",
     upgrade: false,
+    stamp: None,
 };
 
 fn forwarded_response(text: &str, delivery: Delivery<'_>) -> String {

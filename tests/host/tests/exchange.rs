@@ -152,6 +152,9 @@ fn no_backend_is_502_or_503_and_the_connection_goes_on() {
         bench.client(GET);
         bench.actions();
         bench.handle(Event::UpstreamRefused(refusal));
+        if refusal == Refusal::Unreachable {
+            bench.nobody_else();
+        }
         let page = bench.page();
         assert_eq!((page.status, page.closes()), (status, false));
         assert_eq!(bench.actions()[0], Action::Release { reuse: false });
@@ -196,6 +199,9 @@ fn a_backend_that_goes_before_it_answers_is_502() {
             let mut bench = Bench::connected(GET);
             bench.backend(sent);
             bench.handle(event);
+            if sent.is_empty() {
+                bench.nobody_else();
+            }
             assert_eq!(bench.page().status, 502);
             assert_eq!(bench.actions()[0], Action::Release { reuse: false });
         }

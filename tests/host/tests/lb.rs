@@ -97,8 +97,7 @@ impl Bench {
             ..ANY
         });
         assert_eq!(usize::from(ticket.slot), slot);
-        self.cluster.refused(self.now, &ticket);
-        self.finish(ticket, Verdict::None);
+        self.finish(ticket, Verdict::Refused);
     }
 
     fn pass(&mut self, span: Duration) {

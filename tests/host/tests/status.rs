@@ -12,6 +12,7 @@ mod scrape;
 use std::collections::BTreeSet;
 
 use crate::http::Status;
+use crate::lb::Condition;
 use crate::status::histogram::{self, BOUNDS, SLOTS};
 use crate::status::{groups, Count, Histogram, State, Unit, Values};
 use crate::status_sample::Sample;
@@ -161,7 +162,9 @@ fn the_state_is_what_the_administrator_wants_and_the_connections_say() {
         ("127.0.0.1 1 down", true, State::Down),
     ] {
         let mut sample = Sample::new(&[text]);
-        sample.backends[0].failing = failing;
+        if failing {
+            sample.backends[0].condition = Condition::Failed;
+        }
         sample.with(|snapshot| assert_eq!(snapshot.backends[0].state(), state, "{text}"));
     }
 }

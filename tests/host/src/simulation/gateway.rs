@@ -9,6 +9,7 @@ use super::memory::Memory;
 use super::world::World;
 use crate::config::Settings;
 use crate::exchange::{Action, Buffers, Event, Io, Outcome, Phase, Refusal};
+use crate::lb::Verdict;
 use crate::time::UnixTime;
 
 /// The way to the backend.
@@ -126,7 +127,9 @@ impl World {
     fn act(&mut self) -> Option<Chore> {
         while let Some(action) = self.exchange.poll() {
             self.note(format_args!("{action:?}"));
-            if let Action::Connect { fresh: true } = action {
+            // There is one backend: whoever has failed there has nowhere to go.
+            let nobody = self.tried && matches!(action, Action::Connect { .. });
+            if let (Action::Connect { fresh: true }, false) = (action, nobody) {
                 let last = self.links.iter().find(|link| link.was_left);
                 let plan = self.client.plans.get(self.audit.finished.len());
                 let idempotent = self.mood.wild || plan.is_some_and(Plan::is_idempotent);
@@ -139,11 +142,19 @@ impl World {
             self.audit.note(action);
             match action {
                 Action::Release { reuse } => {
+                    let verdict = self.exchange.verdict();
+                    self.tried |= matches!(verdict, Verdict::Error | Verdict::Refused);
                     if let Some(chore) = self.release(reuse) {
                         return Some(chore);
                     }
                 }
-                Action::Finish(outcome) => self.remember(outcome),
+                Action::Finish(outcome) => {
+                    self.tried = false;
+                    self.remember(outcome);
+                }
+                Action::Connect { .. } if nobody => {
+                    self.handle(Event::UpstreamRefused(Refusal::NoBackend));
+                }
                 Action::Connect { fresh } => {
                     if self.route(fresh) {
                         return Some(Chore::Connect);
@@ -399,6 +410,7 @@ fn io<'a>(
         client: ([192, 0, 2, 1], 4711).into(),
         name: b"",
         fallback_host: FALLBACK_HOST.as_bytes(),
+        stamp: None,
         id: 0x1000,
         client_acked,
         upstream_acked,

@@ -48,6 +48,8 @@ pub(super) struct World {
     pub(super) pool: Vec<usize>,
     /// FIN is due to the client, to the backend.
     pub(super) shutdown: (bool, bool),
+    /// The backend has failed in this exchange.
+    pub(super) tried: bool,
     /// Something happened on a socket of the gateway.
     pub(super) woken: bool,
     pub(super) due: Instant,
@@ -92,6 +94,7 @@ impl World {
             hop: Hop::None,
             pool: Vec::new(),
             shutdown: (false, false),
+            tried: false,
             woken: true,
             due: now,
             patience: PERIOD,

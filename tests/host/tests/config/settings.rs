@@ -38,6 +38,16 @@ x-forwarded-host append
 forwarded remove
 via
 cdn-loop off
+balance round-robin
+sticky on
+session-cookie JSESSIONID
+session-path ;jsessionid=
+sticky-cookie
+queue-timeout 30s
+recover-time 15s
+warmup-time 1m
+error-limit 20
+pause-time 2s
 status-allow none
 log combined
 page-400
@@ -205,7 +215,7 @@ fn settings_bounds_are_exact() {
             );
         }
     }
-    assert_eq!(numbers, 23);
+    assert_eq!(numbers, 28);
 }
 
 /// A value one step under a printed one; nothing is under zero.
@@ -384,11 +394,12 @@ fn the_longest_text_is_one_write() {
     for line in DEFAULTS.lines() {
         let (name, value) = line.split_once(' ').unwrap_or((line, ""));
         let value = match (name, value) {
-            ("via", _) => &page[..32],
+            ("via" | "sticky-cookie" | "session-cookie" | "session-path", _) => &page[..32],
             (_, "") => &page,
             (_, "none") => &networks.replace("/128", "").replace("1001", "1000/127"),
             ("log", _) => "combined",
-            ("cdn-loop", _) => "off",
+            ("cdn-loop" | "sticky", _) => "off",
+            ("balance", _) => "least-connections",
             (_, "remove" | "append") => "replace",
             (_, value) if value.ends_with(['s', 'm', 'h']) => {
                 // The most digits that are within the limits.
@@ -445,7 +456,9 @@ impl Random {
                 ("idle-per-cpu", _) => self.within(0, 1024).to_string(),
                 ("body-size", _) => self.within(0, 1 << 62).to_string(),
                 ("log", _) => self.pick(&["off", "combined", "json"]),
-                ("cdn-loop", _) => self.pick(&["off", "on"]),
+                ("cdn-loop" | "sticky", _) => self.pick(&["off", "on"]),
+                ("balance", _) => self.pick(&["path", "latency", "round-robin"]),
+                ("session-cookie" | "session-path", _) => self.pick(&["", "id", "sid"]),
                 (_, "remove" | "append") => self.pick(&["off", "append", "replace", "remove"]),
                 (_, "none") => self.pick(&["none", "10.0.0.0/8, ::1", "::/0,0.0.0.0/0 1.2.3.4"]),
                 (_, "") => self.pick(&["", "some-name", "x"]),

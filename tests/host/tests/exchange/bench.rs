@@ -3,8 +3,9 @@
 //! An exchange on a bench: its buffers, its clock, and hands that push octets in and pull them out.
 
 use crate::config::{Forwarding, Settings};
-use crate::exchange::{Action, Buffers, Event, Exchange, Io, Phase};
+use crate::exchange::{Action, Buffers, Event, Exchange, Io, Phase, Refusal};
 use crate::http::Status;
+use crate::lb::Verdict;
 use crate::simulation::audit::Audit;
 use crate::simulation::memory::{self, Memory, Shortage};
 pub(super) use crate::simulation::reference::End;
@@ -55,6 +56,7 @@ fn io<'a>(
         client: ([192, 0, 2, 1], 4711).into(),
         name: name.as_bytes(),
         fallback_host: b"backend:1",
+        stamp: None,
         id: 0x1000,
         client_acked,
         upstream_acked,
@@ -100,6 +102,10 @@ impl Bench {
     /// So many allocations succeed, then none.
     pub(super) fn spare(&mut self, count: u32) {
         self.shortage.spare(count);
+    }
+
+    pub(super) fn verdict(&self) -> Verdict {
+        self.exchange.verdict()
     }
 
     pub(super) fn take_switched(&mut self) -> bool {
@@ -178,6 +184,19 @@ impl Bench {
         assert!(matches!(self.actions()[..], [Action::Connect { .. }]));
         self.handle(Event::UpstreamReady { reused });
         self.send();
+    }
+
+    /// Another backend is asked for, and there is none.
+    pub(super) fn nobody_else(&mut self) {
+        let actions = self.actions();
+        assert!(
+            matches!(
+                actions[..],
+                [Action::Release { reuse: false }, Action::Connect { .. }]
+            ),
+            "{actions:?}"
+        );
+        self.handle(Event::UpstreamRefused(Refusal::NoBackend));
     }
 
     /// The backend connection takes all that there is for it.

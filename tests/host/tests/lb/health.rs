@@ -103,8 +103,7 @@ fn many_failures_at_once_are_one() {
     let mut bench = Bench::plain(Balance::RoundRobin, 1);
     let tickets: Vec<_> = (0..20).map(|_| bench.go(&ANY)).collect();
     for ticket in tickets {
-        bench.cluster.refused(bench.now, &ticket);
-        bench.finish(ticket, Verdict::None);
+        bench.finish(ticket, Verdict::Refused);
     }
     assert_eq!(bench.cluster.view(0).unwrap().failures, 1);
     bench.pass(SECOND);

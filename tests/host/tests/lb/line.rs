@@ -58,10 +58,10 @@ fn who_waits_for_one_that_fails_takes_any() {
         owner: Some(0),
         ..ANY
     };
-    let tickets = [bench.go(&home), bench.go(&home)];
+    let [first, _second] = [bench.go(&home), bench.go(&home)];
     line.join(waiter(1, Some(0))).unwrap();
     assert_eq!(line.serve(bench.now, &mut bench.cluster), None);
-    bench.cluster.refused(bench.now, &tickets[0]);
+    bench.finish(first, Verdict::Refused);
     let grant = line.serve(bench.now, &mut bench.cluster).unwrap();
     assert_eq!(grant.ticket.slot, 1);
 }

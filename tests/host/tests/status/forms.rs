@@ -7,6 +7,7 @@ use std::fmt::{self, Write};
 use serde_json::Value;
 
 use super::counts;
+use crate::lb::Condition;
 use crate::status::{render, Count, Format};
 use crate::status_sample::{page, Sample};
 
@@ -107,7 +108,7 @@ fn the_table_is_as_it_was() {
     sample.set(Count::Page502, 7);
     sample.set(Count::Connects, 4);
     sample.backends[2].numbers = [1, 22, 333, 4444, 0, 0, 0, 0];
-    sample.backends[2].failing = true;
+    sample.backends[2].condition = Condition::Failed;
     let text = sample.render(Format::Text);
     let lines: Vec<_> = text.lines().collect();
     for line in [

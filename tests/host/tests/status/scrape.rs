@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::counts;
 use super::exposition::{read, Labels, Samples};
+use crate::lb::Condition;
 use crate::status::{Count, Flavour, Format};
 use crate::status_sample::Sample;
 use crate::tests::cases;
@@ -73,7 +74,7 @@ fn every_backend_is_there_by_number_and_address() {
     let mut sample = Sample::new(&BACKENDS);
     sample.backends[0].numbers = [1, 2, 3, 4, 5, 6, 7, 8];
     sample.backends[0].connecting = vec![1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 1_500_000];
-    sample.backends[2].failing = true;
+    sample.backends[2].condition = Condition::Failed;
     for (format, flavour) in BOTH {
         let samples = samples(&sample, format, flavour);
         for (name, value) in [

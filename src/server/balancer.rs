@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Runs the pure [`Cluster`]: whom requests go to, and who waits for a place.
+//!
+//! # Locking
+//!
+//! `state` is taken in a client's step, under the client's state lock, and in process context. No
+//! other lock is taken under it. Who gets a place after a wait is told after it was let go of.
+
+use kernel::alloc::KVec;
+use kernel::prelude::*;
+use kernel::sync::atomic::Atomic;
+use kernel::sync::atomic::Relaxed;
+use kernel::sync::Arc;
+
+use crate::config;
+use crate::config::Admin;
+use crate::config::Settings;
+use crate::lb;
+use crate::lb::Ask;
+use crate::lb::Balance;
+use crate::lb::Choice;
+use crate::lb::Cluster;
+use crate::lb::Grant;
+use crate::lb::Homes;
+use crate::lb::Line;
+use crate::lb::Mask;
+use crate::lb::Member;
+use crate::lb::Ring;
+use crate::lb::Rules;
+use crate::lb::Session;
+use crate::lb::Ticket;
+use crate::lb::Verdict;
+use crate::lb::View;
+use crate::lb::Waiter;
+use crate::rt::random;
+use crate::rt::sync::new_spinlock_bh;
+use crate::rt::sync::SpinLockBh;
+use crate::server::backend::Backend;
+use crate::server::engine::Srun;
+use crate::slab::Key;
+use crate::slab::Slot;
+use crate::time::Duration;
+use crate::time::Instant;
+
+/// The most requests that wait for places.
+const LINE: usize = 1024;
+
+/// How late a change that only time brings may be noticed.
+const PERIOD: Duration = Duration::from_millis(200);
+
+/// Chooses backends.
+#[pin_data]
+pub(crate) struct Balancer {
+    /// What stamps are made with.
+    key: lb::SipKey,
+    /// Who waits, so that nobody takes the lock for nothing.
+    waiting: Atomic<usize>,
+    #[pin]
+    state: SpinLockBh<State>,
+}
+
+struct State {
+    cluster: KBox<Cluster>,
+    line: Line<KVec<Slot<Waiter>>>,
+    plan: Plan,
+    /// When time has to be looked at again.
+    next: Instant,
+}
+
+/// What is worked out when the backends are configured, so that choosing one costs little.
+pub(crate) struct Plan {
+    sruns: KVec<Srun>,
+    ring: KVec<u32>,
+    routes: KVec<(u64, u8)>,
+    stamps: KVec<(u64, u8)>,
+}
+
+/// A place at a backend.
+pub(crate) struct Place {
+    pub(crate) backend: Arc<Backend>,
+    pub(crate) ticket: Ticket,
+}
+
+/// What comes of asking for one.
+pub(crate) enum Chosen {
+    Place(Place),
+    /// In the waiting line.
+    Queued(Key),
+    /// Nobody may be asked.
+    Nobody,
+}
+
+/// What a request wants.
+pub(crate) struct Wish<'a> {
+    pub(crate) session: Session<'a>,
+    /// The key for [`Balance::Hash`].
+    pub(crate) key: u64,
+    /// The backends that have failed it.
+    pub(crate) tried: Mask,
+    /// Which client it is, and the processor that looks after it.
+    pub(crate) who: u64,
+    pub(crate) cpu: u32,
+    /// It may wait.
+    pub(crate) waits: bool,
+}
+
+impl Balancer {
+    /// No backends. Process context.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(crate) fn new() -> Result<impl PinInit<Self>> {
+        let key = lb::SipKey(random::number(), random::number());
+        let state = State::new()?;
+        Ok(pin_init!(Self {
+            key,
+            waiting: Atomic::new(0),
+            state <- new_spinlock_bh!(state),
+        }))
+    }
+
+    /// Works out what [`Self::configure`] needs. Process context.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(crate) fn plan(&self, sruns: &[Srun]) -> Result<Plan> {
+        let mut plan = Plan {
+            sruns: KVec::with_capacity(sruns.len(), GFP_KERNEL_ACCOUNT)?,
+            ring: KVec::new(),
+            routes: KVec::new(),
+            stamps: KVec::new(),
+        };
+        let total = sruns.iter().fold(0, |sum: u32, srun| {
+            sum.saturating_add(srun.config.weight.into())
+        });
+        for (slot, srun) in sruns.iter().enumerate() {
+            plan.sruns.push(srun.clone(), GFP_KERNEL_ACCOUNT)?;
+            plan.add(self.key, slot, srun, total)?;
+        }
+        Ok(plan)
+    }
+
+    /// Puts other backends and settings in force. Process context.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(crate) fn configure(&self, now: Instant, plan: Plan, settings: &Settings) {
+        let mut state = self.state.lock();
+        state
+            .cluster
+            .set_rules(now, rules(settings), balance(settings));
+        for slot in 0..lb::MAX_BACKENDS {
+            let old = state.plan.sruns.get(slot).map(|srun| &srun.backend);
+            let new = plan.sruns.get(slot);
+            let same = old
+                .zip(new)
+                .is_some_and(|(old, new)| Arc::ptr_eq(old, &new.backend));
+            let member = new.map(|srun| member(&srun.config));
+            state.cluster.configure(now, slot, member, !same);
+        }
+        let old = core::mem::replace(&mut state.plan, plan);
+        drop(state);
+        drop(old);
+    }
+
+    /// Chooses a backend. Any context.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(crate) fn choose(&self, now: Instant, wish: &Wish<'_>) -> Chosen {
+        let mut state = self.state.lock();
+        state.look_at_time(now);
+        match state.choose(now, wish) {
+            Choice::Go(ticket) => state.place(ticket).map_or(Chosen::Nobody, Chosen::Place),
+            Choice::Wait(owner) if wish.waits => {
+                let (who, cpu) = (wish.who, wish.cpu);
+                let key = state.line.join(Waiter { who, cpu, owner });
+                self.waiting.store(state.line.len(), Relaxed);
+                key.map_or(Chosen::Nobody, Chosen::Queued)
+            }
+            Choice::Wait(_) | Choice::Nobody => Chosen::Nobody,
+        }
+    }
+
+    /// The place that a ticket is for, if the backend is still there. Any context.
+    pub(crate) fn place(&self, ticket: Ticket) -> Option<Place> {
+        self.state.lock().place(ticket)
+    }
+
+    /// Leaves the waiting line; false if somebody has given the client a place already. Any context.
+    pub(crate) fn leave(&self, key: Key) -> bool {
+        let mut state = self.state.lock();
+        let left = state.line.leave(key);
+        self.waiting.store(state.line.len(), Relaxed);
+        left
+    }
+
+    /// The response head is here, so long after the request. Any context.
+    pub(crate) fn answered(&self, now: Instant, ticket: &mut Ticket, after: Duration) {
+        self.state.lock().cluster.answered(now, ticket, after);
+    }
+
+    /// Gives a place back. [`Self::next_grant`] is to be called after it. Any context.
+    pub(crate) fn finish(&self, now: Instant, ticket: Ticket, verdict: Verdict) {
+        self.state.lock().cluster.finish(now, ticket, verdict);
+    }
+
+    /// A place for somebody who has waited: to be called, after every change, until there is none. Any
+    /// context.
+    pub(crate) fn next_grant(&self, now: Instant) -> Option<Grant> {
+        if self.waiting.load(Relaxed) == 0 {
+            return None;
+        }
+        let mut state = self.state.lock();
+        let State { cluster, line, .. } = &mut *state;
+        let grant = line.serve(now, cluster);
+        self.waiting.store(line.len(), Relaxed);
+        grant
+    }
+
+    /// Time has passed. Process context.
+    pub(crate) fn tick(&self, now: Instant) {
+        self.state.lock().look_at_time(now);
+    }
+
+    /// What people see of backend `slot`. Process context.
+    pub(crate) fn view(&self, slot: usize) -> Option<View> {
+        self.state.lock().cluster.view(slot)
+    }
+
+    /// How many wait for a place.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Relaxed)
+    }
+}
+
+impl State {
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn new() -> Result<Self> {
+        let mut places = KVec::with_capacity(LINE, GFP_KERNEL_ACCOUNT)?;
+        for _ in 0..LINE {
+            places.push(Slot::new(), GFP_KERNEL_ACCOUNT)?;
+        }
+        Ok(Self {
+            cluster: new_cluster()?,
+            line: Line::new(places),
+            plan: Plan {
+                sruns: KVec::new(),
+                ring: KVec::new(),
+                routes: KVec::new(),
+                stamps: KVec::new(),
+            },
+            next: Instant::from_nanos(0),
+        })
+    }
+
+    fn look_at_time(&mut self, now: Instant) {
+        if now < self.next {
+            return;
+        }
+        self.next = now + PERIOD;
+        let Self { cluster, plan, .. } = self;
+        cluster.tick(now, |slot| {
+            let srun = plan.sruns.get(slot);
+            srun.map_or(Instant::from_nanos(0), |srun| srun.backend.heard())
+        });
+    }
+
+    fn choose(&mut self, now: Instant, wish: &Wish<'_>) -> Choice {
+        let homes = Homes {
+            routes: &self.plan.routes,
+            stamps: &self.plan.stamps,
+            count: self.plan.sruns.len(),
+        };
+        let ask = Ask {
+            owner: homes.owner(&wish.session),
+            key: wish.key,
+            tried: wish.tried,
+            random: random::number(),
+        };
+        self.cluster.choose(now, &ask, Ring(&self.plan.ring))
+    }
+
+    fn place(&self, ticket: Ticket) -> Option<Place> {
+        let srun = self.plan.sruns.get(usize::from(ticket.slot))?;
+        Some(Place {
+            backend: srun.backend.clone(),
+            ticket,
+        })
+    }
+}
+
+impl Plan {
+    /// Adds a backend of which there are `total` weights.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn add(&mut self, key: lb::SipKey, slot: usize, srun: &Srun, total: u32) -> Result {
+        let name = srun.backend.authority();
+        for number in 0..Ring::points(srun.config.weight, total) {
+            let point = Ring::point(slot, name, number);
+            insert(&mut self.ring, point)?;
+        }
+        // CAST: Less than 64.
+        let number = slot as u8;
+        let route = srun.config.route.as_bytes();
+        if !route.is_empty() {
+            insert(&mut self.routes, (lb::route(route), number))?;
+        }
+        let stamp = lb::stamp(key, name);
+        srun.backend.set_stamp(stamp);
+        insert(&mut self.stamps, (stamp, number))
+    }
+}
+
+/// Adds an element where it belongs. (The sorts of `core` can panic.)
+#[inline(never)] // Keeps its frame out of its caller's.
+fn insert<T: PartialOrd>(sorted: &mut KVec<T>, element: T) -> Result {
+    sorted.reserve(1, GFP_KERNEL_ACCOUNT)?;
+    let at = sorted.partition_point(|other| *other < element);
+    sorted
+        .insert_within_capacity(at, element)
+        .map_err(|_| EINVAL)
+}
+
+#[inline(never)] // Keeps its frame out of its caller's.
+fn new_cluster() -> Result<KBox<Cluster>> {
+    Ok(KBox::new(Cluster::NEW, GFP_KERNEL_ACCOUNT)?)
+}
+
+fn member(config: &config::Backend) -> Member {
+    Member {
+        weight: config.weight,
+        max: config.max,
+        backup: config.backup,
+        open: config.admin == Admin::Up,
+        serves: config.admin != Admin::Down,
+    }
+}
+
+fn rules(settings: &Settings) -> Rules {
+    Rules {
+        recover: settings.recover_time,
+        warmup: settings.warmup_time,
+        errors: settings.error_limit,
+        pause: settings.pause_time,
+        probes: false,
+    }
+}
+
+fn balance(settings: &Settings) -> Balance {
+    match settings.balance {
+        config::Balance::RoundRobin => Balance::RoundRobin,
+        config::Balance::LeastConnections => Balance::LeastConnections,
+        config::Balance::Latency => Balance::Latency,
+        config::Balance::Path | config::Balance::Client => Balance::Hash,
+    }
+}

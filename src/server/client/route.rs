@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The way of a request to its backend.
+
+use kernel::sync::Arc;
+
+use super::step::Chore;
+use super::Client;
+use super::Hop;
+use super::State;
+use crate::config::Balance;
+use crate::exchange::Event;
+use crate::exchange::Refusal;
+use crate::lb;
+use crate::lb::Mask;
+use crate::lb::Session;
+use crate::lb::SipKey;
+use crate::lb::Ticket;
+use crate::lb::Verdict;
+use crate::server::backend::Backend;
+use crate::server::balancer::Chosen;
+use crate::server::balancer::Place;
+use crate::server::balancer::Wish;
+use crate::server::Engine;
+use crate::slab::Key;
+use crate::status::Count;
+use crate::time::Instant;
+
+/// How far the present request has come.
+#[derive(Default)]
+pub(super) struct Journey {
+    /// Its place at a backend.
+    place: Option<Place>,
+    /// Its place in the waiting line.
+    queued: Option<Key>,
+    /// It wants a new connection.
+    fresh: bool,
+    /// The backends that have failed it.
+    tried: Mask,
+}
+
+/// What paths, clients and sessions are hashed with: the same for all gateways, so that they agree.
+const SPREAD: SipKey = SipKey(0x7265_7369_6e2d_6b65, 0x7973_2d61_6772_6565);
+
+impl Client {
+    /// Chooses a backend, and takes an idle connection to it; one to connect to is returned.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(super) fn route(
+        self: &Arc<Self>,
+        state: &mut State,
+        fresh: bool,
+        now: Instant,
+    ) -> Option<Arc<Backend>> {
+        let wish = state.wish(self.number, self.cpu);
+        match self.engine.balancer().choose(now, &wish) {
+            Chosen::Place(place) => self.go(state, place, fresh, now),
+            Chosen::Queued(key) => {
+                state.journey.queued = Some(key);
+                state.journey.fresh = fresh;
+                state.handle(now, Event::UpstreamQueued);
+                None
+            }
+            Chosen::Nobody => {
+                state.handle(now, Event::UpstreamRefused(Refusal::NoBackend));
+                None
+            }
+        }
+    }
+
+    /// Takes the place that somebody has given it, if so: the request goes there, or, if it does not
+    /// wait any more, the place goes to the next one.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(super) fn take_grant(self: &Arc<Self>, state: &mut State, now: Instant) -> Option<Chore> {
+        let ticket = Ticket::of_number(self.take_granted())?;
+        let balancer = self.engine.balancer();
+        let Some(key) = state.journey.queued.take() else {
+            balancer.finish(now, ticket, Verdict::None);
+            self.engine.hand_out(now);
+            return None;
+        };
+        // It may be an older one, that came too late for the request before.
+        balancer.leave(key);
+        let Some(place) = balancer.place(ticket) else {
+            state.handle(now, Event::UpstreamRefused(Refusal::NoBackend));
+            return None;
+        };
+        state.handle(now, Event::UpstreamChosen);
+        let fresh = state.journey.fresh;
+        self.go(state, place, fresh, now).map(Chore::Connect)
+    }
+
+    /// Goes to the backend at which there is a place.
+    fn go(
+        self: &Arc<Self>,
+        state: &mut State,
+        place: Place,
+        fresh: bool,
+        now: Instant,
+    ) -> Option<Arc<Backend>> {
+        let backend = place.backend.clone();
+        state.record.routed(place.ticket.slot);
+        state.journey.place = Some(place);
+        backend.active.add(1);
+        backend.requests.add(1);
+        let Some(link) = (if fresh { None } else { backend.take() }) else {
+            return Some(backend);
+        };
+        link.owner().serve(self.clone());
+        self.engine.stats().count(Count::Reuses);
+        backend.reuses.add(1);
+        state.upstream = Hop::Up(link);
+        state.handle(now, Event::UpstreamReady { reused: true });
+        None
+    }
+}
+
+impl State {
+    /// What the present request wants of the balancer.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn wish(&mut self, who: u64, cpu: u32) -> Wish<'_> {
+        let settings = &self.config.settings;
+        let alone = self.config.sruns.len() < 2;
+        let session = if settings.sticky && !(alone && settings.sticky_cookie.is_empty()) {
+            self.exchange.session(&self.buffers, settings)
+        } else {
+            Session::default()
+        };
+        let key = match (session.name, session.stamp, settings.balance) {
+            (Some(name), _, _) => SPREAD.hash(name),
+            (None, Some(stamp), _) => SPREAD.hash(&stamp.to_ne_bytes()),
+            (None, None, Balance::Path) => SPREAD.hash(self.exchange.path(&self.buffers)),
+            (None, None, Balance::Client) => hash_client(self.peer.ip()),
+            _ => 0,
+        };
+        Wish {
+            session,
+            key,
+            tried: self.journey.tried,
+            who,
+            cpu,
+            waits: !settings.queue_timeout.is_zero(),
+        }
+    }
+
+    /// The request leaves its place, in the line or at the backend, of which the exchange says this.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(super) fn leave_place(&mut self, engine: &Engine, now: Instant) {
+        if let Some(key) = self.journey.queued.take() {
+            engine.balancer().leave(key);
+        }
+        self.note_answer(engine, now);
+        let Some(place) = self.journey.place.take() else {
+            return;
+        };
+        let verdict = self.exchange.verdict();
+        if matches!(verdict, Verdict::Error | Verdict::Refused) {
+            self.journey.tried |= lb::only(place.ticket.slot.into());
+        }
+        engine.balancer().finish(now, place.ticket, verdict);
+        engine.hand_out(now);
+    }
+
+    /// Lets the balancer know how long the answer took, once it is there.
+    pub(super) fn note_answer(&mut self, engine: &Engine, now: Instant) {
+        let Some(place) = &mut self.journey.place else {
+            return;
+        };
+        if let Some(span) = self.exchange.take_answered_in() {
+            place.backend.responding.add(span);
+            engine.balancer().answered(now, &mut place.ticket, span);
+        }
+    }
+
+    /// The exchange is over: the next one may try all backends.
+    pub(super) fn forget_tries(&mut self) {
+        self.journey.tried = 0;
+    }
+}
+
+/// One address, one key; the two forms of an IPv4 address are one.
+fn hash_client(ip: core::net::IpAddr) -> u64 {
+    match ip.to_canonical() {
+        core::net::IpAddr::V4(ip) => SPREAD.hash(&ip.octets()),
+        core::net::IpAddr::V6(ip) => SPREAD.hash(&ip.octets()),
+    }
+}
