@@ -1,5 +1,6 @@
 //! The tests, by what they are about.
 
+mod backends;
 mod balancing;
 mod clients;
 mod faults;
@@ -34,6 +35,7 @@ pub const ALL: &[&[Test]] = &[
     session2001::TESTS,
     proc::TESTS,
     balancing::TESTS,
+    backends::TESTS,
     relay::TESTS,
     fields::TESTS,
     requests::TESTS,
