@@ -24,6 +24,7 @@
 //! request's body goes out while the response comes in ([`upload`]).
 
 mod buffers;
+mod event;
 mod outcome;
 mod pace;
 mod page;
@@ -44,7 +45,6 @@ use crate::http::head::Scan;
 use crate::http::Limits;
 use crate::http::Status;
 use crate::lb::Verdict;
-use crate::status::Format;
 use crate::time::Duration;
 use crate::time::Instant;
 use crate::time::UnixTime;
@@ -52,6 +52,9 @@ use buffers::room;
 pub(crate) use buffers::Buffers;
 pub(crate) use buffers::Store;
 use buffers::FIRST_ROOM;
+pub(crate) use event::Action;
+pub(crate) use event::Event;
+pub(crate) use event::Refusal;
 pub(crate) use outcome::Cause;
 pub(crate) use outcome::Outcome;
 use pace::Pace;
@@ -78,69 +81,6 @@ pub(crate) struct Io<'a, S> {
     pub(crate) client_acked: u64,
     /// Octets that the backend's end has acknowledged on its connection; 0 without one.
     pub(crate) upstream_acked: u64,
-}
-
-/// What happened outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Event {
-    /// Octets from the client were added to `buffers.request`.
-    ClientData,
-    /// The client sends nothing more.
-    ClientEof,
-    /// The client's connection is gone (reset, timed out).
-    ClientLost,
-    /// A backend connection is up; `reused` if it has carried an exchange before.
-    UpstreamReady { reused: bool },
-    /// No backend connection could be had.
-    UpstreamRefused(Refusal),
-    /// All backends have enough to do: the request is in the waiting line.
-    UpstreamQueued,
-    /// It has left the line: a connection is on its way.
-    UpstreamChosen,
-    /// Octets from the backend were added to `buffers.response`.
-    UpstreamData,
-    /// The backend takes no more octets; there may be some to read from it. It had `finished`
-    /// sending before its connection was gone.
-    UpstreamDeaf { finished: bool },
-    /// The backend sends nothing more. If the connection is gone too, FIN came first.
-    UpstreamEof,
-    /// The backend's connection is gone.
-    UpstreamLost,
-    /// The clock was looked at: something may be due.
-    Tick,
-}
-
-/// Why there is no backend connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// The backend refused it or is not reachable: another one is asked for.
-    Unreachable,
-    /// No backend may be asked any more: 503, or what went wrong with those that were.
-    NoBackend,
-    /// There is no memory for it here: 503.
-    NoMemory,
-}
-
-/// What the glue is to do. Actions come in the order in which they must be carried out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
-    /// Send FIN to the backend: the client sends nothing more through the tunnel.
-    ShutdownUpstream,
-    /// Let go of the backend connection: keep it for later exchanges, or close it.
-    Release { reuse: bool },
-    /// Count and log this exchange: it is over.
-    Finish(Outcome),
-    /// Write the status of the gateway, and call [`Exchange::answer`] with it.
-    Report(Format),
-    /// Get a backend connection; not a pooled one if `fresh`, and not to a backend that had a bad
-    /// [verdict](Exchange::verdict) in this exchange. Answer with `UpstreamReady` or
-    /// `UpstreamRefused`, perhaps `UpstreamQueued` and `UpstreamChosen` before, unless a `Release`
-    /// comes first.
-    Connect { fresh: bool },
-    /// Send FIN to the client: there will be no more answers.
-    ShutdownClient,
-    /// Close the client's connection, with RST if `abort`. Nothing comes after this.
-    CloseClient { abort: bool },
 }
 
 /// Where the connection is in its present request.

@@ -51,7 +51,9 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) dead_time: Option<Duration>,
     /// The setting `max-connections`.
     pub(crate) max_connections: u64,
-    /// Octets of buffers, in all namespaces.
+    /// Requests that wait for a place at a backend.
+    pub(crate) waiting: u64,
+    /// Octets of connections and their buffers, in all namespaces.
     pub(crate) memory: u64,
     /// And how many they may be.
     pub(crate) memory_limit: u64,

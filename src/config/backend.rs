@@ -74,6 +74,10 @@ pub(crate) enum Admin {
 }
 
 impl Backend {
+    /// Where a Resin on the same machine has listened since 2001.
+    pub(crate) const DEFAULT: Self =
+        Self::new(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 6802));
+
     /// A plain HTTP backend with every option at its default.
     pub(crate) const fn new(addr: SocketAddr) -> Self {
         Self {
@@ -85,6 +89,13 @@ impl Backend {
             backup: false,
             admin: Admin::Up,
         }
+    }
+
+    /// Takes what is written to `srun-N`, unless this version cannot do it.
+    #[inline(never)]
+    pub(crate) fn read(&mut self, text: &[u8]) -> Result<(), Refusal> {
+        *self = Self::parse(text)?;
+        self.require_supported()
     }
 
     /// Parses what is written to `srun-N`.
@@ -178,9 +189,8 @@ impl Backend {
 }
 
 impl Default for Backend {
-    /// Where a Resin on the same machine has listened since 2001.
     fn default() -> Self {
-        Self::new(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 6802))
+        Self::DEFAULT
     }
 }
 

@@ -114,6 +114,7 @@ impl Exchange {
     }
 
     /// Which session the request that wants a backend belongs to.
+    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn session<'b, S: Store>(
         &mut self,
         buffers: &'b Buffers<S>,

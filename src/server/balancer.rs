@@ -57,7 +57,7 @@ pub(crate) struct Balancer {
     /// Who waits, so that nobody takes the lock for nothing.
     waiting: Atomic<usize>,
     #[pin]
-    state: SpinLockBh<State>,
+    state: SpinLockBh<KBox<State>>,
 }
 
 struct State {
@@ -205,7 +205,7 @@ impl Balancer {
             return None;
         }
         let mut state = self.state.lock();
-        let State { cluster, line, .. } = &mut *state;
+        let State { cluster, line, .. } = &mut **state;
         let grant = line.serve(now, cluster);
         self.waiting.store(line.len(), Relaxed);
         grant
@@ -229,12 +229,12 @@ impl Balancer {
 
 impl State {
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn new() -> Result<Self> {
+    fn new() -> Result<KBox<Self>> {
         let mut places = KVec::with_capacity(LINE, GFP_KERNEL_ACCOUNT)?;
         for _ in 0..LINE {
             places.push(Slot::new(), GFP_KERNEL_ACCOUNT)?;
         }
-        Ok(Self {
+        let state = Self {
             cluster: new_cluster()?,
             line: Line::new(places),
             plan: Plan {
@@ -244,7 +244,8 @@ impl State {
                 stamps: KVec::new(),
             },
             next: Instant::from_nanos(0),
-        })
+        };
+        Ok(KBox::new(state, GFP_KERNEL_ACCOUNT)?)
     }
 
     fn look_at_time(&mut self, now: Instant) {

@@ -42,7 +42,7 @@ impl Instance {
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn new(net: Net) -> Result<Arc<Self>> {
         let mut sruns = KVec::new();
-        sruns.push(srun(config::Backend::default())?, GFP_KERNEL_ACCOUNT)?;
+        add(&mut sruns)?;
         let config = Config {
             settings: memory::duplicate(&config::DEFAULTS)?.into(),
             sruns,
@@ -180,7 +180,7 @@ impl Instance {
         if same {
             entry.config = wanted;
         } else {
-            *entry = srun(wanted)?;
+            *entry = srun(&wanted)?;
         }
         self.configure(&old, old.settings.clone(), sruns)?;
         if !same {
@@ -196,7 +196,7 @@ impl Instance {
         let mut sruns = copy(&old.sruns)?;
         sruns.truncate(count);
         while sruns.len() < count {
-            sruns.push(srun(config::Backend::default())?, GFP_KERNEL_ACCOUNT)?;
+            add(&mut sruns)?;
         }
         self.configure(&old, old.settings.clone(), sruns)?;
         for dropped in old.sruns.iter().skip(count) {
@@ -211,9 +211,21 @@ impl Instance {
     }
 }
 
+/// Not on the stack.
+static DEFAULT: config::Backend = config::Backend::DEFAULT;
+
+/// Adds a default backend.
+#[inline(never)] // Keeps its frame out of its caller's.
+fn add(sruns: &mut KVec<Srun>) -> Result {
+    let srun = srun(&DEFAULT)?;
+    Ok(sruns.push(srun, GFP_KERNEL_ACCOUNT)?)
+}
+
 /// A backend of its own.
-fn srun(config: config::Backend) -> Result<Srun> {
+#[inline(never)] // Keeps its frame out of its caller's.
+fn srun(config: &config::Backend) -> Result<Srun> {
     let backend = Backend::new(config.addr)?;
+    let config = *config;
     Ok(Srun { config, backend })
 }
 

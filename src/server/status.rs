@@ -78,6 +78,7 @@ impl Engine {
             live_time: settings.idle_timeout,
             dead_time: Some(settings.recover_time),
             max_connections: settings.max_connections as u64,
+            waiting: self.balancer().waiting() as u64,
             memory: held as u64,
             memory_limit: limit as u64,
             log_lost: self.log().lost(),

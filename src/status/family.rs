@@ -375,6 +375,12 @@ const UPSTREAM: &[Family] = &[
         "Requests that went over a connection that had been kept.",
         Values::One(Count::Reuses),
     ),
+    gauge(
+        "upstream_queue",
+        "Waiting",
+        "Requests that wait for a place at a backend.",
+        Values::Of(|snapshot| snapshot.waiting),
+    ),
 ];
 
 const MEMORY: &[Family] = &[

@@ -73,6 +73,7 @@ impl Sample {
             live_time: Duration::from_secs(55),
             dead_time: self.dead_time,
             max_connections: 100_000,
+            waiting: 0,
             memory: 4_194_304,
             memory_limit: 1 << 30,
             log_lost: 12,
