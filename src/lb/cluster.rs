@@ -10,7 +10,7 @@ use super::health::Rules;
 use super::only;
 use super::slots;
 use super::tournament::Tournament;
-use super::tournament::OUT;
+use super::tournament::KEYS;
 use super::Condition;
 use super::Mask;
 use super::Why;
@@ -118,8 +118,7 @@ struct Slot {
     used: u64,
 }
 
-/// A round of a backend of weight 1. The turns of a million choices a second stay below [`OUT`] for
-/// more than eight years; then they all become equal.
+/// A round of a backend of weight 1.
 const ROUND: u64 = 1 << 16;
 
 /// A backend of one share of [`Balance::Hash`] may have this many quarters of the average.
@@ -358,24 +357,18 @@ impl Cluster {
         let Some(entry) = self.slots.get(slot) else {
             return;
         };
-        let key = if self.field & only(slot) == 0 {
-            OUT
-        } else {
-            self.key(entry)
-        };
-        self.tree.set(slot, key);
+        let plays = self.field & only(slot) != 0;
+        self.tree.set(slot, plays.then(|| self.key(entry)));
     }
 
     fn key(&self, entry: &Slot) -> u64 {
         match self.balance {
             Balance::LeastConnections => {
                 // Among equals the older one; the order of use is kept for 16 million choices.
-                let load = entry
-                    .share(u64::from(entry.active) << 8)
-                    .min(u64::MAX >> 25);
-                (load << 24) | (entry.used & 0xff_ffff)
+                let load = entry.share(u64::from(entry.active) << 8);
+                (load.min(KEYS >> 25) << 24) | (entry.used & 0xff_ffff)
             }
-            _ => entry.turn.min(OUT - 1),
+            _ => entry.turn,
         }
     }
 }

@@ -5,65 +5,61 @@
 
 use super::MAX_BACKENDS;
 
-/// Takes no part.
-pub(super) const OUT: u64 = u64::MAX;
+/// Keys are less than this.
+pub(super) const KEYS: u64 = 1 << (64 - NUMBER);
 
-/// The keys of all backends, and who wins each match between them.
+/// Bits of a backend's number.
+const NUMBER: u32 = MAX_BACKENDS.ilog2();
+
+/// Takes no part.
+const OUT: u64 = u64::MAX;
+
+/// Matches and backends together.
+const NODES: usize = 2 * MAX_BACKENDS;
+
+/// Who wins the matches between backends: the smaller key, then the smaller number.
 ///
 /// # Invariants
 ///
-/// Match `n` (from 1 on) is between the winners of `2n` and `2n + 1`; those from 64 on are the backends
-/// themselves. The smaller key wins, then the smaller number.
-pub(super) struct Tournament {
-    keys: [u64; MAX_BACKENDS],
-    winners: [u8; MAX_BACKENDS],
-}
+/// A node is a key with the backend's number in the lowest bits, or [`OUT`]. Match `n` (from 1 on) has
+/// the smaller one of `2n` and `2n + 1`; those from 64 on are the backends themselves.
+pub(super) struct Tournament([u64; NODES]);
 
 impl Tournament {
     /// Nobody takes part.
-    pub(super) const EMPTY: Self = Self {
-        keys: [OUT; MAX_BACKENDS],
-        winners: [0; MAX_BACKENDS],
-    };
+    pub(super) const EMPTY: Self = Self([OUT; NODES]);
 
-    /// Changes a backend's key.
-    pub(super) fn set(&mut self, slot: usize, key: u64) {
-        let Some(old) = self.keys.get_mut(slot) else {
+    /// Changes a backend's key; with none it takes no part.
+    pub(super) fn set(&mut self, slot: usize, key: Option<u64>) {
+        let node = key.map_or(OUT, |key| {
+            (key.min(KEYS - 2) << NUMBER) | (slot as u64 & (MAX_BACKENDS as u64 - 1))
+        });
+        let mut at = slot | MAX_BACKENDS;
+        let Some(old) = self.0.get_mut(at) else {
             return;
         };
-        *old = key;
-        let mut at = (slot | MAX_BACKENDS) >> 1;
-        while at > 0 {
-            let (left, right) = (self.winner(at << 1), self.winner((at << 1) | 1));
-            let best = if self.key(right.into()) < self.key(left.into()) {
-                right
-            } else {
-                left
-            };
-            if let Some(winner) = self.winners.get_mut(at) {
-                *winner = best;
-            }
-            at >>= 1;
+        if *old == node {
+            return;
         }
-    }
-
-    /// The backend's key; [`OUT`] if it takes no part.
-    pub(super) fn key(&self, slot: usize) -> u64 {
-        self.keys.get(slot).copied().unwrap_or(OUT)
+        *old = node;
+        let mut best = node;
+        while at > 1 {
+            best = best.min(self.node(at ^ 1));
+            at >>= 1;
+            if let Some(place) = self.0.get_mut(at) {
+                *place = best;
+            }
+        }
     }
 
     /// The backend with the least key, if any takes part.
     pub(super) fn least(&self) -> Option<usize> {
-        let slot = usize::from(self.winner(1));
-        (self.key(slot) != OUT).then_some(slot)
+        let best = self.node(1);
+        // CAST: Less than 64.
+        (best != OUT).then_some((best & (MAX_BACKENDS as u64 - 1)) as usize)
     }
 
-    /// Who has won a match; from 64 on who it is about.
-    fn winner(&self, at: usize) -> u8 {
-        match self.winners.get(at) {
-            Some(winner) => *winner,
-            // CAST: Less than 128.
-            None => at.saturating_sub(MAX_BACKENDS) as u8,
-        }
+    fn node(&self, at: usize) -> u64 {
+        self.0.get(at).copied().unwrap_or(OUT)
     }
 }

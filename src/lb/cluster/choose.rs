@@ -13,6 +13,7 @@ use super::ROUND;
 use crate::lb::nth;
 use crate::lb::only;
 use crate::lb::slots;
+use crate::lb::tournament::KEYS;
 use crate::lb::Mask;
 use crate::lb::Ring;
 use crate::time::Instant;
@@ -38,7 +39,7 @@ impl Cluster {
         match chosen {
             Some(slot) => {
                 // What belongs to a session is nobody's turn.
-                if owner.is_none() {
+                if owner.is_none() && self.balance == Balance::RoundRobin {
                     self.advance(slot);
                 }
                 Choice::Go(self.grant(now, slot))
@@ -130,6 +131,19 @@ impl Cluster {
             self.now = self.now.max(entry.turn);
             entry.turn = entry.turn.saturating_add(entry.share(ROUND));
         }
+        if self.now >= KEYS / 2 {
+            self.begin_anew();
+        }
+    }
+
+    /// All turns are earlier by the same time, lest they become too large. Once in months.
+    #[cold]
+    fn begin_anew(&mut self) {
+        let now = core::mem::take(&mut self.now);
+        for entry in &mut self.slots {
+            entry.turn = entry.turn.saturating_sub(now);
+        }
+        self.rekey();
     }
 
     /// Takes a place at a backend.

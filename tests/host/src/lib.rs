@@ -40,6 +40,7 @@ mod pure {
 
 use pure::{bytes, config, exchange, http, lb, log, slab, status, time};
 
+pub mod choosing;
 pub mod chunked_grammar;
 pub mod forward_grammar;
 pub mod head_grammar;
