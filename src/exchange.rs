@@ -121,12 +121,16 @@ pub(crate) struct Exchange {
     cut: bool,
     /// What the exchange says of the backend that was let go of.
     verdict: Verdict,
+    /// The backend's answer is none, or is broken.
+    garbage: bool,
     /// Why the first backend would not have the request.
     failure: Option<(Status, &'static str, Cause)>,
     /// Another backend was asked after one had failed in the middle.
     elsewhere: bool,
     /// The request waits for a place at a backend.
     queued: bool,
+    /// How long it may wait for that, all in all.
+    queue_until: Option<Instant>,
     /// Which backend the client says it belongs to.
     stamp: Option<u64>,
     /// How far the head being read has been searched.
@@ -213,9 +217,11 @@ impl Exchange {
         request: None,
         cut: false,
         verdict: Verdict::None,
+        garbage: false,
         failure: None,
         elsewhere: false,
         queued: false,
+        queue_until: None,
         stamp: None,
         scan: Scan::new(),
         persist: true,
@@ -510,7 +516,9 @@ impl Exchange {
             self.todo.finish = Some(self.outcome);
         }
         self.outcome = Outcome::NOTHING;
+        self.garbage = false;
         self.failure = None;
+        self.queue_until = None;
         self.elsewhere = false;
         self.request = None;
         self.answered = false;

@@ -68,7 +68,7 @@ impl Exchange {
         let another = !reused && !self.elsewhere;
         if (reused || another) && self.may_replay(eof, io) {
             self.drop_upstream(false);
-            self.elsewhere = another;
+            self.elsewhere |= another;
             if another {
                 self.verdict = Verdict::Error;
                 self.failure.get_or_insert(failure);
@@ -129,6 +129,7 @@ impl Exchange {
                 return Flow::Wait;
             }
             Err(violation) => {
+                self.garbage = true;
                 let why = (Status::BAD_GATEWAY, violation.reason, Cause::Proxy);
                 self.fail(now, why, io);
             }
@@ -143,6 +144,7 @@ impl Exchange {
         self.scan = head::Scan::new();
         let switches = head.status == Status::SWITCHING_PROTOCOLS;
         if self.interims > MAX_INTERIMS || (switches && !self.may_switch(&head, io)) {
+            self.garbage = true;
             return self.fail(now, UNEXPECTED, io);
         }
         if head.status == Status::CONTINUE {
@@ -260,6 +262,7 @@ impl Exchange {
             Ok(Progress::Done) => self.body_done(io),
             Ok(Progress::Staged | Progress::Starved) => return Flow::Wait,
             Err(broken) => {
+                self.garbage |= matches!(broken, Broken::Framing(_));
                 self.blame(match broken {
                     Broken::Framing(_) => Cause::Proxy,
                     Broken::Memory => Cause::Resource,

@@ -36,7 +36,8 @@ impl Exchange {
     pub(super) fn upstream_queued<S>(&mut self, now: Instant, io: &Io<'_, S>) {
         if self.phase == Phase::Route {
             self.queued = true;
-            self.deadline = now + io.settings.queue_timeout;
+            let until = now + io.settings.queue_timeout;
+            self.deadline = *self.queue_until.get_or_insert(until);
             self.bound_deadline(io);
         }
     }
@@ -102,11 +103,15 @@ impl Exchange {
     }
 
     /// What the backend has shown so far.
-    pub(super) fn judge_backend(&self) -> Verdict {
+    pub(crate) fn judge_backend(&self) -> Verdict {
         let relayed = self.answered && !self.outcome.own_page;
         let blamed = matches!(self.outcome.ending.first(), Some(b'S' | b's'));
         match self.outcome.status {
-            _ if blamed => Verdict::Error,
+            _ if blamed || self.garbage => Verdict::Error,
+            // What a client has brought about is not the backend's fault.
+            Some(Status::NOT_IMPLEMENTED | Status::VERSION_NOT_SUPPORTED) if relayed => {
+                Verdict::Good
+            }
             Some(status) if relayed && status.code() >= 500 => Verdict::Error,
             Some(_) if relayed => Verdict::Good,
             _ => Verdict::None,
@@ -144,7 +149,8 @@ impl Exchange {
         io: &Io<'a, S>,
     ) -> Option<(&'a [u8], [u8; STAMP])> {
         let name = io.settings.sticky_cookie.as_bytes();
-        let stamp = io.stamp.filter(|stamp| self.stamp != Some(*stamp))?;
+        let stamp = io.stamp.filter(|_| io.settings.sticky)?;
+        let stamp = Some(stamp).filter(|stamp| self.stamp != Some(*stamp))?;
         (!name.is_empty() && !status.is_informational()).then(|| (name, write_stamp(stamp)))
     }
 

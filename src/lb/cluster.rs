@@ -13,6 +13,7 @@ use super::tournament::Tournament;
 use super::tournament::KEYS;
 use super::Condition;
 use super::Mask;
+use super::Verdict;
 use super::Why;
 use super::MAX_BACKENDS;
 use crate::time::Duration;
@@ -66,6 +67,10 @@ pub(crate) struct Ticket {
     pub(crate) slot: u8,
     /// It has not answered yet.
     waiting: bool,
+    /// Its exchange tries a backend that had failed.
+    tries: bool,
+    /// What was said of the backend when its answer came.
+    judged: Option<Verdict>,
     /// Which of the backends that had this number.
     generation: u32,
 }
@@ -73,7 +78,10 @@ pub(crate) struct Ticket {
 impl Ticket {
     /// As a number, which is never 0, for places where only a number fits.
     pub(crate) fn into_number(self) -> u64 {
-        (u64::from(self.generation) << 32) | (u64::from(self.slot) << 8) | 1
+        (u64::from(self.generation) << 32)
+            | (u64::from(self.slot) << 8)
+            | (u64::from(self.tries) << 1)
+            | 1
     }
 
     /// The ticket of that number, which has not been answered yet; none for 0.
@@ -82,6 +90,8 @@ impl Ticket {
         (number != 0).then_some(Self {
             slot: (number >> 8) as u8,
             waiting: true,
+            tries: number & 2 != 0,
+            judged: None,
             generation: (number >> 32) as u32,
         })
     }
@@ -129,11 +139,15 @@ pub(crate) struct Cluster {
     slots: [Slot; MAX_BACKENDS],
     /// Which numbers are in use.
     members: Mask,
-    /// Of these: who is no backup, who may get new sessions, who requests of its own, who has no place.
+    /// Of these: who may get new sessions if it is fit.
+    opened: Mask,
+    /// Who is no backup, who may get new sessions, who requests of its own, who has no place.
     primary: Mask,
     ready: Mask,
     home: Mask,
     full: Mask,
+    /// Who is not warm enough for more, as long as there are others.
+    cold: Mask,
     /// Who may get a request that belongs to nobody: the keys in `tree` are those of these.
     field: Mask,
     /// The weights in `field`, and the exchanges of all.
@@ -196,10 +210,12 @@ impl Cluster {
     pub(crate) const NEW: Self = Self {
         slots: [Slot::EMPTY; MAX_BACKENDS],
         members: 0,
+        opened: 0,
         primary: 0,
         ready: 0,
         home: 0,
         full: 0,
+        cold: 0,
         field: 0,
         weight: 0,
         active: 0,
@@ -241,13 +257,13 @@ impl Cluster {
                 ..Slot::EMPTY
             };
         }
-        let bit = only(slot);
-        self.members &= !bit;
-        if let Some(member) = member {
-            entry.member = member;
-            self.members |= bit;
-        }
+        self.members &= !only(slot);
         self.review(now, slot);
+        if let (Some(entry), Some(member)) = (self.slots.get_mut(slot), member) {
+            entry.member = member;
+            self.members |= only(slot);
+            self.review(now, slot);
+        }
         self.rekey();
     }
 
@@ -275,13 +291,14 @@ impl Cluster {
         };
         let is_member = self.members & only(slot) != 0;
         let (member, health) = (&entry.member, &entry.health);
-        let most = health.most(now, &self.rules).unwrap_or(u32::MAX);
+        let warm = health.most(now, &self.rules).unwrap_or(u32::MAX);
         let limit = if member.max == 0 {
             u32::MAX
         } else {
             member.max
         };
         let sets = [
+            (&mut self.opened, is_member && member.open),
             (&mut self.primary, is_member && !member.backup),
             (
                 &mut self.ready,
@@ -291,7 +308,8 @@ impl Cluster {
                 &mut self.home,
                 is_member && member.serves && health.takes_own(),
             ),
-            (&mut self.full, entry.active >= most.min(limit)),
+            (&mut self.full, entry.active >= limit),
+            (&mut self.cold, entry.active >= warm),
         ];
         for (set, belongs) in sets {
             *set = (*set & !only(slot)) | if belongs { only(slot) } else { 0 };
@@ -304,8 +322,12 @@ impl Cluster {
     fn group(&self, but: Mask) -> Mask {
         let ready = self.ready & !but;
         let primary = ready & self.primary;
+        // Those that only have a pause.
+        let paused = self.home & self.open() & self.primary & !but;
         if primary != 0 {
             primary
+        } else if paused != 0 {
+            paused
         } else if ready != 0 {
             ready
         } else {
@@ -315,29 +337,37 @@ impl Cluster {
 
     /// Those that are open, fit or not.
     fn unfit(&self, but: Mask) -> Mask {
-        let open = |slot: &usize| self.slot(*slot).is_some_and(|entry| entry.member.open);
-        slots(self.members & !but)
-            .filter(open)
-            .fold(0, |mask, slot| mask | only(slot))
+        self.open() & !but
+    }
+
+    fn open(&self) -> Mask {
+        self.members & self.opened
+    }
+
+    /// Those of a group that have a place, warm ones if there are any.
+    fn free(&self, group: Mask) -> Mask {
+        let free = group & !self.full;
+        let warm = free & !self.cold;
+        if warm != 0 {
+            warm
+        } else {
+            free
+        }
     }
 
     /// Lets the tree know who has come into the field, and who has left it.
     fn regroup(&mut self) {
-        let field = self.group(0) & !self.full;
-        let changed = field ^ self.field;
-        if changed == 0 {
-            return;
-        }
-        self.field = field;
-        for slot in slots(changed) {
+        let field = self.free(self.group(0));
+        for slot in slots(field & !self.field) {
             if let Some(entry) = self.slots.get_mut(slot) {
                 // Who comes late has missed nothing: half a round on, so that a heavy one does not
                 // begin with a burst.
                 let first = self.now.saturating_add(entry.share(ROUND) / 2);
                 entry.turn = entry.turn.max(first);
             }
-            self.place(slot);
         }
+        let changed = core::mem::replace(&mut self.field, field) ^ field;
+        slots(changed).for_each(|slot| self.place(slot));
         let weight = |slot| {
             self.slot(slot)
                 .map_or(0, |entry| u32::from(entry.member.weight))

@@ -159,7 +159,6 @@ impl Health {
                 let step = sixteenths.checked_div(rules.warmup.as_nanos())?;
                 WARMUP.get(usize::try_from(step).ok()?).copied()
             }
-            Condition::Due | Condition::Tried => Some(1),
             _ => None,
         }
     }
@@ -196,16 +195,27 @@ impl Health {
         }
     }
 
-    /// A request is on its way to it.
-    pub(super) fn chosen(&mut self, now: Instant) {
+    /// A request is on its way to it. Says whether it tries a backend that has failed.
+    pub(super) fn chosen(&mut self, now: Instant) -> bool {
+        let tries = self.has_failed();
         if self.condition == Condition::Due {
             self.enter(Condition::Tried, now);
         }
+        tries
     }
 
-    /// What an exchange has seen of it.
-    pub(super) fn judged(&mut self, now: Instant, verdict: Verdict, rules: &Rules) {
+    fn has_failed(&self) -> bool {
+        matches!(
+            self.condition,
+            Condition::Failed | Condition::Due | Condition::Tried
+        )
+    }
+
+    /// What an exchange has seen of it; `tries` says that it began after a failure.
+    pub(super) fn judged(&mut self, now: Instant, verdict: Verdict, tries: bool, rules: &Rules) {
         match verdict {
+            // What had begun before it failed says nothing of what is now.
+            Verdict::Good if !tries && self.has_failed() => {}
             Verdict::Good => self.good(now, rules),
             Verdict::Refused => self.fail(now, Why::Refused),
             // A pause is no error; who waits too long in one is told so.
@@ -217,7 +227,7 @@ impl Health {
                     self.fail(now, Why::Errors);
                 }
             }
-            Verdict::None if self.condition == Condition::Tried => {
+            Verdict::None if tries && self.condition == Condition::Tried => {
                 self.enter(Condition::Due, now);
             }
             Verdict::None => {}

@@ -5,6 +5,7 @@
 use core::ops::DerefMut;
 
 use super::Cluster;
+use super::Mask;
 use super::Ticket;
 use crate::slab::Key;
 use crate::slab::Slab;
@@ -19,6 +20,8 @@ pub(crate) struct Waiter {
     pub(crate) cpu: u32,
     /// The only backend that will do, as long as it is fit.
     pub(crate) owner: Option<u8>,
+    /// The backends that have failed it.
+    pub(crate) tried: Mask,
 }
 
 /// A place for somebody who has waited.
@@ -58,8 +61,9 @@ impl<P: DerefMut<Target = [Slot<Waiter>]>> Line<P> {
             return None;
         }
         let mut waiting = self.0.iter_oldest();
-        let (key, ticket) =
-            waiting.find_map(|(key, waiter)| Some((key, cluster.place_for(now, waiter.owner)?)))?;
+        let (key, ticket) = waiting.find_map(|(key, waiter)| {
+            Some((key, cluster.place_for(now, waiter.owner, waiter.tried)?))
+        })?;
         drop(waiting);
         let waiter = self.0.remove(key)?;
         Some(Grant { waiter, ticket })

@@ -31,6 +31,8 @@ impl PartialEq<Errno> for Error {
 pub(crate) const EOPNOTSUPP: Errno = Errno(bindings::EOPNOTSUPP);
 /// Address already in use.
 pub(crate) const EADDRINUSE: Errno = Errno(bindings::EADDRINUSE);
+/// There is no address or port left to speak from.
+pub(crate) const EADDRNOTAVAIL: Errno = Errno(bindings::EADDRNOTAVAIL);
 /// The kernel does not speak this family of addresses.
 pub(crate) const EAFNOSUPPORT: Errno = Errno(bindings::EAFNOSUPPORT);
 /// Connection ended before it was accepted.

@@ -167,7 +167,14 @@ impl Balancer {
             Choice::Go(ticket) => state.place(ticket).map_or(Chosen::Nobody, Chosen::Place),
             Choice::Wait(owner) if wish.waits => {
                 let (who, cpu) = (wish.who, wish.cpu);
-                let key = state.line.join(Waiter { who, cpu, owner });
+                let tried = wish.tried;
+                let waiter = Waiter {
+                    who,
+                    cpu,
+                    owner,
+                    tried,
+                };
+                let key = state.line.join(waiter);
                 self.waiting.store(state.line.len(), Relaxed);
                 key.map_or(Chosen::Nobody, Chosen::Queued)
             }
@@ -189,8 +196,15 @@ impl Balancer {
     }
 
     /// The response head is here, so long after the request. Any context.
-    pub(crate) fn answered(&self, now: Instant, ticket: &mut Ticket, after: Duration) {
-        self.state.lock().cluster.answered(now, ticket, after);
+    pub(crate) fn answered(
+        &self,
+        now: Instant,
+        ticket: &mut Ticket,
+        after: Duration,
+        verdict: Verdict,
+    ) {
+        let mut state = self.state.lock();
+        state.cluster.answered(now, ticket, after, verdict);
     }
 
     /// Gives a place back. [`Self::next_grant`] is to be called after it. Any context.
@@ -276,6 +290,9 @@ impl State {
     }
 
     fn place(&self, ticket: Ticket) -> Option<Place> {
+        if !self.cluster.knows(&ticket) {
+            return None;
+        }
         let srun = self.plan.sruns.get(usize::from(ticket.slot))?;
         Some(Place {
             backend: srun.backend.clone(),

@@ -39,6 +39,7 @@ use crate::exchange::Exchange;
 use crate::exchange::Refusal;
 use crate::lb::Ticket;
 use crate::rt::clock;
+use crate::rt::errno::EADDRNOTAVAIL;
 use crate::rt::errno::ENOBUFS;
 use crate::rt::socket;
 use crate::rt::socket::Attached;
@@ -294,7 +295,9 @@ impl Client {
                 self.engine.stats().count(Count::ConnectFailures);
                 backend.failures.add(1);
                 backend.active.sub(1);
-                let memory = error == ENOMEM || error == ENOBUFS;
+                // Not the backend's fault.
+                let memory =
+                    error == ENOMEM || error == ENOBUFS || error == EADDRNOTAVAIL || error == EPERM;
                 let why = if memory {
                     Refusal::NoMemory
                 } else {

@@ -24,7 +24,7 @@ impl Cluster {
     /// A session goes to its owner, or waits for it; if that is not fit, to another one that is the
     /// same for all of its requests.
     pub(crate) fn choose(&mut self, now: Instant, ask: &Ask, ring: Ring<'_>) -> Choice {
-        let owner = ask.owner.filter(|slot| self.is_home(*slot, ask.tried));
+        let owner = ask.owner.filter(|slot| self.keeps(*slot, ask.tried));
         let group = match owner {
             Some(slot) => only(slot),
             None => self.group(ask.tried),
@@ -34,7 +34,7 @@ impl Cluster {
         }
         let chosen = match owner {
             Some(slot) => (group & !self.full != 0).then_some(slot),
-            None => self.pick(group & !self.full, ask, ring),
+            None => self.pick(self.free(group), ask, ring),
         };
         match chosen {
             Some(slot) => {
@@ -49,16 +49,21 @@ impl Cluster {
         }
     }
 
-    /// A place for somebody who waits for one, at this backend or at any.
-    pub(crate) fn place_for(&mut self, now: Instant, owner: Option<u8>) -> Option<Ticket> {
+    /// A place for somebody who waits for one, at this backend or at any but those.
+    pub(crate) fn place_for(
+        &mut self,
+        now: Instant,
+        owner: Option<u8>,
+        tried: Mask,
+    ) -> Option<Ticket> {
         let slot = match owner.map(usize::from) {
-            Some(slot) if self.is_home(slot, 0) => Some(slot).filter(|_| !self.is_full(slot))?,
-            _ => {
-                let slot = self.tree.least()?;
-                self.advance(slot);
-                slot
-            }
+            Some(slot) if self.keeps(slot, tried) => Some(slot).filter(|_| !self.is_full(slot))?,
+            _ if tried == 0 => self.tree.least()?,
+            _ => nth(self.free(self.group(tried)), self.choices)?,
         };
+        if owner.is_none() {
+            self.advance(slot);
+        }
         Some(self.grant(now, slot))
     }
 
@@ -66,8 +71,12 @@ impl Cluster {
         self.full & only(slot) != 0
     }
 
-    fn is_home(&self, slot: usize, tried: Mask) -> bool {
-        self.home & !tried & only(slot) != 0
+    /// Whether a backend serves its sessions: if it is fit for that, or if nobody is fit for anything
+    /// and it may still be the one that answers.
+    fn keeps(&self, slot: usize, tried: Mask) -> bool {
+        let lost = self.ready & !tried == 0;
+        let own = self.home | if lost { self.group(tried) } else { 0 };
+        own & !tried & only(slot) != 0
     }
 
     /// One of `free`.
@@ -98,17 +107,23 @@ impl Cluster {
         let Some(second) = nth(free & !only(first), random & 0xffff_ffff) else {
             return Some(first);
         };
-        let cost = |slot| {
+        // Of one that has not answered yet nothing is known: it is as quick as the other.
+        let latency = |slot| self.slot(slot).map_or(0, |entry| entry.latency);
+        let (one, two) = (latency(first), latency(second));
+        let known = |own: u64, other: u64| if own == 0 { other.max(1) } else { own };
+        let cost = |slot, latency: u64| {
             self.slot(slot).map(|entry| {
                 let exchanges = u64::from(entry.active).saturating_add(1);
-                entry.share(entry.latency.saturating_mul(exchanges))
+                entry.share(latency.saturating_mul(exchanges))
             })
         };
-        Some(if cost(second) < cost(first) {
-            second
-        } else {
-            first
-        })
+        Some(
+            if cost(second, known(two, one)) < cost(first, known(one, two)) {
+                second
+            } else {
+                first
+            },
+        )
     }
 
     /// Whether one more exchange leaves it within its share of all of them and a quarter more
@@ -136,6 +151,15 @@ impl Cluster {
         }
     }
 
+    /// The key has no room for more choices.
+    #[cold]
+    fn forget_use(&mut self) {
+        for entry in &mut self.slots {
+            entry.used = 0;
+        }
+        self.rekey();
+    }
+
     /// All turns are earlier by the same time, lest they become too large. Once in months.
     #[cold]
     fn begin_anew(&mut self) {
@@ -149,7 +173,10 @@ impl Cluster {
     /// Takes a place at a backend.
     fn grant(&mut self, now: Instant, slot: usize) -> Ticket {
         self.choices = self.choices.wrapping_add(1);
-        let mut generation = 0;
+        if self.choices & 0xff_ffff == 0 {
+            self.forget_use();
+        }
+        let (mut generation, mut tries) = (0, false);
         if let Some(entry) = self.slots.get_mut(slot) {
             generation = entry.generation;
             entry.used = self.choices;
@@ -159,13 +186,15 @@ impl Cluster {
                 entry.quiet = now;
             }
             entry.waiting = entry.waiting.saturating_add(1);
-            entry.health.chosen(now);
+            tries = entry.health.chosen(now);
         }
         self.changed(now, slot);
         Ticket {
             // CAST: Less than 64.
             slot: slot as u8,
             waiting: true,
+            tries,
+            judged: None,
             generation,
         }
     }

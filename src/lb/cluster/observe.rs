@@ -11,9 +11,18 @@ use crate::time::Duration;
 use crate::time::Instant;
 
 impl Cluster {
-    /// The head of its answer is here, so long after the request.
-    pub(crate) fn answered(&mut self, now: Instant, ticket: &mut Ticket, after: Duration) {
+    /// The head of its answer is here, so long after the request, and says this of the backend.
+    pub(crate) fn answered(
+        &mut self,
+        now: Instant,
+        ticket: &mut Ticket,
+        after: Duration,
+        verdict: Verdict,
+    ) {
+        let rules = self.rules;
         let waited = core::mem::take(&mut ticket.waiting);
+        ticket.judged = Some(verdict);
+        let tries = ticket.tries;
         let Some((slot, entry)) = self.of(ticket) else {
             return;
         };
@@ -25,7 +34,19 @@ impl Cluster {
             0 => new.max(1),
             _ => old.saturating_sub(old / 8).saturating_add(new / 8).max(1),
         };
+        let before = entry.health.condition();
+        entry.health.judged(now, verdict, tries, &rules);
+        let changed = entry.health.condition() != before;
+        if changed {
+            self.review(now, slot);
+        }
         self.hear(now, slot);
+    }
+
+    /// Whether the backend that a ticket is for is still there.
+    pub(crate) fn knows(&self, ticket: &Ticket) -> bool {
+        let entry = self.slots.get(usize::from(ticket.slot));
+        entry.is_some_and(|entry| entry.generation == ticket.generation)
     }
 
     /// Gives the place back.
@@ -39,7 +60,9 @@ impl Cluster {
             entry.waiting = entry.waiting.saturating_sub(1);
         }
         let before = entry.health.condition();
-        entry.health.judged(now, verdict, &rules);
+        if ticket.judged != Some(verdict) {
+            entry.health.judged(now, verdict, ticket.tries, &rules);
+        }
         let changed = entry.health.condition() != before;
         self.active = self.active.saturating_sub(1);
         if changed {

@@ -78,15 +78,32 @@ impl Client {
             self.engine.hand_out(now);
             return None;
         };
-        // It may be an older one, that came too late for the request before.
-        balancer.leave(key);
+        if balancer.leave(key) {
+            // It was for the request before, and came too late for that: this one waits on.
+            let again = self.route_anew(state, ticket, now);
+            return again.map(Chore::Connect);
+        }
+        let fresh = state.journey.fresh;
         let Some(place) = balancer.place(ticket) else {
-            state.handle(now, Event::UpstreamRefused(Refusal::NoBackend));
-            return None;
+            // That backend is configured no more.
+            return self.route(state, fresh, now).map(Chore::Connect);
         };
         state.handle(now, Event::UpstreamChosen);
-        let fresh = state.journey.fresh;
         self.go(state, place, fresh, now).map(Chore::Connect)
+    }
+
+    /// Gives a place back that was meant for another request, and asks for one of its own.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn route_anew(
+        self: &Arc<Self>,
+        state: &mut State,
+        ticket: Ticket,
+        now: Instant,
+    ) -> Option<Arc<Backend>> {
+        self.engine.balancer().finish(now, ticket, Verdict::None);
+        self.engine.hand_out(now);
+        let fresh = state.journey.fresh;
+        self.route(state, fresh, now)
     }
 
     /// Goes to the backend at which there is a place.
@@ -167,7 +184,10 @@ impl State {
         };
         if let Some(span) = self.exchange.take_answered_in() {
             place.backend.responding.add(span);
-            engine.balancer().answered(now, &mut place.ticket, span);
+            let verdict = self.exchange.judge_backend();
+            engine
+                .balancer()
+                .answered(now, &mut place.ticket, span, verdict);
         }
     }
 

@@ -15,7 +15,10 @@ fn main() {
     let number = |at: usize| -> Option<usize> { arguments.get(at)?.parse().ok() };
     let rounds = number(2).unwrap_or(1_000_000);
     for way in WAYS {
-        if arguments.first().is_some_and(|wanted| wanted.as_str() != way) {
+        if arguments
+            .first()
+            .is_some_and(|wanted| wanted.as_str() != way)
+        {
             continue;
         }
         for count in [1, 2, 5, 16, 64] {

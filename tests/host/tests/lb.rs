@@ -5,6 +5,7 @@
 mod balance;
 mod health;
 mod line;
+mod reviewed;
 mod sticky;
 mod tournament;
 
@@ -86,7 +87,7 @@ impl Bench {
     fn finish(&mut self, mut ticket: Ticket, verdict: Verdict) {
         if verdict == Verdict::Good {
             let took = Duration::from_millis(5);
-            self.cluster.answered(self.now, &mut ticket, took);
+            self.cluster.answered(self.now, &mut ticket, took, verdict);
         }
         self.cluster.finish(self.now, ticket, verdict);
     }

@@ -105,7 +105,9 @@ fn the_quicker_one_of_two_has_more_to_do() {
         let mut ticket = bench.go(&Ask { random, ..ANY });
         let slot = usize::from(ticket.slot);
         let took = Duration::from_millis(if slot == 0 { 50 } else { 5 });
-        bench.cluster.answered(bench.now, &mut ticket, took);
+        bench
+            .cluster
+            .answered(bench.now, &mut ticket, took, Verdict::Good);
         bench.finish(ticket, Verdict::None);
         turns.push(slot);
     }

@@ -11,7 +11,12 @@ fn line(places: usize) -> Line<Vec<Slot<Waiter>>> {
 }
 
 fn waiter(who: u64, owner: Option<u8>) -> Waiter {
-    Waiter { who, cpu: 0, owner }
+    Waiter {
+        who,
+        cpu: 0,
+        owner,
+        tried: 0,
+    }
 }
 
 fn narrow() -> Bench {
