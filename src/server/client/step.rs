@@ -98,9 +98,11 @@ impl Client {
         while let Some(action) = state.exchange.poll() {
             match action {
                 Action::Release { reuse } => {
+                    let chore = state.release(reuse, now);
+                    // Who gets the place finds the connection in the pool.
                     state.leave_place(&self.engine, now);
-                    if let Some(chore) = state.release(reuse, now) {
-                        return Some(chore);
+                    if chore.is_some() {
+                        return chore;
                     }
                 }
                 Action::Finish(outcome) => {

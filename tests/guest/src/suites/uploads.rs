@@ -303,9 +303,13 @@ fn held(backend: u16) -> Result<(u64, u64), Failure> {
     let (mut clients, mut backends) = (0, 0);
     for line in text.lines().skip(1) {
         let words: Vec<_> = line.split_whitespace().collect();
-        let [_, local, remote, _state, queues, ..] = words[..] else {
+        let [_, local, remote, state, queues, ..] = words[..] else {
             continue;
         };
+        // Before a SYN is sent the two numbers that this is the difference of are not both there.
+        if state == "02" {
+            continue;
+        }
         let queued: u64 = queues.split(':').map(hex).sum();
         let port = |address: &str| address.split(':').next_back().map_or(0, hex);
         if port(local) == u64::from(PORT) {
