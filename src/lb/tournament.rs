@@ -11,6 +11,9 @@ pub(super) const KEYS: u64 = 1 << (64 - NUMBER);
 /// Bits of a backend's number.
 const NUMBER: u32 = MAX_BACKENDS.ilog2();
 
+/// A backend's number in a node.
+const NUMBERS: u64 = (1 << NUMBER) - 1;
+
 /// Takes no part.
 const OUT: u64 = u64::MAX;
 
@@ -32,7 +35,7 @@ impl Tournament {
     /// Changes a backend's key; with none it takes no part.
     pub(super) fn set(&mut self, slot: usize, key: Option<u64>) {
         let node = key.map_or(OUT, |key| {
-            (key.min(KEYS - 2) << NUMBER) | (slot as u64 & (MAX_BACKENDS as u64 - 1))
+            (key.min(KEYS - 2) << NUMBER) | (slot as u64 & NUMBERS)
         });
         let mut at = slot | MAX_BACKENDS;
         let Some(old) = self.0.get_mut(at) else {
@@ -56,7 +59,7 @@ impl Tournament {
     pub(super) fn least(&self) -> Option<usize> {
         let best = self.node(1);
         // CAST: Less than 64.
-        (best != OUT).then_some((best & (MAX_BACKENDS as u64 - 1)) as usize)
+        (best != OUT).then_some((best & NUMBERS) as usize)
     }
 
     fn node(&self, at: usize) -> u64 {
