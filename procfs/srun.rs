@@ -140,8 +140,7 @@ struct Srun {
 impl Srun {
     #[inline(never)]
     fn set(&self, text: &[u8]) -> Result<(), Failure> {
-        let mut backend = Backend::default();
-        backend.read(text)?;
+        let backend = Backend::parse(text)?;
         Ok(self.put(&backend)?)
     }
 

@@ -156,6 +156,22 @@ impl<S: DerefMut<Target = [u8]>> Buffer<S> {
         Ok(())
     }
 
+    /// Puts other octets into the place of the first `n`.
+    pub(crate) fn replace(&mut self, n: usize, octets: &[u8]) -> Result<(), Full> {
+        let kept = self.head.saturating_add(n).min(self.tail)..self.tail;
+        let end = octets.len().saturating_add(kept.len());
+        if end > self.store.len() || self.tail > self.store.len() {
+            return Err(Full);
+        }
+        self.store.copy_within(kept, octets.len());
+        if let Some(front) = self.store.get_mut(..octets.len()) {
+            front.copy_from_slice(octets);
+        }
+        self.head = 0;
+        self.tail = end;
+        Ok(())
+    }
+
     /// The store itself, to make it larger, or smaller when the buffer is empty.
     pub(crate) fn store_mut(&mut self) -> &mut S {
         &mut self.store

@@ -25,6 +25,7 @@
 
 mod buffers;
 mod event;
+mod framed;
 mod outcome;
 mod pace;
 mod page;
@@ -39,12 +40,15 @@ mod upload;
 
 use core::net::SocketAddr;
 
+use crate::config::Protocol;
 use crate::config::Settings;
 use crate::http::head::RequestHead;
 use crate::http::head::Scan;
 use crate::http::Limits;
 use crate::http::Status;
 use crate::lb::Verdict;
+use crate::srun::response as frames;
+use crate::srun::Wire;
 use crate::time::Duration;
 use crate::time::Instant;
 use crate::time::UnixTime;
@@ -77,6 +81,8 @@ pub(crate) struct Io<'a, S> {
     pub(crate) fallback_host: &'a [u8],
     /// What tells a client that it belongs to the backend, if clients are told.
     pub(crate) stamp: Option<u64>,
+    /// What the backend speaks; HTTP without one.
+    pub(crate) protocol: Protocol,
     /// Octets that the client's end has acknowledged on this connection.
     pub(crate) client_acked: u64,
     /// Octets that the backend's end has acknowledged on its connection; 0 without one.
@@ -142,6 +148,10 @@ pub(crate) struct Exchange {
     /// The client has sent all that it will.
     ended: bool,
     upstream: Upstream,
+    /// What the backend connection speaks, if that is not HTTP.
+    wire: Option<Wire>,
+    /// How far the frames of the response head were read, on such a wire.
+    frames: frames::Scan,
     /// What of the request, behind its head, goes to the backend.
     upload: Relay,
     /// The request is on its way to the backend, which has not stopped listening.
@@ -228,6 +238,8 @@ impl Exchange {
         served: 0,
         ended: false,
         upstream: Upstream::None,
+        wire: None,
+        frames: frames::Scan::new(),
         upload: Relay::none(),
         sending: false,
         expecting: false,

@@ -91,13 +91,6 @@ impl Backend {
         }
     }
 
-    /// Takes what is written to `srun-N`, unless this version cannot do it.
-    #[inline(never)]
-    pub(crate) fn read(&mut self, text: &[u8]) -> Result<(), Refusal> {
-        *self = Self::parse(text)?;
-        self.require_supported()
-    }
-
     /// Parses what is written to `srun-N`.
     #[inline(never)]
     pub(crate) fn parse(text: &[u8]) -> Result<Self, Refusal> {
@@ -115,19 +108,6 @@ impl Backend {
             backend.set_option(word, &mut given)?;
         }
         Ok(backend)
-    }
-
-    /// Refuses what the grammar knows and this version cannot do yet: a setting that is taken and
-    /// does nothing would be a lie.
-    #[inline(never)]
-    pub(crate) fn require_supported(&self) -> Result<(), Refusal> {
-        let plain = Self::new(self.addr);
-        let word: &[u8] = if self.protocol != plain.protocol {
-            self.protocol.name().as_bytes()
-        } else {
-            return Ok(());
-        };
-        Err(Refusal::unsupported("{} is not supported yet", word))
     }
 
     #[inline(never)]

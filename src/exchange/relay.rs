@@ -17,12 +17,14 @@ use crate::http::field::Line;
 use crate::http::forward;
 use crate::http::head::Options;
 use crate::http::Violation;
+use crate::srun;
+use crate::srun::Window;
 
 /// A body and what is to be sent of it now.
 ///
 /// # Invariants
 ///
-/// `at + data` octets are in the source buffer, which nobody else consumes from.
+/// `at + data + held` octets are in the source buffer, which nobody else consumes from.
 pub(super) struct Relay {
     /// Its framing as it comes in.
     body: Body,
@@ -38,12 +40,20 @@ pub(super) struct Relay {
     keeps: bool,
     /// Body octets at `at` that go out after what is staged.
     data: usize,
+    /// Body octets behind those: they go out when the recipient has acknowledged others.
+    held: usize,
+    /// What the recipient takes before it acknowledges some of it, if it does such things.
+    window: Option<Window>,
     /// What goes out last.
     tail: &'static [u8],
     /// Body octets so far, as they came in.
     octets: u64,
     /// Its framing was wrong: where it ends is not known any more.
     broken: bool,
+    /// Its sender has said that it closes the connection.
+    closes: bool,
+    /// Acknowledgements that have come with it and were not taken yet.
+    acks: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,7 +67,7 @@ enum Chunks {
 /// What came of looking for the next octets.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// There are octets to send.
+    /// There are octets to send, now or when others were acknowledged.
     Staged,
     /// More input is needed.
     Starved,
@@ -96,9 +106,16 @@ impl Relay {
             at,
             keeps,
             data: 0,
+            held: 0,
+            window: match framing {
+                Framing::Frames(wire) => Some(Window::new(wire)),
+                _ => None,
+            },
             tail: b"",
             octets: 0,
             broken: false,
+            closes: false,
+            acks: 0,
         }
     }
 
@@ -126,7 +143,34 @@ impl Relay {
 
     /// Whether nothing that was named waits to be sent, what is staged apart.
     pub(super) fn is_idle(&self) -> bool {
-        self.data == 0 && self.tail.is_empty()
+        self.data == 0 && self.held == 0 && self.tail.is_empty()
+    }
+
+    /// Whether nothing goes out before the recipient has acknowledged something.
+    pub(super) fn is_held(&self) -> bool {
+        self.held > 0 && self.data == 0 && self.tail.is_empty()
+    }
+
+    /// Whether what was held can go out now.
+    pub(super) fn may_go_on(&self) -> bool {
+        self.is_held() && self.window.as_ref().is_none_or(|window| window.room() > 0)
+    }
+
+    /// The recipient has acknowledged something so often.
+    pub(super) fn acknowledged(&mut self, times: usize) {
+        if let Some(window) = &mut self.window {
+            window.acknowledged(times);
+        }
+    }
+
+    /// Acknowledgements of what goes the other way that have come since this was last asked.
+    pub(super) fn take_acks(&mut self) -> usize {
+        core::mem::take(&mut self.acks)
+    }
+
+    /// Whether the sender of the body, which is done, closes its connection.
+    pub(super) fn closes(&self) -> bool {
+        self.closes
     }
 
     /// Whether everything that was dealt with is still at the front of the source.
@@ -136,7 +180,8 @@ impl Relay {
 
     /// Octets of `from` behind what was named.
     pub(super) fn unread<S: Store>(&self, from: &Buffer<S>) -> usize {
-        from.len().saturating_sub(self.at).saturating_sub(self.data)
+        let named = self.data.saturating_add(self.held);
+        from.len().saturating_sub(self.at).saturating_sub(named)
     }
 
     /// The connection that the body, which is not done, comes on has ended, in order: whether the
@@ -149,11 +194,11 @@ impl Relay {
         true
     }
 
-    /// Begins anew: the body of `declared` framing is at `at`, where it was before.
-    pub(super) fn rewind(&mut self, body: Body, at: usize) {
+    /// Begins anew: the body is at `at`, where it was before, and goes out in this framing.
+    pub(super) fn rewind(&mut self, body: Body, framing: Framing, at: usize) {
         *self = Self {
             trailers: self.trailers,
-            ..Self::new(body, self.framing, at, self.keeps)
+            ..Self::new(body, framing, at, self.keeps)
         };
     }
 
@@ -172,6 +217,9 @@ impl Relay {
         from: &mut Buffer<S>,
         staged: &mut Buffer<S>,
     ) -> Result<Progress, Broken> {
+        if self.is_held() {
+            return Ok(self.offer(staged)?);
+        }
         if !self.is_idle() {
             return Ok(Progress::Staged);
         }
@@ -197,17 +245,16 @@ impl Relay {
                 self.stage_trailer(line, staged)?;
             }
             self.pass(step.skip.saturating_add(step.trailer), from);
+            self.closes = step.closes;
+            self.acks = self.acks.saturating_add(step.acks);
             if step.data > 0 {
                 self.octets = self.octets.saturating_add(step.data as u64);
-                self.stage_chunk(step.data, staged)?;
-                self.data = step.data;
+                self.held = step.data;
+                return Ok(self.offer(staged)?);
             }
             if step.done {
                 self.tail = self.last();
                 return Ok(Progress::Done);
-            }
-            if step.data > 0 {
-                return Ok(Progress::Staged);
             }
             if step.skip == 0 && step.trailer == 0 {
                 return Ok(Progress::Starved);
@@ -215,10 +262,32 @@ impl Relay {
         }
     }
 
+    /// Lets go out what is held, as far as the recipient takes it.
+    fn offer<S: Store>(&mut self, staged: &mut Buffer<S>) -> Result<Progress, Full> {
+        let room = self.window.as_ref().map_or(usize::MAX, Window::room);
+        let some = self.held.min(room);
+        if let (0, Some(window)) = (some, &mut self.window) {
+            self.tail = window.wait();
+            return Ok(Progress::Staged);
+        }
+        self.stage_chunk(some, staged)?;
+        self.data = some;
+        self.held = self.held.saturating_sub(some);
+        if let Some(window) = &mut self.window {
+            window.sends(some);
+        }
+        if self.held > 0 || !self.is_done() {
+            return Ok(Progress::Staged);
+        }
+        self.tail = self.last();
+        Ok(Progress::Done)
+    }
+
     /// Goes on to the end of the body without relaying it; false if that is not here yet.
     pub(super) fn skip<S: Store>(&mut self, from: &mut Buffer<S>) -> bool {
-        self.pass(self.data, from);
+        self.pass(self.data.saturating_add(self.held), from);
         self.data = 0;
+        self.held = 0;
         self.tail = b"";
         while !self.is_done() && !self.broken {
             let input = from.filled().get(self.at..).unwrap_or(b"");
@@ -275,7 +344,13 @@ impl Relay {
         }
     }
 
+    /// Stages what goes before so many body octets.
     fn stage_chunk<S: Store>(&mut self, octets: usize, staged: &mut Buffer<S>) -> Result<(), Full> {
+        if let Framing::Frames(wire) = self.framing {
+            return stage(staged, srun::PREFIX_MAX, |out| {
+                srun::request::data_prefix(wire, octets, out)
+            });
+        }
         if self.framing != Framing::Chunked {
             return Ok(());
         }
@@ -291,7 +366,8 @@ impl Relay {
         let Ok(Line::Field { name, value, .. }) = field::line(line) else {
             return Ok(());
         };
-        if !self.trailers || !forward::may_trail(name) {
+        let passes = self.trailers && self.framing == Framing::Chunked;
+        if !passes || !forward::may_trail(name) {
             return Ok(());
         }
         let before = self.chunks;
@@ -311,6 +387,7 @@ impl Relay {
             (Framing::Chunked, Chunks::None) => b"0\r\n\r\n",
             (Framing::Chunked, Chunks::Some) => b"\r\n0\r\n\r\n",
             (Framing::Chunked, Chunks::Trailers) => b"\r\n",
+            (Framing::Frames(wire), _) => srun::request::end(wire),
             _ => b"",
         }
     }

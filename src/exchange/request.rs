@@ -15,7 +15,6 @@ use super::Store;
 use super::NO_MEMORY;
 use crate::config::Log;
 use crate::http::body::Body;
-use crate::http::encode::Framing;
 use crate::http::forward;
 use crate::http::head;
 use crate::http::head::BodyLength;
@@ -92,11 +91,7 @@ impl Exchange {
     fn accept<S: Store>(&mut self, now: Instant, head: RequestHead, io: &mut Io<'_, S>) {
         self.remember(Some(&head), io);
         let body = Body::of_request(head.body);
-        let framing = match head.body {
-            BodyLength::None => Framing::None,
-            BodyLength::Length(octets) => Framing::Length(octets),
-            BodyLength::Chunked => Framing::Chunked,
-        };
+        let framing = upload::framing(head.body);
         self.upload = Relay::new(body, framing, head.len, true).with_trailers(&head.options);
         self.outcome.uploads = !body.is_done();
         self.expecting = head.expect_continue && !body.is_done();

@@ -4,6 +4,7 @@
 
 use super::buffers::grow;
 use super::buffers::stage;
+use super::framed;
 use super::limits;
 use super::relay::Broken;
 use super::relay::Progress;
@@ -29,6 +30,7 @@ use crate::http::head::ResponseHead;
 use crate::http::Method;
 use crate::http::Status;
 use crate::http::Version;
+use crate::http::Violation;
 use crate::lb::Verdict;
 use crate::time::Instant;
 
@@ -88,7 +90,8 @@ impl Exchange {
     /// 9110 section 9.2.2): only a FIN that was sent before anything of the request had arrived
     /// proves that it has not.
     fn may_replay<S: Store>(&self, eof: bool, io: &Io<'_, S>) -> bool {
-        let unanswered = io.buffers.response.is_empty() && self.interims == 0;
+        let silent = self.wire.is_none() || !self.frames.has_spoken();
+        let unanswered = io.buffers.response.is_empty() && self.interims == 0 && silent;
         let harmless = self
             .request
             .as_ref()
@@ -111,8 +114,7 @@ impl Exchange {
             self.gone_before_response(now, false, UNASKED, io);
             return Flow::Again;
         }
-        let response = &mut io.buffers.response;
-        match head::parse_response(response.filled(), &mut self.scan, &limits(io.settings)) {
+        match self.parse_response(io) {
             Ok(Parse::Complete(head)) if head.status.is_informational() => {
                 self.interim(now, head, io)
             }
@@ -122,19 +124,30 @@ impl Exchange {
                 }
             }
             Ok(Parse::Partial) => {
+                let response = &mut io.buffers.response;
                 if response.is_full() && !grow(response, io.settings.head_size) {
                     self.fail(now, NO_MEMORY, io);
                     return Flow::Again;
                 }
-                return Flow::Wait;
+                return self.resumes();
             }
-            Err(violation) => {
-                self.garbage = true;
-                let why = (Status::BAD_GATEWAY, violation.reason, Cause::Proxy);
-                self.fail(now, why, io);
-            }
+            Err(failure) => self.fail(now, failure, io),
         }
         Flow::Again
+    }
+
+    /// Parses a response head, which other wires than HTTP's have made text of first.
+    fn parse_response<S: Store>(
+        &mut self,
+        io: &mut Io<'_, S>,
+    ) -> Result<Parse<ResponseHead>, Failure> {
+        if let Some(wire) = self.wire {
+            if !self.unframe_head(wire, io)? {
+                return Ok(Parse::Partial);
+            }
+        }
+        let text = io.buffers.response.filled();
+        head::parse_response(text, &mut self.scan, &limits(io.settings)).map_err(refused)
     }
 
     /// Relays a 1xx response, which an HTTP/1.0 client would not understand (RFC 9110 section 15.2).
@@ -143,7 +156,8 @@ impl Exchange {
         self.interims = self.interims.saturating_add(1);
         self.scan = head::Scan::new();
         let switches = head.status == Status::SWITCHING_PROTOCOLS;
-        if self.interims > MAX_INTERIMS || (switches && !self.may_switch(&head, io)) {
+        let expected = self.interims <= MAX_INTERIMS && self.wire.is_none();
+        if !expected || (switches && !self.may_switch(&head, io)) {
             self.garbage = true;
             return self.fail(now, UNEXPECTED, io);
         }
@@ -191,9 +205,10 @@ impl Exchange {
         let framing = match (&body, self.client_version()) {
             (Body::None, _) => Framing::None,
             (Body::Length(octets), _) => Framing::Length(*octets),
-            (Body::Chunked(_) | Body::UntilClose, Version::Http11) => Framing::Chunked,
-            (Body::Chunked(_) | Body::UntilClose, Version::Http10) => Framing::Close,
+            (_, Version::Http11) => Framing::Chunked,
+            (_, Version::Http10) => Framing::Close,
         };
+        let body = self.wire.map_or(body, |wire| framed::body(wire, body));
         // A client that was not told to go on may send its body or not: nobody can tell.
         let persist = self.persist && framing != Framing::Close && !self.expecting;
         let wire = if persist {
@@ -260,7 +275,10 @@ impl Exchange {
             .pump(&mut buffers.response, &mut buffers.to_client);
         match progress {
             Ok(Progress::Done) => self.body_done(io),
-            Ok(Progress::Staged | Progress::Starved) => return Flow::Wait,
+            Ok(Progress::Staged | Progress::Starved) => {
+                self.upload.acknowledged(self.download.take_acks());
+                return self.resumes();
+            }
             Err(broken) => {
                 self.garbage |= matches!(broken, Broken::Framing(_));
                 self.blame(match broken {
@@ -276,11 +294,14 @@ impl Exchange {
     /// All of the answer is named: the backend connection is free, unless it gets the rest of the
     /// request yet.
     fn body_done<S: Store>(&mut self, io: &mut Io<'_, S>) {
-        let persist = matches!(self.upstream, Upstream::Up { persist: true, .. });
+        let closes = self.download.closes();
+        let persist = matches!(self.upstream, Upstream::Up { persist: true, .. }) && !closes;
+        // The end of an answer in frames is the end of the exchange, be the request taken or not.
+        let over = self.wire.is_some();
         // What the backend sent beyond the answer would be taken for a part of the next one.
         let clean = self.download.unread(&io.buffers.response) == 0;
         let uploaded = self.is_uploaded(io.buffers);
-        if uploaded || !persist || !clean || self.expecting {
+        if uploaded || !persist || !clean || self.expecting || over {
             self.drop_upstream(persist && clean && uploaded);
         }
         self.phase = Phase::Flush;
@@ -300,7 +321,12 @@ impl Exchange {
     }
 }
 
-type Failure = (Status, &'static str, Cause);
+/// What is to be said of a head that is none.
+pub(super) fn refused(violation: Violation) -> Failure {
+    (Status::BAD_GATEWAY, violation.reason, Cause::Proxy)
+}
+
+pub(super) type Failure = (Status, &'static str, Cause);
 
 const NO_ANSWER: Failure = (
     Status::BAD_GATEWAY,

@@ -165,6 +165,9 @@ impl Exchange {
             Waiting::ClientTakes
         } else if !self.sending {
             Waiting::BackendSends
+        } else if self.upload.is_held() && self.answered {
+            // It need not take any more of the request.
+            Waiting::BackendSends
         } else if !self.upload.is_idle() || !buffers.to_upstream.is_empty() {
             Waiting::BackendTakes
         } else if !self.upload.is_done() && !self.expecting {

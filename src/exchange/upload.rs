@@ -19,11 +19,14 @@ use crate::bytes::Full;
 use crate::config::Forwarding;
 use crate::http::body::Body;
 use crate::http::encode;
+use crate::http::encode::Framing;
 use crate::http::forward::Forward;
 use crate::http::forward::Treatment;
+use crate::http::head::BodyLength;
 use crate::http::head::RequestHead;
 use crate::http::head::Scan;
 use crate::http::Status;
+use crate::srun::Wire;
 use crate::time::Instant;
 
 impl Exchange {
@@ -45,8 +48,14 @@ impl Exchange {
         self.acked_before = io.upstream_acked;
         self.finished_first = false;
         io.buffers.response.clear();
-        if self.stage_request(io).is_err() {
-            return self.fail(now, NO_MEMORY, io);
+        let staged = match Wire::of(io.protocol) {
+            None => self.stage_request(io),
+            Some(wire) => self.stage_frames(wire, io),
+        };
+        if let Err(failure) = staged {
+            // A request that cannot be told to this backend: the connection is as good as before.
+            self.drop_upstream(failure.2 == Cause::Proxy);
+            return self.fail(now, failure, io);
         }
         self.sending = true;
         self.start_waiting(now, io);
@@ -55,11 +64,14 @@ impl Exchange {
 
     /// Stages the request's head for a backend connection that is up; the body follows it.
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn stage_request<S: Store>(&mut self, io: &mut Io<'_, S>) -> Result<(), Full> {
+    fn stage_request<S: Store>(&mut self, io: &mut Io<'_, S>) -> Result<(), Failure> {
+        self.wire = None;
         let Some(head) = &self.request else {
-            return Err(Full);
+            return Err(NO_MEMORY);
         };
-        self.upload.rewind(Body::of_request(head.body), head.len);
+        let framing = framing(head.body);
+        self.upload
+            .rewind(Body::of_request(head.body), framing, head.len);
         let forward = self.forward(head, io);
         let to_upstream = &mut io.buffers.to_upstream;
         to_upstream.clear();
@@ -67,10 +79,11 @@ impl Exchange {
         stage(to_upstream, encode::request_room(head, &forward), |out| {
             encode::request_head(head, bytes, &forward, out)
         })
+        .map_err(|Full| NO_MEMORY)
     }
 
     /// What the backend is told of the client, and what it is asked for.
-    fn forward<'a, S>(&self, head: &RequestHead, io: &Io<'a, S>) -> Forward<'a> {
+    pub(super) fn forward<'a, S>(&self, head: &RequestHead, io: &Io<'a, S>) -> Forward<'a> {
         let settings = io.settings;
         let client = io.client.ip();
         let trusted = settings.trusted_proxies.contains(client);
@@ -137,6 +150,15 @@ impl Exchange {
         Flow::Wait
     }
 
+    /// Whether to go on at once, with octets of the body that the backend lets go now.
+    pub(super) fn resumes(&self) -> Flow {
+        if self.sending && self.upload.may_go_on() {
+            Flow::Again
+        } else {
+            Flow::Wait
+        }
+    }
+
     /// The answer is out. Lets the backend have the rest of the request, and then lets go of it.
     pub(super) fn finish_upload<S: Store>(&mut self, io: &Io<'_, S>) -> Flow {
         let Upstream::Up { persist, .. } = self.upstream else {
@@ -166,6 +188,15 @@ impl Exchange {
         if let Upstream::Up { persist, .. } = &mut self.upstream {
             *persist = false;
         }
+    }
+}
+
+/// How a body that comes in this framing goes to an HTTP backend: in the same.
+pub(super) fn framing(body: BodyLength) -> Framing {
+    match body {
+        BodyLength::None => Framing::None,
+        BodyLength::Length(octets) => Framing::Length(octets),
+        BodyLength::Chunked => Framing::Chunked,
     }
 }
 

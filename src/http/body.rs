@@ -7,6 +7,7 @@ use super::chunk::Chunked;
 pub(crate) use super::chunk::MAX_TRAILERS;
 use super::head::BodyLength;
 use super::{Method, Status, Violation};
+use crate::srun::body::Frames;
 
 /// One message body on its way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,6 +20,8 @@ pub(crate) enum Body {
     Chunked(Chunked),
     /// It ends when the connection does (responses only).
     UntilClose,
+    /// Frames of HMUX or srun (responses only).
+    Frames(Frames),
 }
 
 /// What the next octets of the input are.
@@ -33,6 +36,10 @@ pub(crate) struct Step {
     pub(crate) trailer: usize,
     /// The message ends after these; what follows belongs to the next one.
     pub(crate) done: bool,
+    /// The sender closes the connection after it, as a frame said.
+    pub(crate) closes: bool,
+    /// How often a frame has acknowledged content that goes the other way.
+    pub(crate) acks: usize,
 }
 
 impl Body {
@@ -87,6 +94,7 @@ impl Body {
                 data: input.len(),
                 ..Step::default()
             },
+            Body::Frames(frames) => frames.next(input)?,
         };
         if step.done {
             *self = Body::None;
@@ -107,7 +115,9 @@ impl Body {
                 *self = Body::None;
                 Ok(())
             }
-            Body::Length(_) | Body::Chunked(_) => Err(Violation::bad("body cut short")),
+            Body::Length(_) | Body::Chunked(_) | Body::Frames(_) => {
+                Err(Violation::bad("body cut short"))
+            }
         }
     }
 }

@@ -18,11 +18,12 @@ use super::forward::{self, Forward};
 use super::head::{BodyLength, RequestHead, ResponseHead};
 use super::{list, Method, Status, Version};
 use crate::bytes::{Full, Writer};
+use crate::srun::Wire;
 use crate::time::UnixTime;
 use forwarded::Told;
 use named::{with_named, Named};
 
-/// How the body of a response is framed on its way to the client.
+/// How the body of a message is framed on its way out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Framing {
     /// There is none. A declared Content-Length is kept (HEAD, 304) where the status allows it.
@@ -33,6 +34,8 @@ pub(crate) enum Framing {
     Chunked,
     /// It ends with the connection.
     Close,
+    /// Frames of HMUX or srun (requests only).
+    Frames(Wire),
 }
 
 /// Whether the connection lasts after this message.
@@ -254,7 +257,7 @@ pub(crate) fn response_head(
                 put_number(CONTENT_LENGTH, length, out)?;
             }
             (Framing::Chunked, _) => out.put(CHUNKED)?,
-            (Framing::None | Framing::Close, _) => {}
+            (Framing::None | Framing::Close | Framing::Frames(_), _) => {}
         }
     }
     let persistence = persistence(delivery.persist, delivery.client);

@@ -22,6 +22,7 @@ use kernel::sync::atomic::Release;
 use kernel::sync::Arc;
 
 use crate::bytes::Writer;
+use crate::config::Protocol;
 use crate::rt::percpu::Counter;
 use crate::rt::percpu::PerCpu;
 use crate::rt::socket::State;
@@ -35,6 +36,7 @@ use crate::time::Instant;
 /// A server that requests go to, as long as it is configured in whatever way.
 pub(crate) struct Backend {
     addr: SocketAddr,
+    protocol: Protocol,
     /// `ADDRESS:PORT`, for requests that name no host.
     authority: KVec<u8>,
     /// Idle connections by CPU, the one used last on top.
@@ -67,7 +69,7 @@ pub(crate) struct Backend {
 
 impl Backend {
     /// A backend without connections. Process context.
-    pub(crate) fn new(addr: SocketAddr) -> Result<Arc<Self>> {
+    pub(crate) fn new(addr: SocketAddr, protocol: Protocol) -> Result<Arc<Self>> {
         let mut authority = KVec::from_elem(0, 64, GFP_KERNEL_ACCOUNT)?;
         let mut writer = Writer::new(&mut authority);
         write!(writer, "{addr}").map_err(|_| EINVAL)?;
@@ -75,6 +77,7 @@ impl Backend {
         authority.truncate(len);
         let backend = try_init!(Self {
             addr,
+            protocol,
             authority,
             idle: PerCpu::try_new(|_| new_spinlock_bh!(KVec::new()))?,
             retired: Atomic::new(false),
@@ -95,6 +98,10 @@ impl Backend {
 
     pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.protocol
     }
 
     /// `ADDRESS:PORT`.

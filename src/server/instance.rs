@@ -224,7 +224,7 @@ fn add(sruns: &mut KVec<Srun>) -> Result {
 /// A backend of its own.
 #[inline(never)] // Keeps its frame out of its caller's.
 fn srun(config: &config::Backend) -> Result<Srun> {
-    let backend = Backend::new(config.addr)?;
+    let backend = Backend::new(config.addr, config.protocol)?;
     let config = *config;
     Ok(Srun { config, backend })
 }

@@ -11,6 +11,7 @@ use kernel::sync::Arc;
 use super::Client;
 use super::Hop;
 use super::State;
+use crate::config::Protocol;
 use crate::exchange::Action;
 use crate::exchange::Buffers;
 use crate::exchange::Event;
@@ -409,6 +410,7 @@ fn io<'a>(
         id,
         fallback_host: link.map_or(b"", |link| link.owner().backend().authority()),
         stamp: link.map(|link| link.owner().backend().stamp()),
+        protocol: link.map_or(Protocol::Http, |link| link.owner().backend().protocol()),
         client_acked: socket.map_or(0, Attached::acked),
         upstream_acked: link.map_or(0, Attached::acked),
     }

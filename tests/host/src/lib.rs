@@ -34,15 +34,17 @@ mod pure {
     pub(crate) mod lb;
     pub(crate) mod log;
     pub(crate) mod slab;
+    pub(crate) mod srun;
     pub(crate) mod status;
     pub(crate) mod time;
 }
 
-use pure::{bytes, config, exchange, http, lb, log, slab, status, time};
+use pure::{bytes, config, exchange, http, lb, log, slab, srun, status, time};
 
 pub mod choosing;
 pub mod chunked_grammar;
 pub mod forward_grammar;
+pub mod frames_grammar;
 pub mod head_grammar;
 pub mod log_grammar;
 pub mod proc_grammar;

@@ -11,8 +11,8 @@ fn step(skip: usize, data: usize, done: bool) -> Step {
     Step {
         skip,
         data,
-        trailer: 0,
         done,
+        ..Step::default()
     }
 }
 

@@ -219,26 +219,6 @@ fn backend_refusals_of_options_say_why() {
 }
 
 #[test]
-fn what_does_nothing_yet_is_not_supported() {
-    let supported = |text: &[u8]| Backend::parse(text)?.require_supported();
-    for text in [
-        "1.2.3.4 80",
-        "::1 80 http weight=1 max=0 up",
-        "1.2.3.4 80 down",
-        "1.2.3.4 80 weight=2 max=7 route=tom1 backup drain",
-    ] {
-        assert_eq!(supported(text.as_bytes()), Ok(()), "for {text:?}");
-    }
-    assert_refused(
-        supported,
-        &[
-            ("::1 80 hmux", Unsupported, r#""hmux" is not supported yet"#),
-            ("::1 80 srun", Unsupported, r#""srun" is not supported yet"#),
-        ],
-    );
-}
-
-#[test]
 fn every_backend_reads_back_as_printed() {
     let mut random = Random(1);
     for _ in 0..20_000 {

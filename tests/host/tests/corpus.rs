@@ -7,7 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use crate::{
-    chunked_grammar, forward_grammar, head_grammar, log_grammar, proc_grammar, simulation,
+    chunked_grammar, forward_grammar, frames_grammar, head_grammar, log_grammar, proc_grammar,
+    simulation,
 };
 
 /// Runs every file of a corpus through `check`.
@@ -39,6 +40,7 @@ fn every_target_has_a_replay() {
             "chunked_grammar",
             "exchange",
             "forward_grammar",
+            "frames_grammar",
             "head_grammar",
             "log_grammar",
             "proc_grammar"
@@ -59,6 +61,11 @@ fn exchange() {
 #[test]
 fn forward_grammar() {
     replay("forward_grammar", forward_grammar::check);
+}
+
+#[test]
+fn frames_grammar() {
+    replay("frames_grammar", frames_grammar::check);
 }
 
 #[test]

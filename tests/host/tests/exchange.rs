@@ -4,6 +4,7 @@
 
 mod bench;
 mod conversations;
+mod framed;
 mod hops;
 mod retries;
 mod reviewed;

@@ -21,6 +21,7 @@ mod log;
 mod simulation;
 mod slab;
 mod split;
+mod srun;
 mod status;
 mod strict;
 mod time;

@@ -7,7 +7,7 @@ use super::client::{Plan, FALLBACK_HOST};
 use super::link::{Link, State};
 use super::memory::Memory;
 use super::world::World;
-use crate::config::Settings;
+use crate::config::{Protocol, Settings};
 use crate::exchange::{Action, Buffers, Event, Io, Outcome, Phase, Refusal};
 use crate::lb::Verdict;
 use crate::time::UnixTime;
@@ -411,6 +411,7 @@ fn io<'a>(
         name: b"",
         fallback_host: FALLBACK_HOST.as_bytes(),
         stamp: None,
+        protocol: Protocol::Http,
         id: 0x1000,
         client_acked,
         upstream_acked,

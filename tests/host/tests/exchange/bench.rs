@@ -2,7 +2,7 @@
 
 //! An exchange on a bench: its buffers, its clock, and hands that push octets in and pull them out.
 
-use crate::config::{Forwarding, Settings};
+use crate::config::{Forwarding, Protocol, Settings};
 use crate::exchange::{Action, Buffers, Event, Exchange, Io, Phase, Refusal};
 use crate::http::Status;
 use crate::lb::Verdict;
@@ -37,6 +37,8 @@ pub(super) struct Bench {
     answered: Vec<u8>,
     /// What the gateway calls itself.
     pub(super) name: &'static str,
+    /// What the backend speaks.
+    pub(super) protocol: Protocol,
     /// What the two ends have acknowledged.
     pub(super) client_acked: u64,
     pub(super) upstream_acked: u64,
@@ -48,6 +50,7 @@ fn io<'a>(
     settings: &'a Settings,
     name: &'a str,
     (client_acked, upstream_acked): (u64, u64),
+    protocol: Protocol,
 ) -> Io<'a, Memory> {
     Io {
         buffers,
@@ -57,6 +60,7 @@ fn io<'a>(
         name: name.as_bytes(),
         fallback_host: b"backend:1",
         stamp: None,
+        protocol,
         id: 0x1000,
         client_acked,
         upstream_acked,
@@ -86,6 +90,7 @@ impl Bench {
             requested: Vec::new(),
             answered: Vec::new(),
             name: "",
+            protocol: Protocol::Http,
             client_acked: 0,
             upstream_acked: 0,
         }
@@ -143,7 +148,13 @@ impl Bench {
 
     pub(super) fn handle(&mut self, event: Event) {
         let acked = (self.client_acked, self.upstream_acked);
-        let mut io = io(&mut self.buffers, &self.settings, self.name, acked);
+        let mut io = io(
+            &mut self.buffers,
+            &self.settings,
+            self.name,
+            acked,
+            self.protocol,
+        );
         self.exchange.handle(self.now, event, &mut io);
     }
 
@@ -210,16 +221,23 @@ impl Bench {
         let taken = most.min(parts.len());
         self.requested.extend(&parts[..taken]);
         let acked = (self.client_acked, self.upstream_acked);
-        let mut io = io(&mut self.buffers, &self.settings, self.name, acked);
+        let mut io = io(
+            &mut self.buffers,
+            &self.settings,
+            self.name,
+            acked,
+            self.protocol,
+        );
         self.exchange.upstream_took(self.now, taken, &mut io);
         taken
     }
 
-    /// Octets come from the client, as far as they are wanted.
-    pub(super) fn client(&mut self, mut octets: &[u8]) {
+    /// Octets come from the client, as far as they are wanted. Returns how many did.
+    pub(super) fn client(&mut self, mut octets: &[u8]) -> usize {
+        let all = octets.len();
         while self.exchange.reads_client() && !octets.is_empty() {
             let Some(room) = self.exchange.client_room(&mut self.buffers) else {
-                return;
+                break;
             };
             let some = room.len().min(octets.len());
             assert!(some > 0, "no room in {:?}", self.exchange.phase());
@@ -228,6 +246,7 @@ impl Bench {
             octets = &octets[some..];
             self.handle(Event::ClientData);
         }
+        all - octets.len()
     }
 
     /// Octets come from the backend, which has acknowledged something of the request. The client
@@ -261,7 +280,13 @@ impl Bench {
     /// The status of the gateway that was asked for, or no memory for it.
     pub(super) fn report(&mut self, content_type: &str, body: Option<&[u8]>) {
         let acked = (self.client_acked, self.upstream_acked);
-        let mut io = io(&mut self.buffers, &self.settings, self.name, acked);
+        let mut io = io(
+            &mut self.buffers,
+            &self.settings,
+            self.name,
+            acked,
+            self.protocol,
+        );
         self.exchange.answer(self.now, content_type, body, &mut io);
     }
 
@@ -272,7 +297,13 @@ impl Bench {
         self.answered.extend(&parts[..taken]);
         self.client_acked += taken as u64;
         let acked = (self.client_acked, self.upstream_acked);
-        let mut io = io(&mut self.buffers, &self.settings, self.name, acked);
+        let mut io = io(
+            &mut self.buffers,
+            &self.settings,
+            self.name,
+            acked,
+            self.protocol,
+        );
         self.exchange.client_took(self.now, taken, &mut io);
         taken
     }
