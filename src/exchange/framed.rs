@@ -20,7 +20,6 @@ use crate::http::forward::Forward;
 use crate::http::forward::Treatment;
 use crate::http::head::RequestHead;
 use crate::http::Status;
-use crate::http::Version;
 use crate::srun::body::Frames;
 use crate::srun::request;
 use crate::srun::request::Request;

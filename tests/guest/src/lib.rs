@@ -6,6 +6,8 @@
 pub mod conn;
 /// Just enough HTTP/1.
 pub mod http;
+/// A backend that speaks HMUX or srun.
+pub mod jvm;
 /// Load: many requests, each answer checked.
 pub mod load;
 /// The test backend.

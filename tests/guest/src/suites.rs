@@ -6,6 +6,7 @@ mod clients;
 mod faults;
 mod fields;
 mod forwarding;
+mod hmux;
 mod inject;
 mod limits;
 mod listening;
@@ -42,6 +43,7 @@ pub const ALL: &[&[Test]] = &[
     forwarding::TESTS,
     faults::TESTS,
     replay::TESTS,
+    hmux::TESTS,
     clients::TESTS,
     status::TESTS,
     timeouts::TESTS,
