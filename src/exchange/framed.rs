@@ -17,7 +17,6 @@ use crate::http::body::Body;
 use crate::http::encode;
 use crate::http::encode::Framing;
 use crate::http::forward::Forward;
-use crate::http::forward::Treatment;
 use crate::http::head::RequestHead;
 use crate::http::Status;
 use crate::srun::body::Frames;
@@ -80,7 +79,7 @@ impl Exchange {
         Ok(Request {
             client: forward.client,
             client_port: forward.client_port,
-            may_be_secure: forward.x_proto == Treatment::Append,
+            may_be_secure: io.settings.trusted_proxies.contains(forward.client),
             body: head.body,
         })
     }

@@ -23,8 +23,7 @@ pub(crate) struct Request {
     pub(crate) client: IpAddr,
     /// The client's port.
     pub(crate) client_port: u16,
-    /// It came over TLS, say those who may know. Otherwise what the text says of that is not
-    /// believed.
+    /// Whether the text is believed if it says that the request came over TLS.
     pub(crate) may_be_secure: bool,
     /// The content that follows.
     pub(crate) body: BodyLength,
@@ -107,7 +106,7 @@ fn cut(text: &[u8], octet: u8) -> (&[u8], &[u8]) {
     (front, back.get(1..).unwrap_or(&[]))
 }
 
-/// Whether the one line of X-Forwarded-Proto that was written says so.
+/// Whether X-Forwarded-Proto says that the client has used TLS.
 fn is_secure(lines: &[u8]) -> bool {
     let mut schemes = field::values(lines, Name::XForwardedProto);
     schemes.any(|scheme| bytes::eq_ignore_case(scheme, b"https"))
