@@ -26,13 +26,13 @@ tests![
 ];
 
 /// A gateway, and a backend of one kind.
-struct Stage {
-    gateway: Gateway,
+struct Stage<'a> {
+    gateway: &'a Gateway,
     jvm: Jvm,
     origin: Origin,
 }
 
-impl Stage {
+impl Stage<'_> {
     fn client(&self) -> Result<Conn, crate::conn::Fault> {
         Conn::open(self.gateway.addr())
     }
@@ -44,19 +44,18 @@ impl Stage {
 }
 
 /// Runs a test with every kind of backend.
-fn each(test: fn(&Stage) -> Outcome) -> Outcome {
-    Gateway::load(PORT)?.unload()?;
+fn each(test: fn(&Stage<'_>) -> Outcome) -> Outcome {
+    let gateway = Gateway::load(PORT)?;
     for wire in [Wire::Hmux, Wire::Srun] {
         for manners in [Manners::New, Manners::Old] {
             let origin = Origin::start()?;
             let jvm = Jvm::start(wire, manners, origin.addr())?;
-            let gateway = Gateway::load(PORT)?;
             let (addr, name) = (jvm.addr(), wire.name());
             let line = format!("{} {} {name}", addr.ip(), addr.port());
             gateway::write("srun-0", &line)?;
             same!(gateway::read("srun-0")?, line, "srun-0");
             let stage = Stage {
-                gateway,
+                gateway: &gateway,
                 jvm,
                 origin,
             };
@@ -68,7 +67,6 @@ fn each(test: fn(&Stage) -> Outcome) -> Outcome {
                 [""; 0],
                 "the origin's complaints"
             );
-            stage.gateway.unload()?;
         }
     }
     Ok(())
@@ -301,6 +299,7 @@ fn an_upgrade_is_not_possible() -> Outcome {
 
 fn who_asks_is_told() -> Outcome {
     each(|stage| {
+        stage.gateway.set("trusted-proxies", "none")?;
         let mut client = stage.client()?;
         let port = client.stream().local_addr()?.port().to_string();
         let ask = b"GET /echo-head?a=b HTTP/1.1\r\nHost: www.example.org:8081\r\nCookie: c=d\r\n\

@@ -146,8 +146,6 @@ fn srun_bad_values() -> Outcome {
 fn srun_not_supported_yet() -> Outcome {
     Gateway::load(PORT)?;
     for text in [
-        "10.0.0.1 80 hmux",
-        "10.0.0.1 80 srun",
         "10.0.0.1 80 drain",
         "10.0.0.1 80 backup",
     ] {
