@@ -33,7 +33,7 @@ impl Exchange {
         wire: Wire,
         io: &mut Io<'_, S>,
     ) -> Result<(), Failure> {
-        let Some(head) = self.request else {
+        let Some(head) = &self.request else {
             return Err(NO_MEMORY);
         };
         if head.upgrade {
@@ -44,7 +44,7 @@ impl Exchange {
         self.upload
             .rewind(Body::of_request(head.body), Framing::Frames(wire), head.len);
         io.buffers.to_upstream.clear();
-        let request = self.stage_text(&head, io).map_err(|Full| NO_MEMORY)?;
+        let request = self.stage_text(head, io).map_err(|Full| NO_MEMORY)?;
         let text = io.buffers.response.filled();
         let room = request::room(text).ok_or(TOO_LARGE)?;
         let staged = stage(&mut io.buffers.to_upstream, room, |out| {
@@ -60,6 +60,7 @@ impl Exchange {
     }
 
     /// Writes the head that an HTTP backend would get where the response will come to.
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn stage_text<S: Store>(
         &self,
         head: &RequestHead,

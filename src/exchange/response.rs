@@ -137,6 +137,7 @@ impl Exchange {
     }
 
     /// Parses a response head, which other wires than HTTP's have made text of first.
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn parse_response<S: Store>(
         &mut self,
         io: &mut Io<'_, S>,
