@@ -306,6 +306,10 @@ fn take(
             return Err(bad("an empty data frame"));
         }
         count += 1;
+        // Before the origin can answer: a Resin reads and writes in one thread.
+        if shared.wire == Wire::Srun && (count > 1 || shared.manners == Manners::New) {
+            acknowledge(out, shared)?;
+        }
         let _ = match chunked {
             true => {
                 let size = format!("{:x}\r\n", payload.len());
@@ -313,9 +317,6 @@ fn take(
             }
             false => origin.write_all(&payload),
         };
-        if shared.wire == Wire::Srun && (count > 1 || shared.manners == Manners::New) {
-            acknowledge(out, shared)?;
-        }
         payload = loop {
             match frames.next()? {
                 Some((b'D', payload)) => break payload,

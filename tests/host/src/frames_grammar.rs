@@ -200,7 +200,8 @@ fn decode_plainly(wire: Wire, declared: Option<u64>, octets: &[u8]) -> Seen {
                     }
                     let lower = String::from_utf8_lossy(&name).to_lowercase();
                     let is_hop = HOPS.contains(&lower.as_str());
-                    if !name.is_empty() && !is_hop && !(unmodified && lower == "content-length") {
+                    let is_false = unmodified && lower == "content-length";
+                    if !(name.is_empty() || is_hop || is_false) {
                         text.extend([&name, &b": "[..], payload, b"\r\n"].concat());
                     }
                 }
