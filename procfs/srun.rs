@@ -140,7 +140,8 @@ struct Srun {
 impl Srun {
     #[inline(never)]
     fn set(&self, text: &[u8]) -> Result<(), Failure> {
-        let backend = Backend::parse(text)?;
+        let mut backend = Backend::default();
+        backend.read(text)?;
         Ok(self.put(&backend)?)
     }
 

@@ -145,10 +145,7 @@ fn srun_bad_values() -> Outcome {
 
 fn srun_not_supported_yet() -> Outcome {
     Gateway::load(PORT)?;
-    for text in [
-        "10.0.0.1 80 drain",
-        "10.0.0.1 80 backup",
-    ] {
+    for text in ["10.0.0.1 80 drain", "10.0.0.1 80 backup"] {
         let before = gateway::read("srun-0")?;
         match gateway::try_write("srun-0", text) {
             // Once it is supported, it has to be kept and shown.
