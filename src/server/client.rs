@@ -9,7 +9,7 @@
 //! # Locking
 //!
 //! `state` is held for a step. Under it are taken, one at a time: the lock of one of the two
-//! sockets, the idle stack of a backend, an upstream's waiter, the engine's leaf locks. The
+//! sockets, the idle stack of a backend, an upstream's waiter, the balancer, the engine's leaf locks. The
 //! sockets' callbacks, which run under a socket's lock, do not take it: they queue the work item.
 //!
 //! # References
