@@ -372,8 +372,8 @@ impl State {
                     .engine
                     .stats()
                     .add(Count::ClientReceived, octets as u64);
-                // Since the request before, others may have come into force.
-                if self.buffers.request.is_empty() {
+                // Since the request before, another may have come into force.
+                if self.exchange.is_at_rest() {
                     self.config = client.engine.config();
                 }
                 self.buffers.request.advance(octets);

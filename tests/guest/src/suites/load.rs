@@ -64,7 +64,11 @@ fn a_connection_per_request() -> Outcome {
 }
 
 fn two_thousand_idle_connections() -> Outcome {
-    let bed = Bed::with(&[("header-timeout", "1h"), ("keepalive-timeout", "1h")])?;
+    let bed = Bed::with(&[
+        ("header-timeout", "1h"),
+        ("keepalive-timeout", "1h"),
+        ("response-timeout", "1h"),
+    ])?;
     let count = 2000;
     let mut idle = Vec::new();
     for number in 0..count {
