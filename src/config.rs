@@ -16,6 +16,7 @@ mod choice;
 mod networks;
 mod refusal;
 mod settings;
+mod statuses;
 mod text;
 
 #[allow(unused_imports)] // Named for the tests and the glue, not all of them in every build.
@@ -25,6 +26,7 @@ pub(crate) use self::{
     networks::Networks,
     refusal::{Kind, Refusal},
     settings::{Settings, DEFAULTS},
+    statuses::Statuses,
     text::Text, //
 };
 

@@ -562,7 +562,7 @@ impl Exchange {
 }
 
 /// The limits of heads, from the settings.
-fn limits(settings: &Settings) -> Limits {
+pub(crate) fn limits(settings: &Settings) -> Limits {
     Limits {
         head: settings.head_size,
         fields: settings.header_fields,

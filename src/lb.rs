@@ -22,6 +22,7 @@ pub(crate) use cluster::Member;
 pub(crate) use cluster::Ticket;
 pub(crate) use cluster::View;
 pub(crate) use health::Condition;
+pub(crate) use health::Probed;
 pub(crate) use health::Rules;
 pub(crate) use health::Verdict;
 pub(crate) use health::Why;

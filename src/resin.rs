@@ -16,6 +16,7 @@ mod http;
 #[expect(dead_code, reason = "some of it is for what comes next")]
 mod lb;
 mod log;
+mod probe;
 #[expect(dead_code, reason = "some of it is for the cache")]
 mod slab;
 mod srun;

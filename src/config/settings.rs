@@ -26,6 +26,7 @@ use super::{
     },
     networks::Networks,
     refusal::Refusal,
+    statuses::Statuses,
     text::{
         Alphabet,
         Text, //
@@ -154,6 +155,14 @@ settings! {
     /// A backend whose exchanges all stand still for so long has a pause, and gets no new sessions;
     /// 0: that is never so.
     pause_time: Duration = "pause-time", secs(2), time(Duration::ZERO, secs(3600));
+    /// Each backend is asked that often how it is; 0: never.
+    health_interval: Duration = "health-interval", Duration::ZERO, time(Duration::ZERO, secs(3600));
+    /// A backend has this long to answer that.
+    health_timeout: Duration = "health-timeout", secs(5), time(millis(100), secs(3600));
+    /// What it is asked for; empty: it is enough that it accepts a connection.
+    health_path: Text<96> = "health-path", Text::EMPTY, Alphabet::Path;
+    /// The statuses that say that it is well.
+    health_status: Statuses = "health-status", Statuses::FINE, ();
 
     /// Who may see `/caucho-status`.
     status_allow: Networks = "status-allow", Networks::NONE, ();

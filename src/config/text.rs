@@ -88,6 +88,8 @@ pub(super) enum Alphabet {
     Token,
     /// What can be seen, in ASCII.
     Visible,
+    /// The path of a URI, and perhaps a query.
+    Path,
     /// Anything that can be read, in UTF-8.
     Readable,
 }
@@ -97,6 +99,10 @@ impl Alphabet {
         match self {
             Self::Token => text.is_empty() || bytes::is_token(text),
             Self::Visible => text.iter().all(u8::is_ascii_graphic),
+            Self::Path => {
+                let rest = text.strip_prefix(b"/");
+                text.is_empty() || rest.is_some_and(|rest| rest.iter().all(is_in_path))
+            }
             Self::Readable => {
                 core::str::from_utf8(text).is_ok_and(|text| !text.contains(char::is_control))
             }
@@ -107,6 +113,7 @@ impl Alphabet {
         match self {
             Self::Token => "{} is not a token: write letters, digits and marks such as - . _",
             Self::Visible => "{} has a blank in it, or something else than ASCII",
+            Self::Path => "{} is not a path: it begins with / and has no blank and no # in it",
             Self::Readable => "{} has a control character, or is not UTF-8",
         }
     }
@@ -116,9 +123,14 @@ impl Alphabet {
     fn too_long(self) -> &'static str {
         match self {
             Self::Token | Self::Visible => "{} is too long: write up to 32 octets",
+            Self::Path => "{} is too long: write up to 96 octets",
             Self::Readable => "{} is too long: write up to 160 octets",
         }
     }
+}
+
+fn is_in_path(octet: &u8) -> bool {
+    octet.is_ascii_graphic() && *octet != b'#'
 }
 
 impl<const N: usize> Value for Text<N> {

@@ -77,6 +77,17 @@ pub(crate) enum Why {
     Probes,
 }
 
+/// What a probe says of a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Probed {
+    /// It answered as it should.
+    Good,
+    /// It answered otherwise, or no connection could be made.
+    Bad,
+    /// It accepted the connection, and did not answer in time.
+    Silent,
+}
+
 /// What an exchange says of its backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -235,14 +246,20 @@ impl Health {
     }
 
     /// A probe has come back.
-    pub(super) fn probed(&mut self, now: Instant, good: bool, rules: &Rules) {
-        if good {
-            self.probes = 0;
-            return self.good(now, rules);
-        }
-        self.probes = self.probes.saturating_add(1);
-        if self.probes >= PROBES || self.condition == Condition::Failed {
-            self.fail(now, Why::Probes);
+    pub(super) fn probed(&mut self, now: Instant, probed: Probed, rules: &Rules) {
+        match probed {
+            Probed::Good => {
+                self.probes = 0;
+                self.good(now, rules);
+            }
+            // It is known to be silent now, and keeps its sessions.
+            Probed::Silent if self.condition == Condition::Paused => {}
+            Probed::Bad | Probed::Silent => {
+                self.probes = self.probes.saturating_add(1);
+                if self.probes >= PROBES || self.has_failed() {
+                    self.fail(now, Why::Probes);
+                }
+            }
         }
     }
 

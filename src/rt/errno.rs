@@ -37,5 +37,7 @@ pub(crate) const EADDRNOTAVAIL: Errno = Errno(bindings::EADDRNOTAVAIL);
 pub(crate) const EAFNOSUPPORT: Errno = Errno(bindings::EAFNOSUPPORT);
 /// Connection ended before it was accepted.
 pub(crate) const ECONNABORTED: Errno = Errno(bindings::ECONNABORTED);
+/// The end of the namespace has begun.
+pub(crate) const ESHUTDOWN: Errno = Errno(bindings::ESHUTDOWN);
 /// No buffer space available.
 pub(crate) const ENOBUFS: Errno = Errno(bindings::ENOBUFS);

@@ -4,6 +4,7 @@
 //!
 //! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h)
 
+use super::errno::ESHUTDOWN;
 use crate::sys::bindings;
 use core::{
     marker::PhantomData,
@@ -59,7 +60,7 @@ impl Net {
             // INVARIANT: The reference that was just taken.
             Ok(HeldNet(*self))
         } else {
-            Err(Error::from_errno(-(bindings::ESHUTDOWN as c_int)))
+            Err(ESHUTDOWN.into())
         }
     }
 }

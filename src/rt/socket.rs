@@ -161,7 +161,6 @@ impl Socket {
     }
 
     /// Our own address, likewise. `None` if there is none yet.
-    #[expect(dead_code, reason = "for the forwarding fields")]
     pub(crate) fn local(&self) -> Option<SocketAddr> {
         self.name(false)
     }

@@ -51,6 +51,9 @@ pub(crate) struct Backend {
     pub(crate) failures: Counter,
     /// Connections begun.
     pub(crate) connects: Counter,
+    /// Times that it was asked how it is, and those of them in which it did not say that it is well.
+    pub(crate) probes: Counter,
+    pub(crate) probe_failures: Counter,
     /// Exchanges that used a kept connection.
     pub(crate) reuses: Counter,
     /// Octets sent to it.
@@ -86,6 +89,8 @@ impl Backend {
             failures: Counter::new()?,
             connects: Counter::new()?,
             reuses: Counter::new()?,
+            probes: Counter::new()?,
+            probe_failures: Counter::new()?,
             sent: Counter::new()?,
             received: Counter::new()?,
             connecting: Timing::new()?,

@@ -26,6 +26,7 @@ use crate::lb::Homes;
 use crate::lb::Line;
 use crate::lb::Mask;
 use crate::lb::Member;
+use crate::lb::Probed;
 use crate::lb::Ring;
 use crate::lb::Rules;
 use crate::lb::Session;
@@ -225,6 +226,18 @@ impl Balancer {
         grant
     }
 
+    /// A probe of a backend has come back. [`Self::next_grant`] is to be called after it. Any context.
+    pub(crate) fn probed(&self, now: Instant, backend: &Arc<Backend>, probed: Probed) {
+        let mut state = self.state.lock();
+        let sruns = &state.plan.sruns;
+        let slot = sruns
+            .iter()
+            .position(|srun| Arc::ptr_eq(&srun.backend, backend));
+        if let Some(slot) = slot {
+            state.cluster.probed(now, slot, probed);
+        }
+    }
+
     /// Time has passed. Process context.
     pub(crate) fn tick(&self, now: Instant) {
         self.state.lock().look_at_time(now);
@@ -353,7 +366,7 @@ fn rules(settings: &Settings) -> Rules {
         warmup: settings.warmup_time,
         errors: settings.error_limit,
         pause: settings.pause_time,
-        probes: false,
+        probes: !settings.health_interval.is_zero(),
     }
 }
 

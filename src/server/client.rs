@@ -39,8 +39,6 @@ use crate::exchange::Exchange;
 use crate::exchange::Refusal;
 use crate::lb::Ticket;
 use crate::rt::clock;
-use crate::rt::errno::EADDRNOTAVAIL;
-use crate::rt::errno::ENOBUFS;
 use crate::rt::socket;
 use crate::rt::socket::Attached;
 use crate::rt::socket::Events;
@@ -54,6 +52,7 @@ use crate::server::memory;
 use crate::server::memory::Account;
 use crate::server::memory::Charge;
 use crate::server::memory::Memory;
+use crate::server::upstream::is_our_fault;
 use crate::server::upstream::Link;
 use crate::server::upstream::Upstream;
 use crate::server::Engine;
@@ -295,10 +294,7 @@ impl Client {
                 self.engine.stats().count(Count::ConnectFailures);
                 backend.failures.add(1);
                 backend.active.sub(1);
-                // Not the backend's fault.
-                let memory =
-                    error == ENOMEM || error == ENOBUFS || error == EADDRNOTAVAIL || error == EPERM;
-                let why = if memory {
+                let why = if is_our_fault(error) {
                     Refusal::NoMemory
                 } else {
                     Refusal::Unreachable

@@ -4,8 +4,8 @@
 //!
 //! # Locking
 //!
-//! `config`, `listener`, `sweep` and each CPU's `clients` are leaf locks. The configuration is never changed in place:
-//! readers take a reference to it, writers (serialised by [`Instance`](super::Instance)) put a new
+//! `config`, `listener`, `sweep`, `prober` and each CPU's `clients` are leaf locks. The configuration
+//! is never changed in place: readers take a reference to it, writers (serialised by [`Instance`](super::Instance)) put a new
 //! one in its place.
 //!
 //! # Stopping
@@ -51,6 +51,7 @@ use crate::server::listener::Listener;
 use crate::server::log;
 use crate::server::log::Log;
 use crate::server::memory::Account;
+use crate::server::prober::Prober;
 use crate::server::stats::Stats;
 use crate::server::sweep::Sweep;
 use crate::status::Count;
@@ -133,6 +134,8 @@ pub(crate) struct Engine {
     listener: SpinLockBh<Option<Arc<Listener>>>,
     #[pin]
     sweep: SpinLockBh<Option<Arc<Sweep>>>,
+    #[pin]
+    prober: SpinLockBh<Option<Arc<Prober>>>,
     log: Arc<Log>,
     /// Nothing above refers to works any more when this is drained and destroyed.
     queue: Queue,
@@ -162,6 +165,7 @@ impl Engine {
                 used: Atomic::new(false),
                 listener <- new_spinlock_bh!(None),
                 sweep <- new_spinlock_bh!(None),
+                prober <- new_spinlock_bh!(None),
                 log,
                 queue,
             }),
@@ -169,6 +173,8 @@ impl Engine {
         )?;
         let sweep = Sweep::new(engine.clone())?;
         *engine.sweep.lock() = Some(sweep);
+        let prober = Prober::new(engine.clone())?;
+        *engine.prober.lock() = Some(prober);
         Ok(engine)
     }
 
@@ -291,6 +297,11 @@ impl Engine {
         }
     }
 
+    /// Who asks the backends how they are; none at the end.
+    pub(crate) fn prober(&self) -> Option<Arc<Prober>> {
+        self.prober.lock().clone()
+    }
+
     /// A number for a new client.
     pub(crate) fn number(&self) -> u64 {
         self.next.fetch_add(NUMBERS, Relaxed)
@@ -358,6 +369,10 @@ impl Engine {
         let sweep = self.sweep.lock().take();
         if let Some(sweep) = sweep {
             sweep.cancel();
+        }
+        let prober = self.prober.lock().take();
+        if let Some(prober) = prober {
+            prober.stop();
         }
         // The last accepted connections are among the clients after this.
         self.queue.flush();

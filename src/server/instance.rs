@@ -146,6 +146,8 @@ impl Instance {
         balancer.configure(now, plan, &config.settings);
         self.engine.set_config(config);
         self.engine.hand_out(now);
+        // Clients at rest are to hear of it, and backends perhaps to be asked how they are.
+        self.engine.sweep_soon();
         Ok(())
     }
 

@@ -17,6 +17,7 @@ pub(crate) mod instance;
 pub(crate) mod listener;
 pub(crate) mod log;
 pub(crate) mod memory;
+pub(crate) mod prober;
 pub(crate) mod stats;
 pub(crate) mod status;
 pub(crate) mod sweep;

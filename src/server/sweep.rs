@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The coarse timer: wakes clients whose time is up, and closes backend connections that have been
-//! idle for too long. It runs only while there are any.
+//! The coarse timer: wakes clients whose time is up, closes backend connections that have been idle
+//! for too long, and has backends asked how they are. It runs only while there is anything of that.
 
 use kernel::prelude::*;
 use kernel::sync::Arc;
@@ -74,6 +74,8 @@ impl Sweep {
         }
         self.engine.balancer().tick(now);
         self.engine.hand_out(now);
+        let prober = self.engine.prober();
+        left |= prober.is_some_and(|prober| prober.look());
         let listener = self.engine.listener();
         left | listener.is_some_and(|listener| listener.sweep())
     }

@@ -14,6 +14,9 @@ use kernel::sync::Arc;
 use kernel::sync::ArcBorrow;
 
 use crate::rt::clock;
+use crate::rt::errno::EADDRNOTAVAIL;
+use crate::rt::errno::ENOBUFS;
+use crate::rt::errno::ESHUTDOWN;
 use crate::rt::socket::Attached;
 use crate::rt::socket::Event;
 use crate::rt::socket::Events;
@@ -29,6 +32,15 @@ use crate::time::Instant;
 
 /// A backend connection as it is passed about: dropping it closes it (process context).
 pub(crate) type Link = Attached<Upstream>;
+
+/// Whether a connection could not be begun for a reason that says nothing of the backend.
+pub(crate) fn is_our_fault(error: Error) -> bool {
+    error == ENOMEM
+        || error == ENOBUFS
+        || error == EADDRNOTAVAIL
+        || error == EPERM
+        || error == ESHUTDOWN
+}
 
 /// What a backend connection's events go to.
 #[pin_data]

@@ -11,6 +11,7 @@ use crate::bytes;
 use crate::bytes::Full;
 use crate::bytes::Writer;
 use crate::http::field::Name;
+use crate::http::Status;
 use crate::http::Violation;
 
 /// How far the frames were read that may be a head.
@@ -170,6 +171,19 @@ pub(crate) fn text(wire: Wire, frames: &[u8], out: &mut Writer<'_>) -> Result<()
         }
     }
     out.put(b"\r\n")
+}
+
+/// The status that a head has, the frames of which a [`Scan`] has read; none if it is not one.
+pub(crate) fn code(wire: Wire, frames: &[u8]) -> Option<Status> {
+    let mut rest = frames;
+    loop {
+        let (kind, payload, after) = whole_frame(wire, rest)?;
+        rest = after;
+        if kind == Kind::Status {
+            let digits = status(wire, payload).get(..3)?;
+            return Status::new(u16::try_from(bytes::parse_decimal(digits)?).ok()?);
+        }
+    }
 }
 
 /// Code and reason. srun has a version before them, which says nothing.

@@ -6,6 +6,7 @@ use super::Cluster;
 use super::Slot;
 use super::Ticket;
 use crate::lb::slots;
+use crate::lb::Probed;
 use crate::lb::Verdict;
 use crate::time::Duration;
 use crate::time::Instant;
@@ -72,10 +73,10 @@ impl Cluster {
     }
 
     /// A probe of backend `slot` has come back.
-    pub(crate) fn probed(&mut self, now: Instant, slot: usize, good: bool) {
+    pub(crate) fn probed(&mut self, now: Instant, slot: usize, probed: Probed) {
         let rules = self.rules;
         if let Some(entry) = self.slots.get_mut(slot) {
-            entry.health.probed(now, good, &rules);
+            entry.health.probed(now, probed, &rules);
         }
         self.review(now, slot);
     }

@@ -155,6 +155,11 @@ impl<T: Events> Attached<T> {
         to_result(errno)
     }
 
+    /// Our own address. `None` before connecting. Any context.
+    pub(crate) fn local(&self) -> Option<SocketAddr> {
+        self.socket.local()
+    }
+
     /// Reads into `buf` what has been received, as much as fits.
     ///
     /// What was received before a reset can still be read; then the reset's error comes once, and

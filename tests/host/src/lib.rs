@@ -33,13 +33,14 @@ mod pure {
     pub(crate) mod http;
     pub(crate) mod lb;
     pub(crate) mod log;
+    pub(crate) mod probe;
     pub(crate) mod slab;
     pub(crate) mod srun;
     pub(crate) mod status;
     pub(crate) mod time;
 }
 
-use pure::{bytes, config, exchange, http, lb, log, slab, srun, status, time};
+use pure::{bytes, config, exchange, http, lb, log, probe, slab, srun, status, time};
 
 pub mod choosing;
 pub mod chunked_grammar;

@@ -18,6 +18,7 @@ mod head;
 mod lb;
 mod list;
 mod log;
+mod probe;
 mod simulation;
 mod slab;
 mod split;

@@ -48,6 +48,10 @@ recover-time 15s
 warmup-time 1m
 error-limit 20
 pause-time 2s
+health-interval 0s
+health-timeout 5s
+health-path
+health-status 200-399
 status-allow none
 log combined
 page-400
@@ -186,7 +190,7 @@ fn settings_bounds_are_exact() {
     let mut numbers = 0;
     for line in DEFAULTS.lines() {
         let (name, value) = line.split_once(' ').unwrap_or((line, ""));
-        if !value.starts_with(|first: char| first.is_ascii_digit()) {
+        if !value.starts_with(|first: char| first.is_ascii_digit()) || value.contains('-') {
             continue;
         }
         numbers += 1;
@@ -215,7 +219,7 @@ fn settings_bounds_are_exact() {
             );
         }
     }
-    assert_eq!(numbers, 28);
+    assert_eq!(numbers, 30);
 }
 
 /// A value one step under a printed one; nothing is under zero.
@@ -293,6 +297,73 @@ fn texts_go_to_the_end_of_the_line() {
     assert_eq!(shorter.page(503), b"Soon");
     let none = applied(&shorter, b"page-503\nvia").expect("no texts");
     assert_eq!(none, Settings::default());
+}
+
+#[test]
+fn statuses_are_one_or_a_range() {
+    let apply = |text: &[u8]| applied(&Settings::default(), text);
+    for (text, printed, least, most) in [
+        ("200", "200", 200, 200),
+        ("204-204", "204", 204, 204),
+        ("200-599", "200-599", 200, 599),
+    ] {
+        let settings = apply(format!("health-status {text}").as_bytes()).expect(text);
+        assert_eq!(line(&settings, "health-status"), printed);
+        let within: Vec<_> = (0..=999)
+            .filter(|code| settings.health_status.contains(*code))
+            .collect();
+        assert_eq!(within, (least..=most).collect::<Vec<u16>>());
+    }
+    assert_refused(
+        apply,
+        &[
+            (
+                "health-status",
+                Invalid,
+                "line 1: health-status: a value is missing",
+            ),
+            (
+                "health-status 200-",
+                Invalid,
+                r#"line 1: health-status: "" is not a number"#,
+            ),
+            (
+                "health-status 200-100-300",
+                Invalid,
+                r#"line 1: health-status: "100-300" is not a number"#,
+            ),
+            (
+                "health-status 199",
+                Range,
+                r#"line 1: health-status: "199" is out of range: write 200 to 599"#,
+            ),
+            (
+                "health-status 300-299",
+                Invalid,
+                r#"line 1: health-status: "300-299" ends before it begins"#,
+            ),
+            (
+                "health-path well",
+                Invalid,
+                "line 1: health-path: \"well\" is not a path: \
+                 it begins with / and has no blank and no # in it",
+            ),
+            (
+                &format!("health-path /{}", "x".repeat(96)),
+                Range,
+                &format!(
+                    r#"line 1: health-path: "/{}..." is too long: write up to 96 octets"#,
+                    "x".repeat(39)
+                ),
+            ),
+            (
+                "health-path /a b",
+                Invalid,
+                "line 1: health-path: \"/a b\" is not a path: \
+                 it begins with / and has no blank and no # in it",
+            ),
+        ],
+    );
 }
 
 /// Each page has a setting of its own, and no other is taken.
@@ -395,8 +466,10 @@ fn the_longest_text_is_one_write() {
         let (name, value) = line.split_once(' ').unwrap_or((line, ""));
         let value = match (name, value) {
             ("via" | "sticky-cookie" | "session-cookie" | "session-path", _) => &page[..32],
+            ("health-path", _) => &page.replacen('w', "/", 1)[..96],
             (_, "") => &page,
             (_, "none") => &networks.replace("/128", "").replace("1001", "1000/127"),
+            ("health-status", _) => "200-599",
             ("log", _) => "combined",
             ("cdn-loop" | "sticky", _) => "off",
             ("balance", _) => "least-connections",
@@ -456,6 +529,8 @@ impl Random {
                 ("idle-per-cpu", _) => self.within(0, 1024).to_string(),
                 ("body-size", _) => self.within(0, 1 << 62).to_string(),
                 ("log", _) => self.pick(&["off", "combined", "json"]),
+                ("health-path", _) => self.pick(&["", "/", "/status?all"]),
+                ("health-status", _) => self.pick(&["200", "204-204", "200-599"]),
                 ("cdn-loop" | "sticky", _) => self.pick(&["off", "on"]),
                 ("balance", _) => self.pick(&["path", "latency", "round-robin"]),
                 ("session-cookie" | "session-path", _) => self.pick(&["", "id", "sid"]),

@@ -3,7 +3,7 @@
 //! Who is fit for what.
 
 use super::{tally, Bench, ANY, MEMBER, RULES};
-use crate::lb::{Ask, Balance, Condition, Member, Rules, Verdict, Why};
+use crate::lb::{Ask, Balance, Condition, Member, Probed, Rules, Verdict, Why};
 use crate::time::{Duration, Instant};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -201,16 +201,35 @@ fn probes_spare_the_requests() {
     bench
         .cluster
         .set_rules(bench.now, rules, Balance::RoundRobin);
-    bench.cluster.probed(bench.now, 0, false);
+    bench.cluster.probed(bench.now, 0, Probed::Bad);
     assert_eq!(condition(&bench, 0), Condition::Up, "one may be lost");
-    bench.cluster.probed(bench.now, 0, false);
+    bench.cluster.probed(bench.now, 0, Probed::Bad);
     assert_eq!(condition(&bench, 0), Condition::Failed);
     bench.pass(Duration::from_secs(100));
     assert_eq!(condition(&bench, 0), Condition::Failed);
     assert_eq!(tally(&bench.turns(4), 2), [0, 4]);
-    bench.cluster.probed(bench.now, 0, true);
+    bench.cluster.probed(bench.now, 0, Probed::Good);
     assert_eq!(condition(&bench, 0), Condition::Up);
     assert_eq!(tally(&bench.turns(4), 2), [2, 2]);
+}
+
+/// A JVM that collects its garbage does not answer probes either; one that refuses them is dead.
+#[test]
+fn silence_in_a_pause_is_no_failure() {
+    let mut bench = Bench::plain(Balance::RoundRobin, 2);
+    let silent = |bench: &mut Bench| bench.cluster.probed(bench.now, 0, Probed::Silent);
+    let _waiting: Vec<_> = (0..2).map(|_| bench.go(&home(0))).collect();
+    bench.pass(Duration::from_secs(3));
+    assert_eq!(condition(&bench, 0), Condition::Paused);
+    (0..9).for_each(|_| silent(&mut bench));
+    assert_eq!(condition(&bench, 0), Condition::Paused);
+    (0..2).for_each(|_| bench.cluster.probed(bench.now, 0, Probed::Bad));
+    assert_eq!(condition(&bench, 0), Condition::Failed);
+    assert_eq!(bench.cluster.view(0).unwrap().why, Some(Why::Probes));
+    // With nobody waiting it is no pause.
+    let mut bench = Bench::plain(Balance::RoundRobin, 2);
+    (0..2).for_each(|_| silent(&mut bench));
+    assert_eq!(condition(&bench, 0), Condition::Failed);
 }
 
 /// The requests of a session whose owner is gone stay together.
