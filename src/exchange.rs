@@ -265,6 +265,11 @@ impl Exchange {
         self.deadline = now + settings.header_timeout;
     }
 
+    /// Whether no request is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.phase == Phase::Idle
+    }
+
     /// Whether nothing may happen for a long time: other settings can come into force.
     pub(crate) fn is_at_rest(&self) -> bool {
         matches!(self.phase, Phase::Idle | Phase::Tunnel)

@@ -31,6 +31,7 @@ pub(crate) use line::Line;
 pub(crate) use line::Waiter;
 pub(crate) use ring::Ring;
 pub(crate) use sip::SipKey;
+pub(crate) use sticky::Claim;
 pub(crate) use sticky::Homes;
 pub(crate) use sticky::Names;
 pub(crate) use sticky::Session;

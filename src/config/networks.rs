@@ -46,7 +46,6 @@ impl Networks {
 
     /// Whether `ip` is in one of the networks. An IPv4 address that came mapped into IPv6 (RFC 4291
     /// section 2.5.5.2) is the IPv4 address.
-    #[allow(dead_code)] // Until requests are judged by it.
     pub(crate) fn contains(&self, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
         self.iter().any(|network| network.contains(ip))

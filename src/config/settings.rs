@@ -218,7 +218,6 @@ impl Settings {
     }
 
     /// The text that an error page of this status carries; empty for the status' own reason.
-    #[allow(dead_code)] // Until the pages ask for it.
     pub(crate) fn page(&self, code: u16) -> &[u8] {
         let text = match code {
             400 => &self.page_400,

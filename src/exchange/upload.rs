@@ -180,6 +180,17 @@ impl Exchange {
         self.upload.is_done() && self.upload.is_idle() && buffers.to_upstream.is_empty()
     }
 
+    /// Whether a body follows the request's head.
+    pub(crate) fn has_body(&self) -> bool {
+        let head = self.request.as_ref();
+        head.is_some_and(|head| head.body != BodyLength::None)
+    }
+
+    /// Whether the backend has the whole request, and has to answer it.
+    pub(crate) fn is_asked<S: Store>(&self, buffers: &Buffers<S>) -> bool {
+        self.phase == Phase::Wait && self.is_uploaded(buffers)
+    }
+
     /// The backend takes no more of the request. Its answer may be there all the same: RFC 9112
     /// section 9.6 has servers that answer, and close without having read all.
     pub(super) fn upstream_deaf(&mut self, finished: bool) {

@@ -5,6 +5,7 @@
 mod choose;
 mod observe;
 
+use super::health::Begun;
 use super::health::Health;
 use super::health::Rules;
 use super::only;
@@ -59,16 +60,18 @@ pub(crate) struct Ask {
     pub(crate) tried: Mask,
     /// Drawn by lot.
     pub(crate) random: u64,
+    /// A body follows: [`Cluster::asked`] says when the backend has all of the request.
+    pub(crate) uploads: bool,
 }
 
 /// A place at a backend: to be given back by [`Cluster::finish`].
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ticket {
     pub(crate) slot: u8,
-    /// It has not answered yet.
+    /// The backend has the whole request, and has not answered yet.
     waiting: bool,
-    /// Its exchange tries a backend that had failed.
-    tries: bool,
+    /// How the backend was.
+    begun: Begun,
     /// What was said of the backend when its answer came.
     judged: Option<Verdict>,
     /// Which of the backends that had this number.
@@ -80,17 +83,22 @@ impl Ticket {
     pub(crate) fn into_number(self) -> u64 {
         (u64::from(self.generation) << 32)
             | (u64::from(self.slot) << 8)
-            | (u64::from(self.tries) << 1)
+            | (u64::from(self.begun.era) << 16)
+            | (u64::from(self.waiting) << 2)
+            | (u64::from(self.begun.tries) << 1)
             | 1
     }
 
-    /// The ticket of that number, which has not been answered yet; none for 0.
+    /// The ticket of that number, which has not been answered; none for 0.
     pub(crate) fn of_number(number: u64) -> Option<Self> {
         // CAST: The fields that they were made of.
         (number != 0).then_some(Self {
             slot: (number >> 8) as u8,
-            waiting: true,
-            tries: number & 2 != 0,
+            waiting: number & 4 != 0,
+            begun: Begun {
+                tries: number & 2 != 0,
+                era: (number >> 16) as u16,
+            },
             judged: None,
             generation: (number >> 32) as u32,
         })
@@ -180,6 +188,14 @@ impl Slot {
         turn: 0,
         used: 0,
     };
+
+    /// One more exchange waits for an answer.
+    fn wait(&mut self, now: Instant) {
+        if self.waiting == 0 {
+            self.quiet = now;
+        }
+        self.waiting = self.waiting.saturating_add(1);
+    }
 
     /// Its share of a thing that is worth `whole` for a backend of weight 1.
     fn share(&self, whole: u64) -> u64 {

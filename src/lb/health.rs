@@ -46,6 +46,9 @@ const WARMUP: [u32; 16] = [1, 1, 1, 1, 2, 2, 2, 2, 4, 4, 8, 8, 16, 32, 64, 128];
 /// So many failed probes on end are a failure.
 const PROBES: u32 = 2;
 
+/// Times the setting: an error in a pause that has lasted for so long is a failure after all.
+const LONG_PAUSE: u64 = 10;
+
 /// So many exchanges have to stand still to be a pause: a single one is just slow.
 const STALLED: u32 = 2;
 
@@ -99,6 +102,15 @@ pub(crate) enum Verdict {
     Refused,
     /// Nothing can be said: the client went away, say.
     None,
+}
+
+/// What is kept of a backend's state from when an exchange began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Begun {
+    /// The backend had failed: the exchange tries it.
+    pub(super) tries: bool,
+    /// How often it had failed.
+    pub(super) era: u16,
 }
 
 /// The state of one backend.
@@ -181,6 +193,10 @@ impl Health {
             Condition::Failed if spent >= self.recovery.min(rules.recover) && !rules.probes => {
                 self.enter(Condition::Due, now);
             }
+            // Who tries it may take its time, a long upload above all: another one may try too.
+            Condition::Tried if spent >= self.recovery.min(rules.recover) => {
+                self.enter(Condition::Due, now);
+            }
             Condition::Warming if spent >= rules.warmup => self.enter(Condition::Up, now),
             _ => {}
         }
@@ -206,13 +222,22 @@ impl Health {
         }
     }
 
-    /// A request is on its way to it. Says whether it tries a backend that has failed.
-    pub(super) fn chosen(&mut self, now: Instant) -> bool {
+    /// A request is on its way to it.
+    pub(super) fn chosen(&mut self, now: Instant) -> Begun {
         let tries = self.has_failed();
         if self.condition == Condition::Due {
             self.enter(Condition::Tried, now);
         }
-        tries
+        Begun {
+            tries,
+            era: self.era(),
+        }
+    }
+
+    /// Failures so far, as many bits of their number as a [`Begun`] has.
+    fn era(&self) -> u16 {
+        // CAST: The lower bits.
+        self.failures as u16
     }
 
     fn has_failed(&self) -> bool {
@@ -222,19 +247,20 @@ impl Health {
         )
     }
 
-    /// What an exchange has seen of it; `tries` says that it began after a failure.
-    pub(super) fn judged(&mut self, now: Instant, verdict: Verdict, tries: bool, rules: &Rules) {
+    /// What an exchange has seen of it.
+    pub(super) fn judged(&mut self, now: Instant, verdict: Verdict, begun: Begun, rules: &Rules) {
+        let tries = begun.tries && self.has_failed();
         match verdict {
             // What had begun before it failed says nothing of what is now.
             Verdict::Good if !tries && self.has_failed() => {}
             Verdict::Good => self.good(now, rules),
+            Verdict::Error | Verdict::Refused if begun.era != self.era() => {}
             Verdict::Refused => self.fail(now, Why::Refused),
-            // A pause is no error; who waits too long in one is told so.
-            Verdict::Error if self.condition == Condition::Paused => {}
+            Verdict::Error if self.condition == Condition::Paused => self.late(now, rules),
             Verdict::Error => {
                 self.errors = self.errors.saturating_add(1);
                 let too_many = rules.errors != 0 && self.errors >= rules.errors;
-                if too_many || self.condition == Condition::Tried {
+                if too_many || tries {
                     self.fail(now, Why::Errors);
                 }
             }
@@ -242,6 +268,14 @@ impl Health {
                 self.enter(Condition::Due, now);
             }
             Verdict::None => {}
+        }
+    }
+
+    /// Somebody has waited for too long in a pause: that is no error, unless the pause has no end.
+    fn late(&mut self, now: Instant, rules: &Rules) {
+        let longest = rules.pause.saturating_mul(LONG_PAUSE);
+        if now.since(self.since) >= longest {
+            self.fail(now, Why::Errors);
         }
     }
 

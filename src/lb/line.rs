@@ -4,9 +4,11 @@
 
 use core::ops::DerefMut;
 
+use super::only;
 use super::Cluster;
 use super::Mask;
 use super::Ticket;
+use super::MAX_BACKENDS;
 use crate::slab::Key;
 use crate::slab::Slab;
 use crate::slab::Slot;
@@ -22,6 +24,8 @@ pub(crate) struct Waiter {
     pub(crate) owner: Option<u8>,
     /// The backends that have failed it.
     pub(crate) tried: Mask,
+    /// A body follows its request's head.
+    pub(crate) uploads: bool,
 }
 
 /// A place for somebody who has waited.
@@ -32,40 +36,102 @@ pub(crate) struct Grant {
 }
 
 /// The waiting line, in places that the caller owns.
-pub(crate) struct Line<P>(Slab<Waiter, P>);
+///
+/// Who has the same owner may take a quarter of them: whom a session belongs to its client says, and
+/// who has one backend's places taken must not keep others from waiting for theirs.
+pub(crate) struct Line<P> {
+    places: Slab<Waiter, P>,
+    /// How many one owner's may be.
+    share: u16,
+    /// How many wait for each backend, and for which of them somebody does.
+    of: [u16; MAX_BACKENDS],
+    owners: Mask,
+    /// How many wait for one backend alone.
+    owned: usize,
+    /// How many have been to a backend that has failed them.
+    tried: usize,
+}
 
 impl<P: DerefMut<Target = [Slot<Waiter>]>> Line<P> {
     pub(crate) fn new(places: P) -> Self {
-        Self(Slab::new(places))
+        let share = u16::try_from(places.len() / 4).unwrap_or(u16::MAX);
+        Self {
+            places: Slab::new(places),
+            share: share.max(1),
+            of: [0; MAX_BACKENDS],
+            owners: 0,
+            owned: 0,
+            tried: 0,
+        }
     }
 
     /// How many wait.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.places.len()
     }
 
     /// Joins the line; none if it is too long.
     pub(crate) fn join(&mut self, waiter: Waiter) -> Option<Key> {
-        self.0.insert(waiter).ok()
+        if self.waiting_for(waiter.owner)? >= self.share {
+            return None;
+        }
+        let key = self.places.insert(waiter).ok()?;
+        self.count(&waiter, 1);
+        Some(key)
     }
 
     /// Leaves the line; false if that is too late: there has been a [`Grant`].
     pub(crate) fn leave(&mut self, place: Key) -> bool {
-        self.0.remove(place).is_some()
+        self.remove(place).is_some()
+    }
+
+    fn remove(&mut self, place: Key) -> Option<Waiter> {
+        let waiter = self.places.remove(place)?;
+        self.count(&waiter, -1);
+        Some(waiter)
+    }
+
+    /// How many wait for this backend; none for any. None if there is no such backend.
+    fn waiting_for(&self, owner: Option<u8>) -> Option<u16> {
+        match owner {
+            Some(slot) => self.of.get(usize::from(slot)).copied(),
+            None => Some(0),
+        }
+    }
+
+    /// One like this has joined the line, or left it.
+    fn count(&mut self, waiter: &Waiter, change: i16) {
+        if waiter.tried != 0 {
+            self.tried = self.tried.saturating_add_signed(change.into());
+        }
+        let Some(slot) = waiter.owner.map(usize::from) else {
+            return;
+        };
+        if let Some(count) = self.of.get_mut(slot) {
+            *count = count.saturating_add_signed(change);
+            let is_wanted = if *count > 0 { only(slot) } else { 0 };
+            self.owners = (self.owners & !only(slot)) | is_wanted;
+            self.owned = self.owned.saturating_add_signed(change.into());
+        }
+    }
+
+    /// Whether it is worth while to look at everybody: there is no place for most of the time.
+    fn is_hopeless(&self, cluster: &Cluster) -> bool {
+        let others = self.len() > self.owned;
+        self.tried == 0 && !cluster.may_place(self.owners, others)
     }
 
     /// Gives a place that has become free to whoever has waited for it the longest. To be called after
     /// every change until there is none.
     pub(crate) fn serve(&mut self, now: Instant, cluster: &mut Cluster) -> Option<Grant> {
-        if self.0.is_empty() {
+        if self.places.is_empty() || self.is_hopeless(cluster) {
             return None;
         }
-        let mut waiting = self.0.iter_oldest();
-        let (key, ticket) = waiting.find_map(|(key, waiter)| {
-            Some((key, cluster.place_for(now, waiter.owner, waiter.tried)?))
-        })?;
+        let mut waiting = self.places.iter_oldest();
+        let (key, ticket) =
+            waiting.find_map(|(key, waiter)| Some((key, cluster.place_for(now, waiter)?)))?;
         drop(waiting);
-        let waiter = self.0.remove(key)?;
+        let waiter = self.remove(key)?;
         Some(Grant { waiter, ticket })
     }
 }

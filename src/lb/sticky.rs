@@ -32,6 +32,30 @@ pub(crate) struct Session<'a> {
     pub(crate) stamp: Option<u64>,
 }
 
+/// Who has a session, as far as that says it itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Claim {
+    stamp: Option<u64>,
+    /// The [`route`] behind its name's first dot.
+    route: Option<u64>,
+    /// Its name's first letter as a number.
+    digit: Option<u8>,
+}
+
+impl Session<'_> {
+    /// Works out what [`Homes::owner`] wants. It takes as long as the client likes to make the name:
+    /// no lock may be held.
+    pub(crate) fn claim(&self) -> Claim {
+        let name = self.name.unwrap_or(&[]);
+        let mut parts = name.splitn(2, |octet| *octet == b'.');
+        Claim {
+            stamp: self.stamp,
+            route: parts.nth(1).map(route),
+            digit: name.first().and_then(|letter| digit(*letter)),
+        }
+    }
+}
+
 /// Which backend has which sessions. The lists are in order, see [`sort`](slice::sort_unstable).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Homes<'a> {
@@ -94,17 +118,10 @@ fn pairs(value: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 
 impl Homes<'_> {
     /// Who has the session.
-    pub(crate) fn owner(&self, session: &Session<'_>) -> Option<usize> {
-        let stamped = session.stamp.and_then(|stamp| find(self.stamps, stamp));
-        let routed = || {
-            let name = session.name?;
-            let dot = name.iter().position(|octet| *octet == b'.')?;
-            find(self.routes, route(name.get(dot.checked_add(1)?..)?))
-        };
-        let lettered = || {
-            let digit = digit(*session.name?.first()?)?;
-            usize::from(digit).checked_rem(self.count)
-        };
+    pub(crate) fn owner(&self, claim: &Claim) -> Option<usize> {
+        let stamped = claim.stamp.and_then(|stamp| find(self.stamps, stamp));
+        let routed = || find(self.routes, claim.route?);
+        let lettered = || usize::from(claim.digit?).checked_rem(self.count);
         stamped
             .or_else(routed)
             .or_else(lettered)

@@ -20,6 +20,7 @@ use crate::lb;
 use crate::lb::Ask;
 use crate::lb::Balance;
 use crate::lb::Choice;
+use crate::lb::Claim;
 use crate::lb::Cluster;
 use crate::lb::Grant;
 use crate::lb::Homes;
@@ -29,7 +30,6 @@ use crate::lb::Member;
 use crate::lb::Probed;
 use crate::lb::Ring;
 use crate::lb::Rules;
-use crate::lb::Session;
 use crate::lb::Ticket;
 use crate::lb::Verdict;
 use crate::lb::View;
@@ -93,8 +93,8 @@ pub(crate) enum Chosen {
 }
 
 /// What a request wants.
-pub(crate) struct Wish<'a> {
-    pub(crate) session: Session<'a>,
+pub(crate) struct Wish {
+    pub(crate) claim: Claim,
     /// The key for [`Balance::Hash`].
     pub(crate) key: u64,
     /// The backends that have failed it.
@@ -104,6 +104,8 @@ pub(crate) struct Wish<'a> {
     pub(crate) cpu: u32,
     /// It may wait.
     pub(crate) waits: bool,
+    /// A body follows.
+    pub(crate) uploads: bool,
 }
 
 impl Balancer {
@@ -161,19 +163,18 @@ impl Balancer {
 
     /// Chooses a backend. Any context.
     #[inline(never)] // Keeps its frame out of its caller's.
-    pub(crate) fn choose(&self, now: Instant, wish: &Wish<'_>) -> Chosen {
+    pub(crate) fn choose(&self, now: Instant, wish: &Wish) -> Chosen {
         let mut state = self.state.lock();
         state.look_at_time(now);
         match state.choose(now, wish) {
             Choice::Go(ticket) => state.place(ticket).map_or(Chosen::Nobody, Chosen::Place),
             Choice::Wait(owner) if wish.waits => {
-                let (who, cpu) = (wish.who, wish.cpu);
-                let tried = wish.tried;
                 let waiter = Waiter {
-                    who,
-                    cpu,
+                    who: wish.who,
+                    cpu: wish.cpu,
                     owner,
-                    tried,
+                    tried: wish.tried,
+                    uploads: wish.uploads,
                 };
                 let key = state.line.join(waiter);
                 self.waiting.store(state.line.len(), Relaxed);
@@ -208,9 +209,17 @@ impl Balancer {
         state.cluster.answered(now, ticket, after, verdict);
     }
 
-    /// Gives a place back. [`Self::next_grant`] is to be called after it. Any context.
-    pub(crate) fn finish(&self, now: Instant, ticket: Ticket, verdict: Verdict) {
-        self.state.lock().cluster.finish(now, ticket, verdict);
+    /// The backend has all of the request. Any context.
+    pub(crate) fn asked(&self, now: Instant, ticket: &mut Ticket) {
+        self.state.lock().cluster.asked(now, ticket);
+    }
+
+    /// Gives a place back, and perhaps on to somebody who has waited, before anybody else can take
+    /// it. [`Self::next_grant`] is to be called after it. Any context.
+    pub(crate) fn finish(&self, now: Instant, ticket: Ticket, verdict: Verdict) -> Option<Grant> {
+        let mut state = self.state.lock();
+        state.cluster.finish(now, ticket, verdict);
+        self.serve(&mut state, now)
     }
 
     /// A place for somebody who has waited: to be called, after every change, until there is none. Any
@@ -219,11 +228,14 @@ impl Balancer {
         if self.waiting.load(Relaxed) == 0 {
             return None;
         }
-        let mut state = self.state.lock();
-        let State { cluster, line, .. } = &mut **state;
-        let grant = line.serve(now, cluster);
+        self.serve(&mut self.state.lock(), now)
+    }
+
+    fn serve(&self, state: &mut State, now: Instant) -> Option<Grant> {
+        let State { cluster, line, .. } = state;
+        let grant = line.serve(now, cluster)?;
         self.waiting.store(line.len(), Relaxed);
-        grant
+        Some(grant)
     }
 
     /// A probe of a backend has come back. [`Self::next_grant`] is to be called after it. Any context.
@@ -287,17 +299,18 @@ impl State {
         });
     }
 
-    fn choose(&mut self, now: Instant, wish: &Wish<'_>) -> Choice {
+    fn choose(&mut self, now: Instant, wish: &Wish) -> Choice {
         let homes = Homes {
             routes: &self.plan.routes,
             stamps: &self.plan.stamps,
             count: self.plan.sruns.len(),
         };
         let ask = Ask {
-            owner: homes.owner(&wish.session),
+            owner: homes.owner(&wish.claim),
             key: wish.key,
             tried: wish.tried,
             random: random::number(),
+            uploads: wish.uploads,
         };
         self.cluster.choose(now, &ask, Ring(&self.plan.ring))
     }

@@ -31,6 +31,7 @@ use kernel::workqueue::WorkItem;
 use crate::config;
 use crate::config::Settings;
 use crate::lb::Grant;
+use crate::lb::Ticket;
 use crate::lb::Verdict;
 use crate::log::Entry;
 use crate::log::Format;
@@ -64,6 +65,8 @@ pub(crate) struct Config {
     pub(crate) sruns: KVec<Srun>,
     /// What the gateway calls itself unless the settings say otherwise.
     pub(crate) own_name: OwnName,
+    /// Which one it is: no two of an engine's are alike.
+    pub(crate) era: u64,
 }
 
 /// A backend, and how it is configured.
@@ -119,6 +122,8 @@ pub(crate) struct Engine {
     stats: Stats,
     #[pin]
     config: SpinLockBh<Arc<Config>>,
+    /// That of `config`.
+    era: Atomic<u64>,
     /// There is a configuration that clients at rest have not got yet.
     renewed: Atomic<bool>,
     clients: PerCpu<Clients>,
@@ -155,6 +160,7 @@ impl Engine {
                 started: clock::now(),
                 started_at: clock::unix_now(),
                 stats: Stats::new()?,
+                era: Atomic::new(config.era),
                 config <- new_spinlock_bh!(config),
                 renewed: Atomic::new(false),
                 clients: no_clients()?,
@@ -169,7 +175,7 @@ impl Engine {
                 log,
                 queue,
             }),
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )?;
         let sweep = Sweep::new(engine.clone())?;
         *engine.sweep.lock() = Some(sweep);
@@ -211,9 +217,17 @@ impl Engine {
         self.config.lock().clone()
     }
 
+    /// Which configuration is in force.
+    pub(crate) fn era(&self) -> u64 {
+        self.era.load(Acquire)
+    }
+
     /// Puts another configuration in place and returns the old one.
     pub(crate) fn set_config(&self, config: Arc<Config>) -> Arc<Config> {
+        let era = config.era;
         let old = core::mem::replace(&mut *self.config.lock(), config);
+        // Who sees it finds the configuration in its place.
+        self.era.store(era, Release);
         self.renewed.store(true, Release);
         old
     }
@@ -337,16 +351,29 @@ impl Engine {
         &self.balancer
     }
 
+    /// Gives a place back, to whoever waits for it. Any context.
+    pub(crate) fn give_back(&self, now: Instant, ticket: Ticket, verdict: Verdict) {
+        let grant = self.balancer.finish(now, ticket, verdict);
+        self.deliver(now, grant);
+    }
+
     /// Gives places that have become free to those who wait for them. Any context.
     pub(crate) fn hand_out(&self, now: Instant) {
-        while let Some(Grant { waiter, ticket }) = self.balancer.next_grant(now) {
+        let grant = self.balancer.next_grant(now);
+        self.deliver(now, grant);
+    }
+
+    /// Tells somebody that he has a place, and then others until there are no more places.
+    fn deliver(&self, now: Instant, mut grant: Option<Grant>) {
+        while let Some(Grant { waiter, ticket }) = grant {
             let unused = match self.client(waiter.cpu, waiter.who) {
                 Some(client) => client.grant(ticket),
                 None => Some(ticket),
             };
-            if let Some(ticket) = unused {
-                self.balancer.finish(now, ticket, Verdict::None);
-            }
+            grant = match unused {
+                Some(ticket) => self.balancer.finish(now, ticket, Verdict::None),
+                None => self.balancer.next_grant(now),
+            };
         }
     }
 

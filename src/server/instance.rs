@@ -47,6 +47,7 @@ impl Instance {
             settings: memory::duplicate(&config::DEFAULTS)?.into(),
             sruns,
             own_name: engine::own_name(),
+            era: 0,
         };
         let engine = Engine::new(net, Arc::new(config, GFP_KERNEL_ACCOUNT)?)?;
         let kept = engine.clone();
@@ -137,6 +138,7 @@ impl Instance {
             settings,
             sruns,
             own_name: old.own_name,
+            era: old.era.wrapping_add(1),
         };
         let config = Arc::new(config, GFP_KERNEL_ACCOUNT)?;
         if let Some(listener) = self.engine.listener() {

@@ -4,8 +4,8 @@
 //!
 //! # Locking
 //!
-//! `socket` is held while accepting, while options are set and while the socket is taken away to be
-//! closed; nothing that takes it is called under it. `refused` is held while connections that are
+//! `socket` is held while accepting, while options are set, while another one is put in its place and
+//! while it is taken away to be closed; nothing that takes it is called under it. `refused` is held while connections that are
 //! refused are looked after, under which their sockets' locks are taken one at a time. Neither is
 //! taken under the other. The callbacks take no lock.
 
@@ -143,6 +143,37 @@ impl Listener {
         self.engine.queue_here(self.as_arc_borrow());
     }
 
+    /// Listens anew if somebody has destroyed the socket (`ss -K`): the port is to be served until
+    /// its user says otherwise. A socket that was destroyed once is of no use any more.
+    fn revive(self: &Arc<Self>) {
+        let mut socket = self.socket.lock();
+        if socket.as_ref().is_none_or(Attached::listens) {
+            return;
+        }
+        match self.listen() {
+            Ok(new) => {
+                let old = socket.replace(new);
+                drop(socket);
+                drop(old);
+            }
+            Err(_) => self.try_later(),
+        }
+    }
+
+    /// Another socket for the same port.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn listen(self: &Arc<Self>) -> Result<Attached<Listener>> {
+        let socket = bind(&self.engine, self.port)?;
+        socket.configure(&options(&self.engine.config().settings))?;
+        Attached::listen(socket, self.clone(), BACKLOG)
+    }
+
+    /// The sweep comes back to it.
+    fn try_later(&self) {
+        self.again.store(true, Relaxed);
+        self.engine.sweep_soon();
+    }
+
     /// Takes one connection in; false when none waits.
     fn accept(self: &Arc<Self>) -> bool {
         let accepted = match &*self.socket.lock() {
@@ -158,8 +189,7 @@ impl Listener {
             // The client has gone again (accept(2)).
             Err(error) if error == ECONNABORTED => true,
             Err(_) => {
-                self.again.store(true, Relaxed);
-                self.engine.sweep_soon();
+                self.try_later();
                 false
             }
         }
@@ -244,6 +274,7 @@ impl WorkItem for Listener {
     type Pointer = Arc<Self>;
 
     fn run(this: Arc<Self>) {
+        this.revive();
         let mut budget = BUDGET;
         while budget > 0 && this.accept() {
             budget = budget.saturating_sub(1);

@@ -98,7 +98,7 @@ impl Prober {
                 rounds <- new_mutex!(Some(KVec::new()), "resin probes"),
                 work <- new_work!("resin probes"),
             }),
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )
     }
 
@@ -153,7 +153,7 @@ fn follow(rounds: &mut KVec<Round>, config: &Config, now: Instant) {
             next: now,
             probe: None,
         };
-        if rounds.push(round, GFP_KERNEL).is_err() {
+        if rounds.push(round, GFP_KERNEL_ACCOUNT).is_err() {
             // The sweep comes again.
             break;
         }

@@ -39,7 +39,7 @@ impl Sweep {
                 engine,
                 work <- new_delayed_work!("resin sweep"),
             }),
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )
     }
 

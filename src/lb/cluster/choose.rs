@@ -10,12 +10,14 @@ use super::Slot;
 use super::Ticket;
 use super::BOUND;
 use super::ROUND;
+use crate::lb::health::Begun;
 use crate::lb::nth;
 use crate::lb::only;
 use crate::lb::slots;
 use crate::lb::tournament::KEYS;
 use crate::lb::Mask;
 use crate::lb::Ring;
+use crate::lb::Waiter;
 use crate::time::Instant;
 
 impl Cluster {
@@ -42,29 +44,37 @@ impl Cluster {
                 if owner.is_none() && self.balance == Balance::RoundRobin {
                     self.advance(slot);
                 }
-                Choice::Go(self.grant(now, slot))
+                Choice::Go(self.grant(now, slot, ask.uploads))
             }
             // CAST: Less than 64.
             None => Choice::Wait(owner.map(|slot| slot as u8)),
         }
     }
 
-    /// A place for somebody who waits for one, at this backend or at any but those.
-    pub(crate) fn place_for(
-        &mut self,
-        now: Instant,
-        owner: Option<u8>,
-        tried: Mask,
-    ) -> Option<Ticket> {
-        let slot = match owner.map(usize::from) {
-            Some(slot) if self.keeps(slot, tried) => Some(slot).filter(|_| !self.is_full(slot))?,
-            _ if tried == 0 => self.tree.least()?,
-            _ => nth(self.free(self.group(tried)), self.choices)?,
+    /// A place for somebody who waits for one, at his session's backend or, if that is not fit any
+    /// more, at any that he has not tried.
+    pub(crate) fn place_for(&mut self, now: Instant, waiter: &Waiter) -> Option<Ticket> {
+        let owner = waiter.owner.map(usize::from);
+        let slot = match owner.filter(|slot| self.keeps(*slot, waiter.tried)) {
+            Some(slot) => Some(slot).filter(|slot| !self.is_full(*slot))?,
+            None => {
+                let slot = match waiter.tried {
+                    0 => self.tree.least()?,
+                    tried => nth(self.free(self.group(tried)), self.choices)?,
+                };
+                self.advance(slot);
+                slot
+            }
         };
-        if owner.is_none() {
-            self.advance(slot);
-        }
-        Some(self.grant(now, slot))
+        Some(self.grant(now, slot, waiter.uploads))
+    }
+
+    /// Whether [`Self::place_for`] may have a place for anybody who waits for one of `owners`, or,
+    /// with `others`, for any. It may say yes in vain, but never no.
+    pub(crate) fn may_place(&self, owners: Mask, others: bool) -> bool {
+        let own = owners & self.members & !self.full;
+        let lost = owners & !self.home != 0;
+        own != 0 || ((others || lost) && self.field != 0)
     }
 
     fn is_full(&self, slot: usize) -> bool {
@@ -171,29 +181,32 @@ impl Cluster {
     }
 
     /// Takes a place at a backend.
-    fn grant(&mut self, now: Instant, slot: usize) -> Ticket {
+    fn grant(&mut self, now: Instant, slot: usize, uploads: bool) -> Ticket {
         self.choices = self.choices.wrapping_add(1);
         if self.choices & 0xff_ffff == 0 {
             self.forget_use();
         }
-        let (mut generation, mut tries) = (0, false);
+        let mut generation = 0;
+        let mut begun = Begun {
+            tries: false,
+            era: 0,
+        };
         if let Some(entry) = self.slots.get_mut(slot) {
             generation = entry.generation;
             entry.used = self.choices;
             entry.active = entry.active.saturating_add(1);
             self.active = self.active.saturating_add(1);
-            if entry.waiting == 0 {
-                entry.quiet = now;
+            if !uploads {
+                entry.wait(now);
             }
-            entry.waiting = entry.waiting.saturating_add(1);
-            tries = entry.health.chosen(now);
+            begun = entry.health.chosen(now);
         }
         self.changed(now, slot);
         Ticket {
             // CAST: Less than 64.
             slot: slot as u8,
-            waiting: true,
-            tries,
+            waiting: !uploads,
+            begun,
             judged: None,
             generation,
         }

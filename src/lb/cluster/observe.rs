@@ -23,7 +23,7 @@ impl Cluster {
         let rules = self.rules;
         let waited = core::mem::take(&mut ticket.waiting);
         ticket.judged = Some(verdict);
-        let tries = ticket.tries;
+        let begun = ticket.begun;
         let Some((slot, entry)) = self.of(ticket) else {
             return;
         };
@@ -36,12 +36,24 @@ impl Cluster {
             _ => old.saturating_sub(old / 8).saturating_add(new / 8).max(1),
         };
         let before = entry.health.condition();
-        entry.health.judged(now, verdict, tries, &rules);
+        entry.health.judged(now, verdict, begun, &rules);
         let changed = entry.health.condition() != before;
         if changed {
             self.review(now, slot);
         }
         self.hear(now, slot);
+    }
+
+    /// The request is all with the backend, which has to answer now. (Before, the client may be what
+    /// it waits for.)
+    pub(crate) fn asked(&mut self, now: Instant, ticket: &mut Ticket) {
+        let Some((_, entry)) = self.of(ticket) else {
+            return;
+        };
+        if !ticket.waiting && ticket.judged.is_none() {
+            entry.wait(now);
+            ticket.waiting = true;
+        }
     }
 
     /// Whether the backend that a ticket is for is still there.
@@ -62,7 +74,7 @@ impl Cluster {
         }
         let before = entry.health.condition();
         if ticket.judged != Some(verdict) {
-            entry.health.judged(now, verdict, ticket.tries, &rules);
+            entry.health.judged(now, verdict, ticket.begun, &rules);
         }
         let changed = entry.health.condition() != before;
         self.active = self.active.saturating_sub(1);

@@ -225,6 +225,14 @@ impl<T: Events> Attached<T> {
         locked::state(self.socket.sk())
     }
 
+    /// Whether it listens, as after [`Self::listen`] unless it was destroyed (`ss -K`): a snapshot.
+    /// Any context.
+    pub(crate) fn listens(&self) -> bool {
+        // SAFETY: The socket is valid by its invariants.
+        let state = unsafe { bindings::sk_state(self.socket.sk()) };
+        state as c_uint == bindings::TCP_LISTEN
+    }
+
     /// Octets of ours that the peer has acknowledged so far: a snapshot. Any context.
     pub(crate) fn acked(&self) -> u64 {
         // SAFETY: The socket is valid by its invariants.

@@ -35,6 +35,8 @@ pub(super) struct Journey {
     queued: Option<Key>,
     /// It wants a new connection.
     fresh: bool,
+    /// The balancer is to hear when the backend has all of it, body and all.
+    uploads: bool,
     /// The backends that have failed it.
     tried: Mask,
 }
@@ -74,8 +76,7 @@ impl Client {
         let ticket = Ticket::of_number(self.take_granted())?;
         let balancer = self.engine.balancer();
         let Some(key) = state.journey.queued.take() else {
-            balancer.finish(now, ticket, Verdict::None);
-            self.engine.hand_out(now);
+            self.engine.give_back(now, ticket, Verdict::None);
             return None;
         };
         if balancer.leave(key) {
@@ -100,8 +101,7 @@ impl Client {
         ticket: Ticket,
         now: Instant,
     ) -> Option<Arc<Backend>> {
-        self.engine.balancer().finish(now, ticket, Verdict::None);
-        self.engine.hand_out(now);
+        self.engine.give_back(now, ticket, Verdict::None);
         let fresh = state.journey.fresh;
         self.route(state, fresh, now)
     }
@@ -117,6 +117,7 @@ impl Client {
         let backend = place.backend.clone();
         state.record.routed(place.ticket.slot);
         state.journey.place = Some(place);
+        state.journey.uploads = state.exchange.has_body();
         backend.active.add(1);
         backend.requests.add(1);
         let Some(link) = (if fresh { None } else { backend.take() }) else {
@@ -134,7 +135,7 @@ impl Client {
 impl State {
     /// What the present request wants of the balancer.
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn wish(&mut self, who: u64, cpu: u32) -> Wish<'_> {
+    fn wish(&mut self, who: u64, cpu: u32) -> Wish {
         let settings = &self.config.settings;
         let alone = self.config.sruns.len() < 2;
         let session = if settings.sticky && !(alone && settings.sticky_cookie.is_empty()) {
@@ -150,12 +151,13 @@ impl State {
             _ => 0,
         };
         Wish {
-            session,
+            claim: session.claim(),
             key,
             tried: self.journey.tried,
             who,
             cpu,
             waits: !settings.queue_timeout.is_zero(),
+            uploads: self.exchange.has_body(),
         }
     }
 
@@ -173,8 +175,7 @@ impl State {
         if matches!(verdict, Verdict::Error | Verdict::Refused) {
             self.journey.tried |= lb::only(place.ticket.slot.into());
         }
-        engine.balancer().finish(now, place.ticket, verdict);
-        engine.hand_out(now);
+        engine.give_back(now, place.ticket, verdict);
     }
 
     /// Lets the balancer know how long the answer took, once it is there.
@@ -188,6 +189,18 @@ impl State {
             engine
                 .balancer()
                 .answered(now, &mut place.ticket, span, verdict);
+        }
+    }
+
+    /// Lets the balancer know, once, that the backend has all of a request with a body.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(super) fn note_asked(&mut self, engine: &Engine, now: Instant) {
+        if !self.journey.uploads || !self.exchange.is_asked(&self.buffers) {
+            return;
+        }
+        self.journey.uploads = false;
+        if let Some(place) = &mut self.journey.place {
+            engine.balancer().asked(now, &mut place.ticket);
         }
     }
 

@@ -17,6 +17,7 @@ use crate::exchange::Buffers;
 use crate::exchange::Event;
 use crate::exchange::Io;
 use crate::exchange::Refusal;
+use crate::lb::Verdict;
 use crate::rt::clock;
 use crate::rt::socket;
 use crate::rt::socket::Attached;
@@ -24,6 +25,7 @@ use crate::rt::socket::Io as Moved;
 use crate::server::backend::Backend;
 use crate::server::engine::Config;
 use crate::server::memory::Memory;
+use crate::server::Engine;
 use crate::status::Count;
 use crate::status::Format;
 use crate::time::Instant;
@@ -95,11 +97,12 @@ impl Client {
     fn act(self: &Arc<Self>, state: &mut State, now: Instant) -> Option<Chore> {
         if state.exchange.take_switched() {
             self.engine.stats().tunnel();
+            state.refresh(&self.engine);
         }
         while let Some(action) = state.exchange.poll() {
             match action {
                 Action::Release { reuse } => {
-                    let chore = state.release(reuse, now);
+                    let chore = state.release(&self.engine, reuse, now);
                     // Who gets the place finds the connection in the pool.
                     state.leave_place(&self.engine, now);
                     if chore.is_some() {
@@ -110,10 +113,7 @@ impl Client {
                     self.engine.stats().finish(&outcome);
                     state.log(&self.engine, now, &outcome);
                     state.forget_tries();
-                    // The next request is here already.
-                    if !state.buffers.request.is_empty() {
-                        state.config = self.engine.config();
-                    }
+                    state.refresh(&self.engine);
                 }
                 Action::Connect { fresh } => {
                     if let Some(backend) = self.route(state, fresh, now) {
@@ -144,6 +144,13 @@ impl State {
             (self.peer, self.id),
         );
         self.exchange.handle(now, event, &mut io);
+    }
+
+    /// Takes the present configuration, if it is not the one that the last request was served with.
+    fn refresh(&mut self, engine: &Engine) {
+        if self.config.era != engine.era() {
+            self.config = engine.config();
+        }
     }
 
     /// Gives the client the status of the gateway, or none if there was no memory for it.
@@ -188,7 +195,7 @@ impl State {
 
     /// Lets go of the backend connection; what can't be kept is returned to be closed.
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn release(&mut self, reuse: bool, now: Instant) -> Option<Chore> {
+    fn release(&mut self, engine: &Engine, reuse: bool, now: Instant) -> Option<Chore> {
         match core::mem::replace(&mut self.upstream, Hop::None) {
             Hop::Up(link) if reuse => {
                 let backend = link.owner().backend().clone();
@@ -204,6 +211,15 @@ impl State {
                 }
             }
             Hop::None => None,
+            Hop::Connecting(link) if self.exchange.verdict() == Verdict::Refused => {
+                // There was no connection in time.
+                engine.stats().count(Count::ConnectFailures);
+                link.owner().backend().failures.add(1);
+                Some(Chore::Close {
+                    hop: Hop::Connecting(link),
+                    abort: true,
+                })
+            }
             hop => Some(Chore::Close {
                 hop,
                 abort: self.exchange.resets_upstream(),
@@ -296,6 +312,7 @@ impl State {
                 client.engine.stats().add(Count::BackendSent, taken as u64);
                 link.owner().backend().sent.add(taken as u64);
                 self.upstream_took(now, taken);
+                self.note_asked(&client.engine, now);
                 Moves::Some
             }
             Ok(Moved::Wait) => Moves::None,
@@ -372,9 +389,8 @@ impl State {
                     .engine
                     .stats()
                     .add(Count::ClientReceived, octets as u64);
-                // Since the request before, another may have come into force.
-                if self.exchange.is_at_rest() {
-                    self.config = client.engine.config();
+                if self.exchange.is_idle() {
+                    self.refresh(&client.engine);
                 }
                 self.buffers.request.advance(octets);
                 Event::ClientData

@@ -83,6 +83,7 @@ impl Choosing {
             key: self.random,
             tried: 0,
             random: self.random,
+            uploads: false,
         };
         let now = Instant::from_nanos(1 << 40);
         if let Choice::Go(ticket) = self.cluster.choose(now, &ask, Ring(&self.ring)) {

@@ -33,6 +33,7 @@ const ANY: Ask = Ask {
     key: 0,
     tried: 0,
     random: 0,
+    uploads: false,
 };
 
 /// A cluster and a clock.

@@ -3,7 +3,7 @@
 //! Who is fit for what.
 
 use super::{tally, Bench, ANY, MEMBER, RULES};
-use crate::lb::{Ask, Balance, Condition, Member, Probed, Rules, Verdict, Why};
+use crate::lb::{Ask, Balance, Condition, Member, Probed, Rules, Ticket, Verdict, Why};
 use crate::time::{Duration, Instant};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -249,4 +249,97 @@ fn a_session_without_its_owner_has_one_other() {
     };
     bench.cluster.configure(bench.now, 0, Some(drained), false);
     assert_eq!(bench.turn(&home(0)), 0);
+}
+
+/// Whoever tries it may take as long as he likes, with an upload say: then another one may try.
+#[test]
+fn a_try_without_an_end_is_not_the_only_one() {
+    let mut bench = Bench::plain(Balance::RoundRobin, 2);
+    bench.refuse(0);
+    bench.pass(SECOND);
+    let slow = bench.go(&home(0));
+    assert_eq!(tally(&bench.turns(4), 2), [0, 4]);
+    bench.pass(SECOND);
+    assert_eq!(condition(&bench, 0), Condition::Due);
+    let other = bench.go(&home(0));
+    bench.finish(other, Verdict::Good);
+    assert_eq!(condition(&bench, 0), Condition::Warming);
+    // And the slow one's failure is one still: it began after the last.
+    bench.finish(slow, Verdict::Refused);
+    assert_eq!(condition(&bench, 0), Condition::Failed);
+}
+
+/// What began before a failure says nothing of what has been since.
+#[test]
+fn old_failures_are_not_counted_again() {
+    for verdict in [Verdict::Refused, Verdict::Error] {
+        let mut bench = Bench::plain(Balance::RoundRobin, 2);
+        let old: Vec<_> = (0..10).map(|_| bench.go(&home(0))).collect();
+        let mut numbers: Vec<_> = old.into_iter().map(Ticket::into_number).collect();
+        bench.refuse(0);
+        bench.pass(SECOND);
+        assert_eq!(bench.turn(&home(0)), 0);
+        assert_eq!(condition(&bench, 0), Condition::Warming);
+        for number in numbers.drain(..) {
+            bench.finish(Ticket::of_number(number).unwrap(), verdict);
+        }
+        assert_eq!(condition(&bench, 0), Condition::Warming);
+        assert_eq!(bench.cluster.view(0).unwrap().failures, 1);
+    }
+}
+
+/// Each request of a session waits its minute, and then the next one: no JVM pauses for that long.
+#[test]
+fn a_pause_without_an_end_is_a_failure() {
+    let mut bench = Bench::plain(Balance::RoundRobin, 2);
+    let mut waiting = std::collections::VecDeque::new();
+    let mut paused = 0;
+    while condition(&bench, 0) != Condition::Failed {
+        waiting.push_back(bench.go(&home(0)));
+        bench.pass(SECOND);
+        if waiting.len() > 60 {
+            let ticket = waiting.pop_front().unwrap();
+            bench.finish(ticket, Verdict::Error);
+        }
+        if condition(&bench, 0) == Condition::Paused {
+            paused += 1;
+        }
+        assert!(paused < 100, "for ever");
+    }
+    assert!(paused > 50);
+    assert_eq!(bench.turn(&home(0)), 1);
+    // One that goes on in time has not failed.
+    let mut bench = Bench::plain(Balance::RoundRobin, 2);
+    let early: Vec<_> = (0..3).map(|_| bench.go(&home(0))).collect();
+    bench.pass(Duration::from_secs(15));
+    for ticket in early {
+        bench.finish(ticket, Verdict::Error);
+    }
+    assert_eq!(bench.cluster.view(0).unwrap().failures, 0);
+}
+
+/// It does not stand still: its clients do.
+#[test]
+fn slow_uploads_are_no_pause() {
+    let mut bench = Bench::plain(Balance::RoundRobin, 2);
+    let upload = Ask {
+        uploads: true,
+        ..home(0)
+    };
+    let mut tickets = [bench.go(&upload), bench.go(&upload)];
+    bench.pass(Duration::from_secs(60));
+    assert_eq!(condition(&bench, 0), Condition::Up);
+    // Once it has them it stands still if it does not answer.
+    for ticket in &mut tickets {
+        bench.cluster.asked(bench.now, ticket);
+        bench.cluster.asked(bench.now, ticket);
+    }
+    bench.pass(Duration::from_secs(1));
+    assert_eq!(condition(&bench, 0), Condition::Up);
+    bench.pass(Duration::from_secs(1));
+    assert_eq!(condition(&bench, 0), Condition::Paused);
+    for ticket in tickets {
+        bench.finish(ticket, Verdict::Good);
+    }
+    assert_eq!(condition(&bench, 0), Condition::Up);
 }

@@ -16,6 +16,7 @@ fn waiter(who: u64, owner: Option<u8>) -> Waiter {
         cpu: 0,
         owner,
         tried: 0,
+        uploads: false,
     }
 }
 
@@ -100,4 +101,108 @@ fn tickets_are_numbers() {
     bench.finish(again, Verdict::Good);
     assert_eq!(bench.cluster.view(0).unwrap().active, 0);
     assert_eq!(Ticket::of_number(0), None);
+}
+
+/// Who has a session its client says: it must not keep those of others from waiting.
+#[test]
+fn one_owner_has_a_quarter_of_the_line() {
+    let mut bench = narrow();
+    let mut line = line(16);
+    let _tickets: Vec<_> = (0..4).map(|_| bench.go(&ANY)).collect();
+    let keys: Vec<_> = (0..9)
+        .map(|who| line.join(waiter(who, Some(0))))
+        .take_while(Option::is_some)
+        .flatten()
+        .collect();
+    assert_eq!(keys.len(), 4);
+    assert!(line.join(waiter(20, Some(1))).is_some());
+    for who in 0..11 {
+        assert!(line.join(waiter(30 + who, None)).is_some(), "{who}");
+    }
+    assert!(line.join(waiter(50, None)).is_none(), "the line is full");
+    assert!(line.leave(keys[0]));
+    assert!(!line.leave(keys[0]));
+    assert!(line.join(waiter(60, Some(0))).is_some());
+}
+
+/// A backend fails that many wait for: they go to all others, not to one.
+#[test]
+fn the_line_of_one_that_is_lost_is_spread() {
+    let one = Member { max: 100, ..MEMBER };
+    let full = Member { max: 1, ..MEMBER };
+    let mut bench = Bench::new(Balance::RoundRobin, &[one, one, full]);
+    let mut line = line(256);
+    let home = Ask {
+        owner: Some(2),
+        ..ANY
+    };
+    let busy = bench.go(&home);
+    for who in 0..30 {
+        line.join(waiter(who, Some(2))).unwrap();
+    }
+    assert_eq!(line.serve(bench.now, &mut bench.cluster), None);
+    bench.finish(busy, Verdict::Refused);
+    let served = std::iter::from_fn(|| line.serve(bench.now, &mut bench.cluster));
+    let slots: Vec<_> = served.map(|grant| grant.ticket.slot.into()).collect();
+    assert_eq!(super::tally(&slots, 3), [15, 15, 0]);
+}
+
+/// Whatever happens: nobody is looked at in vain only if there is no place for anybody.
+#[test]
+fn nobody_is_forgotten() {
+    let mut random = 1u64;
+    let mut draw = |below: u64| {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (random >> 33) % below
+    };
+    for _ in 0..300 {
+        let max = Member { max: 2, ..MEMBER };
+        let backup = Member {
+            backup: true,
+            ..max
+        };
+        let mut bench = Bench::new(Balance::RoundRobin, &[max, max, backup]);
+        let mut line = line(64);
+        let mut tickets: Vec<Ticket> = Vec::new();
+        let mut waiting: Vec<Waiter> = Vec::new();
+        for who in 0..60 {
+            match draw(4) {
+                0 if !tickets.is_empty() => {
+                    let at = draw(tickets.len() as u64) as usize;
+                    let verdicts = [Verdict::Good, Verdict::Good, Verdict::Refused];
+                    bench.finish(tickets.swap_remove(at), verdicts[draw(3) as usize]);
+                }
+                1 => bench.pass(crate::time::Duration::from_millis(draw(900))),
+                _ => {
+                    let ask = Ask {
+                        owner: [None, Some(0), Some(1), Some(2)][draw(4) as usize],
+                        tried: [0, 0, 0, 1][draw(4) as usize],
+                        ..ANY
+                    };
+                    match bench.choose(&ask) {
+                        Choice::Go(ticket) => tickets.push(ticket),
+                        Choice::Wait(owner) => {
+                            let waiter = Waiter {
+                                tried: ask.tried,
+                                ..waiter(who, owner)
+                            };
+                            line.join(waiter).unwrap();
+                            waiting.push(waiter);
+                        }
+                        Choice::Nobody => {}
+                    }
+                }
+            }
+            while let Some(grant) = line.serve(bench.now, &mut bench.cluster) {
+                waiting.retain(|waiter| *waiter != grant.waiter);
+                tickets.push(grant.ticket);
+            }
+            for waiter in &waiting {
+                let place = bench.cluster.place_for(bench.now, waiter);
+                assert_eq!(place, None, "{waiter:?}");
+            }
+        }
+    }
 }

@@ -113,6 +113,7 @@ fn the_line_knows_who_was_tried() {
         cpu: 0,
         owner: None,
         tried: 1,
+        uploads: false,
     });
     assert_eq!(line.serve(bench.now, &mut bench.cluster), None);
     bench.finish(_busy, Verdict::Good);

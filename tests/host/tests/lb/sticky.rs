@@ -78,10 +78,11 @@ fn owner(name: &str, routes: &[&str], count: usize) -> Option<usize> {
         stamps: &[],
         count,
     };
-    homes.owner(&Session {
+    let session = Session {
         name: Some(name.as_bytes()),
         stamp: None,
-    })
+    };
+    homes.owner(&session.claim())
 }
 
 /// The alphabet of srun.md section 3.
@@ -144,7 +145,7 @@ fn stamps_are_known_again_and_nothing_else_is() {
     };
     let asked = |cookie: String| {
         let found = names.find(b"/", std::iter::once(cookie.as_bytes()));
-        homes.owner(&found)
+        homes.owner(&found.claim())
     };
     for (stamp, slot) in &stamps {
         let text = String::from_utf8(write_stamp(*stamp).to_vec()).unwrap();
