@@ -29,20 +29,20 @@ pub(crate) fn room(path: &[u8], host: &[u8]) -> usize {
 
 const FRAMES: usize = 768;
 
-/// Writes the request for `path` to the backend that is known as `host`, as from `client`.
+/// Writes the request for `path` to the backend that is known as `host`, as from `client`. What is in
+/// `scratch`, of [`room`] octets too, is lost.
 #[inline(never)] // Keeps its frame out of its caller's.
 pub(crate) fn write_request(
     protocol: Protocol,
-    path: &[u8],
-    host: &[u8],
+    (path, host): (&[u8], &[u8]),
     client: SocketAddr,
+    scratch: &mut [u8],
     out: &mut Writer<'_>,
 ) -> Result<(), Full> {
     let Some(wire) = Wire::of(protocol) else {
         return write_text(path, host, out);
     };
-    let mut room = [0; TEXT];
-    let mut text = Writer::new(&mut room);
+    let mut text = Writer::new(scratch);
     write_text(path, host, &mut text)?;
     let request = Request {
         client: client.ip(),
@@ -54,9 +54,7 @@ pub(crate) fn write_request(
     out.put(request::end(wire))
 }
 
-/// A path of 96 octets, a host of 47, and the rest.
-const TEXT: usize = 256;
-
+#[inline(never)] // Keeps its frame out of its caller's.
 fn write_text(path: &[u8], host: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
     out.put(b"GET ")?;
     out.put(path)?;
@@ -70,7 +68,6 @@ pub(crate) struct Reply {
     protocol: Protocol,
     /// Octets that are dealt with: interim responses, frames that say nothing.
     at: usize,
-    head: head::Scan,
     frames: response::Scan,
 }
 
@@ -80,7 +77,6 @@ impl Reply {
         Reply {
             protocol,
             at: 0,
-            head: head::Scan::new(),
             frames: response::Scan::new(),
         }
     }
@@ -99,10 +95,12 @@ impl Reply {
         }
     }
 
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn read_text(&mut self, octets: &[u8], limits: &Limits) -> Result<Option<Status>, Violation> {
         loop {
             let rest = octets.get(self.at..).unwrap_or(&[]);
-            match head::parse_response(rest, &mut self.head, limits)? {
+            // From the beginning each time: it is a few hundred octets, in one piece mostly.
+            match head::parse_response(rest, &mut head::Scan::new(), limits)? {
                 Parse::Partial => return Ok(None),
                 Parse::Complete(head) if head.status.is_informational() => {
                     self.at = self.at.saturating_add(head.len);

@@ -141,6 +141,7 @@ pub(crate) struct Seat {
 
 impl Seat {
     /// Takes a place for a connection from `ip`, if the settings leave one. Process context.
+    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn take(
         engine: &Arc<Engine>,
         ip: IpAddr,

@@ -41,15 +41,7 @@ impl Instance {
     /// A gateway that does not listen yet, with one default backend. Process context.
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn new(net: Net) -> Result<Arc<Self>> {
-        let mut sruns = KVec::new();
-        add(&mut sruns)?;
-        let config = Config {
-            settings: memory::duplicate(&config::DEFAULTS)?.into(),
-            sruns,
-            own_name: engine::own_name(),
-            era: 0,
-        };
-        let engine = Engine::new(net, Arc::new(config, GFP_KERNEL_ACCOUNT)?)?;
+        let engine = Engine::new(net, first_config()?)?;
         let kept = engine.clone();
         let instance = Arc::pin_init(
             pin_init!(Self {
@@ -134,13 +126,7 @@ impl Instance {
     fn configure(&self, old: &Config, settings: Arc<Settings>, sruns: KVec<Srun>) -> Result {
         let balancer = self.engine.balancer();
         let plan = balancer.plan(&sruns)?;
-        let config = Config {
-            settings,
-            sruns,
-            own_name: old.own_name,
-            era: old.era.wrapping_add(1),
-        };
-        let config = Arc::new(config, GFP_KERNEL_ACCOUNT)?;
+        let config = next_config(old, settings, sruns)?;
         if let Some(listener) = self.engine.listener() {
             listener.configure(&config.settings)?;
         }
@@ -213,6 +199,32 @@ impl Instance {
     pub(crate) fn report(&self, format: Format) -> Result<KVVec<u8>> {
         self.engine.report(format)
     }
+}
+
+/// What an instance begins with: the default settings, and one default backend.
+#[inline(never)] // Keeps its frame out of its caller's.
+fn first_config() -> Result<Arc<Config>> {
+    let mut sruns = KVec::new();
+    add(&mut sruns)?;
+    let config = Config {
+        settings: memory::duplicate(&config::DEFAULTS)?.into(),
+        sruns,
+        own_name: engine::own_name(),
+        era: 0,
+    };
+    Ok(Arc::new(config, GFP_KERNEL_ACCOUNT)?)
+}
+
+/// The configuration that follows `old`.
+#[inline(never)] // Keeps its frame out of its caller's.
+fn next_config(old: &Config, settings: Arc<Settings>, sruns: KVec<Srun>) -> Result<Arc<Config>> {
+    let config = Config {
+        settings,
+        sruns,
+        own_name: old.own_name,
+        era: old.era.wrapping_add(1),
+    };
+    Ok(Arc::new(config, GFP_KERNEL_ACCOUNT)?)
 }
 
 /// Not on the stack.

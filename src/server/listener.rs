@@ -220,6 +220,7 @@ impl Listener {
         }
     }
 
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn refuse(self: &Arc<Self>, socket: Socket, why: Denied, settings: &Settings) {
         let socket = Attached::attach(socket, self.clone());
         if let Some(refused) = &mut *self.refused.lock() {

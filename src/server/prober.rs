@@ -76,6 +76,11 @@ struct Probe {
     link: Attached<Prober>,
     end: Instant,
     is_connected: bool,
+    talk: KBox<Talk>,
+}
+
+/// What is said on it.
+struct Talk {
     request: KVec<u8>,
     /// Octets of `request`: how many there are to send, and how many were sent.
     len: usize,
@@ -202,6 +207,14 @@ fn apart(interval: Duration) -> Duration {
     interval.saturating_sub(Duration::from_nanos(less))
 }
 
+#[inline(never)] // Keeps its frame out of its caller's.
+fn connect(prober: &Arc<Prober>, addr: SocketAddr) -> Result<Attached<Prober>> {
+    let socket = Socket::outgoing(prober.engine.net(), addr.is_ipv6())?;
+    let link = Attached::attach(socket, prober.clone());
+    link.connect(addr)?;
+    Ok(link)
+}
+
 impl Probe {
     /// Begins to connect. Process context.
     #[inline(never)] // Keeps its frame out of its caller's.
@@ -211,30 +224,12 @@ impl Probe {
         settings: &Settings,
         now: Instant,
     ) -> Result<Self> {
-        let (engine, addr) = (&prober.engine, backend.addr());
-        let path = settings.health_path.as_bytes();
-        let (asked, answered) = match path {
-            b"" => (0, 0),
-            path => (probe::room(path, backend.authority()), settings.head_size),
-        };
-        let held = memory::SOCKET.saturating_add(answered);
-        let charge = engine.account().admit(held)?;
-        let request = KVec::from_elem(0, asked, GFP_KERNEL)?;
-        let answer = KVec::from_elem(0, answered, GFP_KERNEL)?;
-        let socket = Socket::outgoing(engine.net(), addr.is_ipv6())?;
-        let link = Attached::attach(socket, prober.clone());
-        link.connect(addr)?;
+        let talk = Talk::new(&prober.engine, backend, settings)?;
         Ok(Self {
-            link,
+            link: connect(prober, backend.addr())?,
             end: now + settings.health_timeout,
             is_connected: false,
-            request,
-            len: 0,
-            sent: 0,
-            answer,
-            received: 0,
-            reply: Reply::new(backend.protocol()),
-            _charge: charge,
+            talk,
         })
     }
 
@@ -257,39 +252,70 @@ impl Probe {
                 State::Closed => return Some(Probed::Bad),
                 State::Established | State::HalfClosed => self.is_connected = true,
             }
-            if self.request.is_empty() {
+            if self.talk.request.is_empty() {
                 // That it accepts is all that was asked for.
                 return Some(Probed::Good);
             }
-            self.write(backend, settings)?;
+            let local = self.link.local();
+            self.talk.ask(backend, settings, local)?;
         }
-        match self.send() {
-            Ok(true) => self.recv(settings),
+        match self.talk.send(&self.link) {
+            Ok(true) => self.talk.recv(&self.link, settings),
             Ok(false) => None,
             Err(_) => Some(Probed::Bad),
         }
     }
+}
 
-    /// Writes the request.
+impl Talk {
+    /// Room for the question and for the answer; none if there is no question.
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn write(&mut self, backend: &Backend, settings: &Settings) -> Option<()> {
-        let path = settings.health_path.as_bytes();
+    fn new(engine: &Engine, backend: &Backend, settings: &Settings) -> Result<KBox<Self>> {
+        let (asked, answered) = match settings.health_path.as_bytes() {
+            b"" => (0, 0),
+            path => {
+                let room = probe::room(path, backend.authority());
+                (room, settings.head_size.max(room))
+            }
+        };
+        let held = memory::SOCKET.saturating_add(answered);
+        let talk = Self {
+            request: KVec::from_elem(0, asked, GFP_KERNEL)?,
+            len: 0,
+            sent: 0,
+            answer: KVec::from_elem(0, answered, GFP_KERNEL)?,
+            received: 0,
+            reply: Reply::new(backend.protocol()),
+            _charge: engine.account().admit(held)?,
+        };
+        Ok(KBox::new(talk, GFP_KERNEL)?)
+    }
+
+    /// Writes the request, as from this address.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn ask(
+        &mut self,
+        backend: &Backend,
+        settings: &Settings,
+        client: Option<SocketAddr>,
+    ) -> Option<()> {
         let nobody = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        let client = self.link.local().unwrap_or(nobody);
-        let (protocol, host) = (backend.protocol(), backend.authority());
+        let client = client.unwrap_or(nobody);
+        let names = (settings.health_path.as_bytes(), backend.authority());
         let mut out = Writer::new(&mut self.request);
-        probe::write_request(protocol, path, host, client, &mut out).ok()?;
+        let scratch = &mut self.answer;
+        probe::write_request(backend.protocol(), names, client, scratch, &mut out).ok()?;
         self.len = out.len();
         Some(())
     }
 
     /// Sends on; true once all is sent.
-    fn send(&mut self) -> Result<bool> {
+    fn send(&mut self, link: &Attached<Prober>) -> Result<bool> {
         let rest = self.request.get(self.sent..self.len).unwrap_or(&[]);
         if rest.is_empty() {
             return Ok(true);
         }
-        if let Io::Done(octets) = self.link.send([rest, b"", b""], false)? {
+        if let Io::Done(octets) = link.send([rest, b"", b""], false)? {
             self.sent = self.sent.saturating_add(octets);
         }
         Ok(self.sent >= self.len)
@@ -297,10 +323,10 @@ impl Probe {
 
     /// Reads what has come.
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn recv(&mut self, settings: &Settings) -> Option<Probed> {
+    fn recv(&mut self, link: &Attached<Prober>, settings: &Settings) -> Option<Probed> {
         loop {
             let room = self.answer.get_mut(self.received..).unwrap_or(&mut []);
-            match self.link.recv(room) {
+            match link.recv(room) {
                 Ok(Io::Done(octets)) => self.received = self.received.saturating_add(octets),
                 Ok(Io::Wait | Io::Retry) => return None,
                 // No more room is an error too.

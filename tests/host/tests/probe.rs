@@ -22,13 +22,14 @@ fn asked(protocol: Protocol, path: &str, host: &str) -> Vec<u8> {
     let client: SocketAddr = "10.0.0.9:5000".parse().unwrap();
     let (path, host) = (path.as_bytes(), host.as_bytes());
     let mut octets = vec![0; room(path, host)];
+    let mut scratch = octets.clone();
     let mut out = Writer::new(&mut octets);
-    write_request(protocol, path, host, client, &mut out).expect("there is room");
+    write_request(protocol, (path, host), client, &mut scratch, &mut out).expect("there is room");
     let written = out.written().to_vec();
     for short in 0..written.len() {
         let mut out = Writer::new(&mut octets[..short]);
         assert_eq!(
-            write_request(protocol, path, host, client, &mut out),
+            write_request(protocol, (path, host), client, &mut scratch, &mut out),
             Err(Full)
         );
     }
