@@ -14,6 +14,7 @@ mod load;
 mod log;
 mod meddling;
 mod namespaces;
+mod probes;
 mod proc;
 mod relay;
 mod replay;
@@ -37,6 +38,7 @@ pub const ALL: &[&[Test]] = &[
     proc::TESTS,
     balancing::TESTS,
     backends::TESTS,
+    probes::TESTS,
     relay::TESTS,
     fields::TESTS,
     requests::TESTS,

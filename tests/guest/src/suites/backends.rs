@@ -36,13 +36,13 @@ tests![
 ];
 
 /// Some backends behind a gateway, with these options each.
-struct Farm {
-    gateway: Gateway,
-    origins: Vec<Origin>,
+pub(super) struct Farm {
+    pub(super) gateway: Gateway,
+    pub(super) origins: Vec<Origin>,
 }
 
 impl Farm {
-    fn new(options: &[&str]) -> Result<Farm, Failure> {
+    pub(super) fn new(options: &[&str]) -> Result<Farm, Failure> {
         let mut origins = Vec::new();
         for _ in options {
             origins.push(Origin::start()?);
@@ -58,17 +58,17 @@ impl Farm {
     }
 
     /// Writes `srun-N`.
-    fn configure(&self, number: usize, options: &str) -> Outcome {
+    pub(super) fn configure(&self, number: usize, options: &str) -> Outcome {
         let addr = self.origins[number].addr();
         let line = format!("{} {} {options}", addr.ip(), addr.port());
         gateway::write(&format!("srun-{number}"), line.trim_end())
     }
 
-    fn client(&self) -> Result<Conn, Failure> {
+    pub(super) fn client(&self) -> Result<Conn, Failure> {
         Ok(Conn::open(self.gateway.addr())?)
     }
 
-    fn requests(&self) -> Vec<u64> {
+    pub(super) fn requests(&self) -> Vec<u64> {
         self.origins.iter().map(Origin::requests).collect()
     }
 
@@ -98,7 +98,7 @@ impl Farm {
 }
 
 /// The state of a backend in `status`.
-fn state(number: usize) -> Result<String, Failure> {
+pub(super) fn state(number: usize) -> Result<String, Failure> {
     let status = gateway::read("status")?;
     let name = format!("srun-{number} ");
     let line = status.lines().find(|line| line.starts_with(&name));
@@ -106,7 +106,7 @@ fn state(number: usize) -> Result<String, Failure> {
     Ok(word.unwrap_or("").to_owned())
 }
 
-fn wait_for_state(number: usize, wanted: &str) -> Outcome {
+pub(super) fn wait_for_state(number: usize, wanted: &str) -> Outcome {
     let is = || state(number).is_ok_and(|state| state == wanted);
     let seen = scale::wait_until(Duration::from_secs(10), is);
     ensure!(

@@ -9,7 +9,7 @@ use crate::gateway::{self, Gateway};
 use crate::http::Framing;
 use crate::origin::Origin;
 use crate::scale;
-use crate::testing::{sh, Bed, Context, Failure, Outcome, PORT};
+use crate::testing::{sh, shell, Bed, Context, Failure, Outcome, PORT};
 use crate::{ensure, same, tests};
 
 tests![
@@ -26,6 +26,7 @@ tests![
     silent_peers_are_probed,
     what_is_not_acknowledged_ends,
     accepting_waits_for_octets,
+    destroyed_from_outside unless no_destroying,
 ];
 
 /// The number before a word in the `clients` line of `status`.
@@ -449,5 +450,38 @@ fn accepting_waits_for_octets() -> Outcome {
         "a silent client is not accepted without defer-accept"
     );
     drop(silent);
+    Ok(())
+}
+
+fn no_destroying() -> Option<&'static str> {
+    // It says so on stderr alone if the kernel cannot.
+    let said = shell("ss -K state listening sport = :1 2>&1");
+    let said = said.map_or(Vec::new(), |output| output.stdout);
+    let cannot = String::from_utf8_lossy(&said).contains("not supported");
+    cannot.then_some("this kernel cannot destroy sockets")
+}
+
+/// Somebody destroys all sockets of the port. The port is served again.
+fn destroyed_from_outside() -> Outcome {
+    let bed = Bed::new()?;
+    let mut old = bed.client()?;
+    assert_served(&mut old, "before")?;
+    for round in 0..3 {
+        sh(&format!("ss -K state listening sport = :{PORT}"))?;
+        let served = || {
+            let client = bed.client();
+            client.is_ok_and(|mut client| assert_served(&mut client, "anew").is_ok())
+        };
+        let again = scale::wait_until(Duration::from_secs(10), served);
+        ensure!(again, "round {round}: nobody listens any more");
+        assert_served(&mut old, "the connection from before")?;
+    }
+    // And what was done last counts.
+    gateway::write("server_port", "0")?;
+    let gone = || bed.client().is_err();
+    ensure!(
+        scale::wait_until(Duration::from_secs(5), gone),
+        "it listens"
+    );
     Ok(())
 }
