@@ -48,8 +48,9 @@ test-status:
 test-run:
 	@scripts/run -- tests/webapp/check
 
-test-suites: ## hostile requests through it to Tomcat and Jetty; Autobahn's WebSocket cases through it
+test-suites: ## through it: hostile requests to Tomcat and Jetty, their sessions, Autobahn's WebSocket cases
 	@tests/differential/run
+	@tests/sessions/run
 	@tests/websocket/run
 
 test-upload: ## 4 GiB up through it, octets compared, memory watched (some minutes)
