@@ -76,3 +76,29 @@ pub(crate) fn nth(mask: Mask, index: u64) -> Option<usize> {
     }
     Some(slot as usize)
 }
+
+/// Any two members of a set, drawn by lot, all pairs as likely; of a set of one it is the second one
+/// that is missing.
+pub(crate) fn two(mask: Mask, random: u64) -> (Option<usize>, Option<usize>) {
+    let width = u64::from(u64::BITS.saturating_sub(mask.leading_zeros()));
+    // Sets are mostly without gaps, so that a number below the highest one's is a member.
+    let (one, other) = (random >> 32, random & 0xffff_ffff);
+    let below = |most: u64, lot: u64| lot.saturating_mul(most) >> 32;
+    let member = |set: Mask, slot: u64, lot: u64| {
+        // CAST: Less than 64.
+        let slot = slot as usize;
+        if set & only(slot) != 0 {
+            Some(slot)
+        } else {
+            nth(set, lot)
+        }
+    };
+    let Some(first) = member(mask, below(width, one), one) else {
+        return (None, None);
+    };
+    // So many places further on, round and round.
+    let step = below(width.saturating_sub(1), other).saturating_add(1);
+    let next = (first as u64).saturating_add(step);
+    let next = next.checked_sub(width).unwrap_or(next);
+    (Some(first), member(mask & !only(first), next, other))
+}

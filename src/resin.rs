@@ -4,7 +4,7 @@
 //!
 //! Layers, each importing only what is left of it:
 //! `sys <- rt <- server <- procfs`, and the pure core
-//! (`bytes, time, slab <- http, srun <- config, status, exchange <- server`).
+//! (`bytes, time, slab <- http, srun, config <- lb, log, probe, status <- exchange`).
 
 // The pure core, which the host's tests include too.
 #[expect(dead_code, reason = "some of it is for what comes next")]

@@ -15,6 +15,7 @@ use crate::lb::nth;
 use crate::lb::only;
 use crate::lb::slots;
 use crate::lb::tournament::KEYS;
+use crate::lb::two;
 use crate::lb::Mask;
 use crate::lb::Ring;
 use crate::lb::Waiter;
@@ -113,9 +114,9 @@ impl Cluster {
 
     /// The better one of two of `free`.
     fn better(&self, free: Mask, random: u64) -> Option<usize> {
-        let first = nth(free, random >> 32)?;
-        let Some(second) = nth(free & !only(first), random & 0xffff_ffff) else {
-            return Some(first);
+        let (first, second) = two(free, random);
+        let (first, Some(second)) = (first?, second) else {
+            return first;
         };
         // Of one that has not answered yet nothing is known: it is as quick as the other.
         let latency = |slot| self.slot(slot).map_or(0, |entry| entry.latency);

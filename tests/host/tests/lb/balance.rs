@@ -252,3 +252,45 @@ fn another_backend_of_the_same_number_starts_anew() {
     assert_eq!(bench.cluster.view(1).unwrap().active, 0);
     assert!(bench.cluster.view(2).is_none());
 }
+
+/// Each pair of a set is drawn as often as any other, whatever gaps it has.
+#[test]
+fn pairs_are_drawn_alike() {
+    let mut random = 7u64;
+    for mask in [
+        0b1,
+        0b11,
+        0b111,
+        0b1011,
+        0b1_0000_0001,
+        1 << 63,
+        1 | 1 << 63,
+        !0,
+        !0 ^ 0xff00,
+    ] {
+        let members: Vec<_> = crate::lb::slots(mask).collect();
+        let pairs = members.len() * (members.len() - 1);
+        let mut seen = std::collections::BTreeMap::new();
+        for _ in 0..(pairs.max(1) * 200) {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            let lot = random ^ (random >> 29);
+            *seen.entry(crate::lb::two(mask, lot)).or_insert(0u32) += 1;
+        }
+        if members.len() == 1 {
+            assert_eq!(
+                seen.into_keys().collect::<Vec<_>>(),
+                [(Some(members[0]), None)]
+            );
+            continue;
+        }
+        assert_eq!(seen.len(), pairs, "{mask:b}");
+        for (pair, count) in seen {
+            assert_ne!(pair.0, pair.1);
+            assert!(members.contains(&pair.0.unwrap()) && members.contains(&pair.1.unwrap()));
+            assert!((110..=300).contains(&count), "{mask:b}: {pair:?} {count}");
+        }
+    }
+    assert_eq!(crate::lb::two(0, 1 << 40), (None, None));
+}
