@@ -60,6 +60,7 @@ pub(crate) use event::Action;
 pub(crate) use event::Event;
 pub(crate) use event::Refusal;
 pub(crate) use outcome::Cause;
+use outcome::Failure;
 pub(crate) use outcome::Outcome;
 use pace::Pace;
 use relay::Relay;
@@ -130,7 +131,7 @@ pub(crate) struct Exchange {
     /// The backend's answer is none, or is broken.
     garbage: bool,
     /// Why the first backend would not have the request.
-    failure: Option<(Status, &'static str, Cause)>,
+    failure: Option<Failure>,
     /// Another backend was asked after one had failed in the middle.
     elsewhere: bool,
     /// The request waits for a place at a backend.
@@ -213,7 +214,7 @@ const BODY_ROOM: usize = 16384;
 /// 1xx responses in one exchange; more is a backend gone mad.
 const MAX_INTERIMS: u8 = 16;
 
-const NO_MEMORY: (Status, &str, Cause) = (
+const NO_MEMORY: Failure = (
     Status::SERVICE_UNAVAILABLE,
     "there is not enough memory for this exchange",
     Cause::Resource,
@@ -481,12 +482,7 @@ impl Exchange {
     }
 
     /// Answers with a page of our own, or cuts the answer that has begun.
-    fn fail<S: Store>(
-        &mut self,
-        now: Instant,
-        (status, why, cause): (Status, &str, Cause),
-        io: &mut Io<'_, S>,
-    ) {
+    fn fail<S: Store>(&mut self, now: Instant, (status, why, cause): Failure, io: &mut Io<'_, S>) {
         self.blame(cause);
         if self.phase == Phase::Flush {
             // The answer is whole; only the request is not.

@@ -6,9 +6,9 @@
 use super::buffers::stage;
 use super::buffers::FIRST_ROOM;
 use super::response;
-use super::response::Failure;
 use super::Cause;
 use super::Exchange;
+use super::Failure;
 use super::Io;
 use super::Store;
 use super::NO_MEMORY;

@@ -62,6 +62,9 @@ pub(crate) enum Cause {
     Local,
 }
 
+/// Why a request gets a page of ours: its status, what it says, who is to blame.
+pub(super) type Failure = (Status, &'static str, Cause);
+
 impl Outcome {
     /// Of an exchange that has not begun.
     pub(super) const NOTHING: Outcome = Outcome {

@@ -7,6 +7,7 @@ use super::limits;
 use super::upload;
 use super::Cause;
 use super::Exchange;
+use super::Failure;
 use super::Flow;
 use super::Io;
 use super::Phase;
@@ -151,8 +152,6 @@ impl Exchange {
         });
     }
 }
-
-type Failure = (Status, &'static str, Cause);
 
 const LOOP: Failure = (
     Status::LOOP_DETECTED,

@@ -10,6 +10,7 @@ use super::relay::Broken;
 use super::relay::Progress;
 use super::Cause;
 use super::Exchange;
+use super::Failure;
 use super::Flow;
 use super::Io;
 use super::Phase;
@@ -326,8 +327,6 @@ impl Exchange {
 pub(super) fn refused(violation: Violation) -> Failure {
     (Status::BAD_GATEWAY, violation.reason, Cause::Proxy)
 }
-
-pub(super) type Failure = (Status, &'static str, Cause);
 
 const NO_ANSWER: Failure = (
     Status::BAD_GATEWAY,

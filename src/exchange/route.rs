@@ -5,6 +5,7 @@
 use super::Buffers;
 use super::Cause;
 use super::Exchange;
+use super::Failure;
 use super::Io;
 use super::Phase;
 use super::Refusal;
@@ -85,12 +86,7 @@ impl Exchange {
 
     /// Nothing of the request has reached a backend: another one may have it. If there is none, this
     /// was why.
-    fn try_another<S: Store>(
-        &mut self,
-        now: Instant,
-        failure: (Status, &'static str, Cause),
-        io: &mut Io<'_, S>,
-    ) {
+    fn try_another<S: Store>(&mut self, now: Instant, failure: Failure, io: &mut Io<'_, S>) {
         self.drop_upstream(false);
         self.verdict = Verdict::Refused;
         self.failure.get_or_insert(failure);
@@ -162,8 +158,6 @@ impl Exchange {
         path.split(|octet| *octet == b'?').next().unwrap_or(b"")
     }
 }
-
-type Failure = (Status, &'static str, Cause);
 
 const UNREACHABLE: Failure = (
     Status::BAD_GATEWAY,

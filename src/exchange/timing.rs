@@ -5,6 +5,7 @@
 use super::Buffers;
 use super::Cause;
 use super::Exchange;
+use super::Failure;
 use super::Io;
 use super::Pace;
 use super::Phase;
@@ -254,8 +255,6 @@ impl Exchange {
         }
     }
 }
-
-type Failure = (Status, &'static str, Cause);
 
 const LATE_HEAD: Failure = (
     Status::REQUEST_TIMEOUT,

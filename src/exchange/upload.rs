@@ -8,6 +8,7 @@ use super::relay::Progress;
 use super::Buffers;
 use super::Cause;
 use super::Exchange;
+use super::Failure;
 use super::Flow;
 use super::Io;
 use super::Phase;
@@ -227,8 +228,6 @@ fn treatment(policy: Forwarding, trusted: bool) -> Treatment {
 pub(super) fn is_too_large<S>(octets: u64, io: &Io<'_, S>) -> bool {
     io.settings.body_size != 0 && octets > io.settings.body_size
 }
-
-type Failure = (Status, &'static str, Cause);
 
 pub(super) const TOO_LARGE: Failure = (
     Status::CONTENT_TOO_LARGE,
