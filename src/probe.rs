@@ -124,9 +124,13 @@ impl Reply {
             let status = response::code(wire, head);
             return status.map(Some).ok_or(BAD_STATUS);
         }
+        if self.frames.has_closed() {
+            return Err(CLOSED);
+        }
         self.at = self.at.saturating_add(self.frames.take_leading());
         Ok(None)
     }
 }
 
 const BAD_STATUS: Violation = Violation::bad("bad status code").of_response();
+const CLOSED: Violation = Violation::bad("the connection has ended").of_response();

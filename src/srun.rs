@@ -12,6 +12,7 @@
 //! without    Q, X, Y: the code alone           -
 //! a length   C, A: two octets follow           -
 //! end        Q, or X: it is closed then        Z, or X: it is closed then
+//! no answer  X: the connection has ended       X
 //! uploads    Y asks for an A                   an A for each D; for the first one perhaps not
 //! ```
 //!
@@ -120,6 +121,13 @@ impl Wire {
             (_, b'X') => Kind::Close,
             _ => Kind::Other,
         }
+    }
+
+    /// Whether these octets from a backend, which nothing has come before, say that it has ended the
+    /// connection.
+    pub(crate) fn is_closed(self, octets: &[u8]) -> bool {
+        matches!(self.frame(octets), Some(Frame { kind: Kind::Close, payload: 0, prefix })
+            if prefix == octets.len())
     }
 
     /// Writes the front of a frame with a payload of so many octets, which is a number that the

@@ -109,10 +109,7 @@ impl Exchange {
             return Flow::Wait;
         }
         if io.upstream_acked == self.acked_before {
-            // It has spoken before anything of the request was there: a 408 for the time it was
-            // idle, say, but no answer (RFC 9112 section 9.2).
-            io.buffers.response.clear();
-            self.gone_before_response(now, false, UNASKED, io);
+            self.unasked(now, io);
             return Flow::Again;
         }
         match self.parse_response(io) {
@@ -124,6 +121,7 @@ impl Exchange {
                     self.fail(now, NO_MEMORY, io);
                 }
             }
+            Ok(Parse::Partial) if self.has_closed() => self.upstream_gone(now, true, io),
             Ok(Parse::Partial) => {
                 let response = &mut io.buffers.response;
                 if response.is_full() && !grow(response, io.settings.head_size) {
@@ -135,6 +133,23 @@ impl Exchange {
             Err(failure) => self.fail(now, failure, io),
         }
         Flow::Again
+    }
+
+    /// It has spoken before anything of the request was there: a 408 for the time it was idle, say,
+    /// but no answer (RFC 9112 section 9.2).
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn unasked<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
+        let said = io.buffers.response.filled();
+        let closed = self.wire.is_some_and(|wire| wire.is_closed(said));
+        io.buffers.response.clear();
+        let failure = if closed { NO_ANSWER } else { UNASKED };
+        self.gone_before_response(now, closed, failure, io);
+    }
+
+    /// Whether the backend has said, in a frame, that its connection has ended. As after a FIN, to
+    /// read or write there is of no use.
+    fn has_closed(&self) -> bool {
+        self.wire.is_some() && self.frames.has_closed()
     }
 
     /// Parses a response head, which other wires than HTTP's have made text of first.

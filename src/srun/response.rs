@@ -27,6 +27,8 @@ pub(crate) struct Scan {
     acks: usize,
     /// The backend has said something, be it no part of a response.
     has_spoken: bool,
+    /// It has ended the connection instead of an answer.
+    has_closed: bool,
 }
 
 impl Scan {
@@ -38,11 +40,13 @@ impl Scan {
             is_open: false,
             acks: 0,
             has_spoken: false,
+            has_closed: false,
         }
     }
 
     /// Reads on in `frames`, which are those of the last call with more appended. Returns the
-    /// octets of the whole head once all of it was read.
+    /// octets of the whole head once all of it was read. There will be none if it
+    /// [has closed](Self::has_closed).
     ///
     /// [`Self::take_acks`] and [`Self::take_leading`] must be called after each call. `limit` is
     /// what a head may have. Every violation carries 502.
@@ -57,6 +61,11 @@ impl Scan {
             let Some((kind, payload, after)) = whole_frame(wire, rest) else {
                 break;
             };
+            if kind == Kind::Close && payload.is_empty() && !self.is_begun() {
+                self.has_closed = true;
+                self.at = frames.len().saturating_sub(after.len());
+                break;
+            }
             self.has_spoken = true;
             let is_over = self
                 .note(kind, payload)
@@ -90,6 +99,14 @@ impl Scan {
     /// Whether the backend has said anything.
     pub(crate) fn has_spoken(&self) -> bool {
         self.has_spoken
+    }
+
+    /// Whether it has ended the connection before it began an answer, which says no more than a FIN.
+    ///
+    /// A Resin ends a connection so that was idle for too long, and one that goes down says it to
+    /// any request.
+    pub(crate) fn has_closed(&self) -> bool {
+        self.has_closed
     }
 
     fn is_begun(&self) -> bool {

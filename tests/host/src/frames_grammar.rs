@@ -48,7 +48,7 @@ pub(crate) struct Seen {
     pub(crate) acks: usize,
     /// It is no response. Of the rest nothing is compared then: it may be seen sooner or later.
     pub(crate) refused: bool,
-    /// It has ended, and whether the connection does too.
+    /// It has ended, and whether the connection does too. Without a head only that has.
     pub(crate) end: Option<bool>,
     /// Octets of the whole response.
     pub(crate) len: usize,
@@ -86,6 +86,10 @@ pub(crate) fn decode(
             };
             let Some(len) = len else {
                 at += scan.take_leading();
+                if scan.has_closed() {
+                    (seen.end, seen.len) = (Some(true), at);
+                    return seen;
+                }
                 continue;
             };
             seen.head = Some(text(wire, &octets[at..at + len]));
@@ -227,6 +231,10 @@ fn decode_plainly(wire: Wire, declared: Option<u64>, octets: &[u8]) -> Seen {
                 (b'A', _, None) => seen.acks += 1,
                 (b'G', Some(text), None) => {
                     seen.head = Some([&text[..], b"\r\n"].concat());
+                }
+                (b'X', None, None) if payload.is_empty() => {
+                    (seen.end, seen.len) = (Some(true), at + len);
+                    return seen;
                 }
                 (b'H' | b'G' | b'D' | b'X', _, None) => return refused,
                 (b'Q', _, None) if wire == Wire::Hmux => return refused,

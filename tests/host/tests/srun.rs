@@ -173,14 +173,23 @@ fn the_answers_of_resin_are_understood() {
 #[test]
 fn an_end_without_an_answer_is_none() {
     for (wire, frames) in [
-        (Wire::Hmux, "58"),
         (Wire::Hmux, "51"),
-        (Wire::Hmux, "43 00 02 58"),
+        (Wire::Hmux, "43 00 02 51"),
         (Wire::Hmux, r#"73 00 06 "200 OK" 51"#),
-        (Wire::Srun, "58 000000"),
+        (Wire::Hmux, r#"73 00 06 "200 OK" 58"#),
+        (Wire::Hmux, r#"4d 00 01 "m" 58"#),
         (Wire::Srun, "5a 000000"),
+        (Wire::Srun, r#"58 000001 "x""#),
     ] {
         assert!(whole(wire, frames).refused, "{frames}");
+    }
+    for (wire, frames) in [
+        (Wire::Hmux, "58"),
+        (Wire::Hmux, "43 00 02 58"),
+        (Wire::Srun, "58 000000"),
+    ] {
+        let seen = whole(wire, frames);
+        assert_eq!((seen.head, seen.end), (None, Some(true)), "{frames}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 //! Exchanges with backends that speak HMUX or srun: the client must not notice.
 
+mod endings;
 mod uploads;
 
 use super::bench::{Bench, End};
@@ -367,8 +368,8 @@ fn a_bad_answer_is_502() {
         let long = "x".repeat(20_000);
         let cases = [
             b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n".to_vec(),
-            put(wire, b'X', b""),
             put(wire, b'Q', b""),
+            [put(wire, b's', b"200 OK"), put(wire, b'X', b"")].concat(),
             put(wire, b'D', b"x"),
             answer(wire, "2000 OK", "", &[], b'Q'),
             answer(wire, "OK", "", &[], b'Q'),
