@@ -50,7 +50,7 @@ pub(super) struct Relay {
     octets: u64,
     /// Its framing was wrong: where it ends is not known any more.
     broken: bool,
-    /// Its sender has said that it closes the connection.
+    /// Its sender closes the connection, or has said so.
     closes: bool,
     /// Acknowledgements that have come with it and were not taken yet.
     acks: usize,
@@ -168,6 +168,11 @@ impl Relay {
         core::mem::take(&mut self.acks)
     }
 
+    /// Whether the recipient gets all of the body, and only the frame that ends it has not come.
+    pub(super) fn lacks_only_end(&self) -> bool {
+        self.body.lacks_only_end()
+    }
+
     /// Whether the sender of the body, which is done, closes its connection.
     pub(super) fn closes(&self) -> bool {
         self.closes
@@ -184,13 +189,13 @@ impl Relay {
         from.len().saturating_sub(self.at).saturating_sub(named)
     }
 
-    /// The connection that the body, which is not done, comes on has ended, in order: whether the
-    /// body is whole.
+    /// Nothing more comes of the body, which is not done: whether it is whole.
     pub(super) fn eof(&mut self) -> bool {
         if self.body.eof().is_err() {
             return false;
         }
         self.tail = self.last();
+        self.closes = true;
         true
     }
 

@@ -40,6 +40,7 @@ impl Exchange {
     pub(super) fn upstream_gone<S: Store>(&mut self, now: Instant, eof: bool, io: &mut Io<'_, S>) {
         match self.phase {
             Phase::Wait => self.gone_before_response(now, eof, NO_ANSWER, io),
+            Phase::Body if self.download.lacks_only_end() => self.end_missing(Cause::Server, io),
             Phase::Body if eof && self.download.is_idle() && self.download.eof() => {
                 self.body_done(io);
             }
@@ -322,6 +323,15 @@ impl Exchange {
             self.drop_upstream(persist && clean && uploaded);
         }
         self.phase = Phase::Flush;
+    }
+
+    /// The end of an answer in frames will not come. The client, which goes by the length that it was
+    /// told, has all of it: only the backend is to blame.
+    pub(super) fn end_missing<S: Store>(&mut self, cause: Cause, io: &mut Io<'_, S>) {
+        self.blame(cause);
+        if self.download.eof() {
+            self.body_done(io);
+        }
     }
 
     /// The answer cannot be completed: ends the connection so that the client notices it.

@@ -244,6 +244,9 @@ impl Exchange {
                 self.persist = false;
             }
             Phase::Body if self.clock.waiting == Waiting::BackendSends => {
+                if self.download.lacks_only_end() {
+                    return self.end_missing(Cause::ServerTimeout, io);
+                }
                 self.close(now, Cause::ServerTimeout);
             }
             Phase::Body | Phase::Flush => self.close(now, Cause::ClientTimeout),

@@ -36,7 +36,7 @@ pub(crate) struct Step {
     pub(crate) trailer: usize,
     /// The message ends after these; what follows belongs to the next one.
     pub(crate) done: bool,
-    /// The sender closes the connection after it, as a frame said.
+    /// The sender closes the connection after it, as a frame said, or it is better not used again.
     pub(crate) closes: bool,
     /// How often a frame has acknowledged content that goes the other way.
     pub(crate) acks: usize,
@@ -102,6 +102,11 @@ impl Body {
         Ok(step)
     }
 
+    /// Whether all of it has come, and only the frame that ends it has not.
+    pub(crate) const fn lacks_only_end(&self) -> bool {
+        matches!(self, Body::Frames(frames) if frames.is_whole())
+    }
+
     /// Whether the message has ended.
     pub(crate) const fn is_done(&self) -> bool {
         matches!(self, Body::None)
@@ -112,6 +117,11 @@ impl Body {
     pub(crate) fn eof(&mut self) -> Result<(), Violation> {
         match self {
             Body::None | Body::UntilClose => {
+                *self = Body::None;
+                Ok(())
+            }
+            // What is missing is no part of the body.
+            Body::Frames(frames) if frames.is_whole() => {
                 *self = Body::None;
                 Ok(())
             }

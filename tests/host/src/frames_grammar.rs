@@ -48,7 +48,8 @@ pub(crate) struct Seen {
     pub(crate) acks: usize,
     /// It is no response. Of the rest nothing is compared then: it may be seen sooner or later.
     pub(crate) refused: bool,
-    /// It has ended, and whether the connection does too. Without a head only that has.
+    /// It has ended, and whether the connection does too, or is not to be kept. Without a head only
+    /// that has ended.
     pub(crate) end: Option<bool>,
     /// Octets of the whole response.
     pub(crate) len: usize,
@@ -168,7 +169,7 @@ fn decode_plainly(wire: Wire, declared: Option<u64>, octets: &[u8]) -> Seen {
     };
     let mut text: Option<Vec<u8>> = None;
     let mut name: Option<Vec<u8>> = None;
-    let (mut at, mut unmodified) = (0, false);
+    let (mut at, mut unmodified, mut surplus) = (0, false, false);
     while let Some((code, payload, len)) = frame(wire, &octets[at..]) {
         let whole = at + len <= octets.len();
         if seen.head.is_some() {
@@ -177,17 +178,16 @@ fn decode_plainly(wire: Wire, declared: Option<u64>, octets: &[u8]) -> Seen {
             match (wire, code) {
                 (_, b'D') => {
                     let prefix = if wire == Wire::Hmux { 2 } else { 3 };
-                    if left.is_some_and(|left| size - prefix > left) {
-                        return refused;
-                    }
-                    seen.content.extend(payload);
+                    let most = left.unwrap_or(u64::MAX).min(payload.len() as u64) as usize;
+                    seen.content.extend(&payload[..most]);
+                    surplus |= left.is_some_and(|left| size - prefix > left);
                 }
                 (_, b'A') => seen.acks += 1,
                 (Wire::Hmux, b'Q') | (Wire::Srun, b'Z') | (_, b'X') => {
                     if left.is_some_and(|left| left > 0) || len > 4 {
                         return refused;
                     }
-                    seen.end = Some(code == b'X');
+                    seen.end = Some(code == b'X' || surplus);
                     seen.len = at + len;
                     return seen;
                 }

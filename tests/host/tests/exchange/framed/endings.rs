@@ -2,8 +2,9 @@
 
 //! How answers and connections end on these wires: by a frame, whatever the head has said.
 
-use super::{bench, connected, hello, put, BOTH, GET};
-use crate::exchange::{Action, Event};
+use super::super::bench::{Bench, End};
+use super::{answer, bench, connected, hello, put, BOTH, GET, HEAD11};
+use crate::exchange::{Action, Event, Outcome, Phase};
 use crate::lb::Verdict;
 
 const POST: &[u8] = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok";
@@ -77,5 +78,108 @@ fn what_a_backend_may_have_seen_is_not_sent_again() {
             bench.backend(&end);
             assert_eq!(bench.page().status, 502);
         }
+    }
+}
+
+/// What is told of an exchange that is over, after the connection was let go of.
+fn outcome(bench: &mut Bench, reuse: bool) -> Outcome {
+    let actions = bench.actions();
+    match actions[..] {
+        [Action::Release { reuse: kept }, Action::Finish(outcome), ..] => {
+            assert_eq!(kept, reuse);
+            outcome
+        }
+        _ => panic!("{actions:?}"),
+    }
+}
+
+/// A servlet may write where HTTP has no content, or more than it has said, and Resin sends it. The
+/// client gets what it was told of; that the backend cannot count is no fault of its answer.
+#[test]
+fn content_beyond_what_was_declared_is_dropped() {
+    let get = std::str::from_utf8(GET).unwrap();
+    let cases: [(&str, &str, &str, &[&str], &str); 7] = [
+        (HEAD11, "200 OK", "Content-Length: 5", &["hello"], ""),
+        (HEAD11, "200 OK", "", &["poison"], ""),
+        (get, "204 No Content", "", &["\n"], ""),
+        (get, "304 Not Modified", "", &["a", "b"], ""),
+        (get, "200 OK", "Content-Length: 0", &["\n"], ""),
+        (get, "200 OK", "Content-Length: 3", &["half"], "hal"),
+        (
+            get,
+            "200 OK",
+            "Content-Length: 3",
+            &["ha", "lf", "x"],
+            "hal",
+        ),
+    ];
+    for wire in BOTH {
+        for (request, status, fields, content, body) in cases {
+            let octets = answer(wire, status, fields, content, b'Q');
+            for at in 0..octets.len() {
+                let mut bench = connected(wire, request.as_bytes());
+                bench.backend(&octets[..at]);
+                bench.take();
+                bench.backend(&octets[at..]);
+                let answer = bench.answer(request == HEAD11);
+                assert_eq!(answer.body, body.as_bytes(), "{status} {fields}");
+                assert_ne!(answer.end, End::Cut);
+                assert_eq!(bench.verdict(), Verdict::Good);
+                let outcome = outcome(&mut bench, false);
+                assert_eq!((outcome.aborted, outcome.ending), (false, *b"--"));
+                assert_eq!(outcome.octets, body.len() as u64);
+                assert_eq!(bench.phase(), Phase::Idle);
+            }
+        }
+    }
+}
+
+/// The client goes by the length that it was told: its connection goes on, and only the backend is
+/// to blame.
+#[test]
+fn an_end_that_never_comes_is_nothing_to_the_client() {
+    for wire in BOTH {
+        for (fields, content) in [
+            ("Content-Length: 5", &["he", "llo"][..]),
+            ("Content-Length: 5", &["hello, world"]),
+            ("Content-Length: 0", &[]),
+        ] {
+            let endless = answer(wire, "200 OK", fields, content, b'f');
+            for (event, ending) in [
+                (Event::UpstreamEof, *b"SD"),
+                (Event::UpstreamLost, *b"SD"),
+                (Event::Tick, *b"sD"),
+            ] {
+                let mut bench = connected(wire, GET);
+                bench.backend(&endless);
+                bench.take();
+                assert_eq!(bench.phase(), Phase::Body);
+                if event == Event::Tick {
+                    bench.pass(bench.settings.read_timeout);
+                } else {
+                    bench.handle(event);
+                }
+                assert_eq!(bench.verdict(), Verdict::Error);
+                let whole = &content.concat()[..content.concat().len().min(5)];
+                assert_eq!(bench.answer(false).body, whole.as_bytes());
+                let outcome = outcome(&mut bench, false);
+                assert_eq!((outcome.aborted, outcome.ending), (false, ending));
+                assert_eq!(bench.phase(), Phase::Idle);
+            }
+        }
+        // Some of the content is still on its way to the client when the backend is lost.
+        let mut bench = connected(wire, GET);
+        bench.backend(&answer(
+            wire,
+            "200 OK",
+            "Content-Length: 5",
+            &["hello"],
+            b'f',
+        ));
+        bench.handle(Event::UpstreamLost);
+        assert_eq!(bench.phase(), Phase::Flush);
+        assert_eq!(bench.answer(false).body, b"hello");
+        assert!(!outcome(&mut bench, false).aborted);
+        assert_eq!(bench.phase(), Phase::Idle);
     }
 }
