@@ -46,7 +46,7 @@ impl Exchange {
         io.buffers.to_upstream.clear();
         let request = self.stage_text(head, io).map_err(|Full| NO_MEMORY)?;
         let text = io.buffers.response.filled();
-        let room = request::room(text).ok_or(TOO_LARGE)?;
+        let room = request::room(wire, text).ok_or(TOO_LARGE)?;
         let staged = stage(&mut io.buffers.to_upstream, room, |out| {
             request::head(wire, text, &request, out)?;
             if self.upload.is_done() {

@@ -9,12 +9,14 @@ use core::fmt::Write;
 use core::net::IpAddr;
 
 use super::Wire;
+use super::PREFIX_MAX;
 use crate::bytes;
 use crate::bytes::Full;
 use crate::bytes::Writer;
 use crate::http::field;
 use crate::http::field::Name;
 use crate::http::head::BodyLength;
+use crate::http::list;
 
 /// What a request says besides its text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,22 +33,30 @@ pub(crate) struct Request {
 
 /// Octets that [`head`] writes at most for this text; none if it cannot be told.
 ///
-/// Resin 3.0 has room for 64 fields, and what has more than 65,535 octets is longer than a frame of
-/// HMUX may be.
-pub(crate) fn room(text: &[u8]) -> Option<usize> {
+/// The HMUX of Resin 3.0 has room for 64 fields, and what has more than 65,535 octets may be longer
+/// than a frame of HMUX.
+pub(crate) fn room(wire: Wire, text: &[u8]) -> Option<usize> {
     let (_, lines) = start_line(text);
-    let fields = field::fields(lines).count();
-    if text.len() > usize::from(u16::MAX) || fields > MAX_FIELDS {
+    let fields = field::fields(lines)
+        .filter(|(name, _)| is_told(name))
+        .count();
+    let is_much = text.len() > usize::from(u16::MAX) || fields > HMUX_FIELDS;
+    if wire == Wire::Hmux && is_much {
         return None;
     }
     let host = field::values(lines, Name::Host).map(<[u8]>::len).sum();
-    Some(text.len().saturating_add(host).saturating_add(EXTRA))
+    let prefixes = fields.saturating_mul(FIELD_EXTRA).saturating_add(EXTRA);
+    Some(text.len().saturating_add(host).saturating_add(prefixes))
 }
 
-const MAX_FIELDS: usize = 64;
+const HMUX_FIELDS: usize = 64;
 
-/// Prefixes, up to four octets for each field more than in text; addresses, ports, a length.
-const EXTRA: usize = 512;
+/// Octets that a field in frames has more than in text: two prefixes, in place of a colon, a space
+/// and the end of the line.
+const FIELD_EXTRA: usize = 2 * PREFIX_MAX - 4;
+
+/// Prefixes of the start line, addresses, ports, a length.
+const EXTRA: usize = 256;
 
 /// Writes the head of a request, the `text` of which [`request_head`] has written. Its content
 /// must follow in data frames, and its [`end`].
@@ -106,10 +116,12 @@ fn cut(text: &[u8], octet: u8) -> (&[u8], &[u8]) {
     (front, back.get(1..).unwrap_or(&[]))
 }
 
-/// Whether X-Forwarded-Proto says that the client has used TLS.
+/// Whether X-Forwarded-Proto says that the client has used TLS. Where several hops have said what
+/// they were asked with, the first one is the client's.
 fn is_secure(lines: &[u8]) -> bool {
-    let mut schemes = field::values(lines, Name::XForwardedProto);
-    schemes.any(|scheme| bytes::eq_ignore_case(scheme, b"https"))
+    let schemes = field::values(lines, Name::XForwardedProto).next();
+    let first = schemes.and_then(|schemes| list::elements(schemes).next());
+    first.is_some_and(|scheme| bytes::eq_ignore_case(scheme, b"https"))
 }
 
 /// Writes whom the request was sent to and who has sent it.
@@ -163,23 +175,38 @@ fn put_shown(
     wire.put(code, payload.written(), out)
 }
 
-/// Writes the fields, in their order. The length of the content was told; an expectation, trailers
-/// and what is about connections have no place here.
+/// Whether a field is told. The length of the content was; an expectation, trailers and what is about
+/// connections have no place here.
+fn is_told(name: &[u8]) -> bool {
+    match Name::of(name) {
+        Name::ContentLength | Name::Expect | Name::Trailer => false,
+        known => !known.is_hop_by_hop() && !is_of_plugin(name),
+    }
+}
+
+/// Whether it is a word between web server and backend: its plugin tells in such fields what it
+/// knows of the client's TLS (`SSL_CIPHER`, `SSL_CLIENT_CERT`), and Resin believes them.
+fn is_of_plugin(name: &[u8]) -> bool {
+    let begins = |prefix: &[u8]| {
+        let front = name.get(..prefix.len());
+        front.is_some_and(|front| bytes::eq_ignore_case(front, prefix))
+    };
+    begins(b"SSL_") || begins(b"HTTPS_")
+}
+
+/// Writes the fields, in their order.
 #[inline(never)] // Keeps its frame out of its caller's.
 fn put_fields(wire: Wire, lines: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
     let value_code = match wire {
         Wire::Hmux => b'S',
         Wire::Srun => b'V',
     };
-    for (name, value) in field::fields(lines) {
-        match Name::of(name) {
-            Name::ContentLength | Name::Expect | Name::Trailer => {}
-            known if known.is_hop_by_hop() => {}
-            _ if bytes::eq_ignore_case(name, b"content-type") => wire.put(b'q', value, out)?,
-            _ => {
-                wire.put(b'H', name, out)?;
-                wire.put(value_code, value, out)?;
-            }
+    for (name, value) in field::fields(lines).filter(|(name, _)| is_told(name)) {
+        if bytes::eq_ignore_case(name, b"content-type") {
+            wire.put(b'q', value, out)?;
+        } else {
+            wire.put(b'H', name, out)?;
+            wire.put(value_code, value, out)?;
         }
     }
     Ok(())

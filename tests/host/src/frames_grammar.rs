@@ -311,7 +311,7 @@ fn check_request(wire: Wire, octets: &[u8], head: &RequestHead, dial: u8) {
     let mut out = Writer::new(&mut room);
     encode::request_head(head, octets, &forward, &mut out).expect("room for the text");
     let text = out.written();
-    let Some(most) = request::room(text) else {
+    let Some(most) = request::room(wire, text) else {
         return;
     };
     let about = request::Request {
@@ -360,8 +360,11 @@ fn check_told(wire: Wire, told: &Told, text: &[u8], head: &RequestHead, about: &
     let with_port = [name, b":", port].concat();
     let usual = port == b"80" || port == b"443";
     assert!(with_port == host || usual && host.starts_with(name));
-    let https = fields(lines).any(|(name, value)| {
-        Name::of(name) == Name::XForwardedProto && value.eq_ignore_ascii_case(b"https")
+    let mut schemes = fields(lines).filter(|(name, _)| Name::of(name) == Name::XForwardedProto);
+    let https = schemes.next().is_some_and(|(_, value)| {
+        let mut elements = value.split(|octet| *octet == b',').map(<[u8]>::trim_ascii);
+        let first = elements.find(|element| !element.is_empty());
+        first.is_some_and(|first| first.eq_ignore_ascii_case(b"https"))
     });
     assert_eq!(told.fact(b'r').is_some(), about.may_be_secure && https);
 }
@@ -377,6 +380,7 @@ fn check_fields(told: &Told, text: &[u8]) {
             "content-type" => types.push(value),
             "content-length" | "expect" | "trailer" => {}
             hop if HOPS.contains(&hop) => {}
+            plugin if plugin.starts_with("ssl_") || plugin.starts_with("https_") => {}
             _ => others.push((name.to_vec(), value.to_vec())),
         }
     }

@@ -41,7 +41,7 @@ fn framed(wire: Wire, text: &str, body: BodyLength) -> Vec<u8> {
         request::head(wire, text.as_bytes(), &about(body), out)?;
         out.put(request::end(wire))
     };
-    let mut room = vec![0; request::room(text.as_bytes()).expect("it can be told")];
+    let mut room = vec![0; request::room(wire, text.as_bytes()).expect("it can be told")];
     let mut out = Writer::new(&mut room);
     write(&mut out).unwrap();
     let frames = out.written().to_vec();
@@ -354,10 +354,86 @@ fn a_request_that_is_too_large_for_the_wire_is_refused() {
         let long = "x".repeat(len);
         format!("GET /{long} HTTP/1.1\r\nHost: h\r\n{lines}\r\n").into_bytes()
     };
-    assert!(request::room(&text(64, 1)).is_some());
-    assert!(request::room(&text(65, 1)).is_none());
-    assert!(request::room(&text(2, 65_000)).is_some());
-    assert!(request::room(&text(2, 65_536)).is_none());
+    for (fields, len, fits) in [
+        (64, 1, true),
+        (65, 1, false),
+        (2, 65_000, true),
+        (2, 65_536, false),
+    ] {
+        let text = text(fields, len);
+        assert_eq!(request::room(Wire::Hmux, &text).is_some(), fits);
+        // A frame of srun takes it, and a Resin's array of fields grows there.
+        assert!(request::room(Wire::Srun, &text).is_some());
+    }
+    // What is not told takes no room.
+    let lines = "Content-Length: 5\r\nTE: a\r\nSSL_A: b\r\n".repeat(30);
+    let text = format!("GET / HTTP/1.1\r\nHost: h\r\n{lines}\r\n");
+    assert!(request::room(Wire::Hmux, text.as_bytes()).is_some());
+}
+
+/// There is room for the frames, be all of it prefixes.
+#[test]
+fn any_number_of_fields_fits_on_srun() {
+    for fields in [64, 65, 100, 1000] {
+        let text = format!(
+            "GET / HTTP/1.1\r\nHost: h\r\n{}\r\n",
+            "a: b\r\n".repeat(fields)
+        );
+        let most = request::room(Wire::Srun, text.as_bytes()).unwrap();
+        let mut room = vec![0; most];
+        let mut out = Writer::new(&mut room);
+        request::head(
+            Wire::Srun,
+            text.as_bytes(),
+            &about(BodyLength::Length(u64::MAX)),
+            &mut out,
+        )
+        .unwrap();
+        let told = told(
+            Wire::Srun,
+            &[out.written(), request::end(Wire::Srun)].concat(),
+        );
+        assert_eq!(told.fields.len(), fields + 1);
+    }
+}
+
+/// A client must not say in the place of a web server what its TLS was like.
+#[test]
+fn a_client_cannot_speak_for_the_plugin() {
+    let text =
+        "GET / HTTP/1.1\r\nHost: h\r\nSSL_CIPHER: a\r\nhttps_cipher: b\r\nSsl_Client_Cert: c\r\n\
+                SSL_CIPHER_USEKEYSIZE: d\r\nSSL: e\r\nSSL-Cipher: f\r\nHTTPS: 1\r\n\r\n";
+    for wire in [Wire::Hmux, Wire::Srun] {
+        let told = told(wire, &framed(wire, text, BodyLength::None));
+        let names: Vec<_> = told.fields.iter().map(|(name, _)| &name[..]).collect();
+        assert_eq!(names, [&b"Host"[..], b"SSL", b"SSL-Cipher", b"HTTPS"]);
+    }
+}
+
+#[test]
+fn the_first_hop_says_whether_the_client_has_used_tls() {
+    for (lines, secure) in [
+        ("X-Forwarded-Proto: https, http\r\n", true),
+        ("X-Forwarded-Proto: HTTPS ,http\r\n", true),
+        ("X-Forwarded-Proto: http, https\r\n", false),
+        (
+            "X-Forwarded-Proto: http\r\nX-Forwarded-Proto: https\r\n",
+            false,
+        ),
+        (
+            "X-Forwarded-Proto: https\r\nX-Forwarded-Proto: http\r\n",
+            true,
+        ),
+        ("X-Forwarded-Proto: \r\n", false),
+    ] {
+        let text = format!("GET / HTTP/1.1\r\nHost: h\r\n{lines}\r\n");
+        for wire in [Wire::Hmux, Wire::Srun] {
+            let told = told(wire, &framed(wire, &text, BodyLength::None));
+            assert_eq!(told.fact(b'r').is_some(), secure, "{lines}");
+            let port = if secure { &b"443"[..] } else { b"80" };
+            assert_eq!(told.fact(b'g'), Some(port));
+        }
+    }
 }
 
 #[test]

@@ -5,8 +5,8 @@
 mod endings;
 mod uploads;
 
-use super::bench::{Bench, End};
-use crate::config::{Forwarding, Protocol};
+use super::bench::{quiet, Bench, End};
+use crate::config::{Forwarding, Protocol, Settings};
 use crate::exchange::{Action, Event, Phase};
 use crate::frames_grammar::{frame, told, Told};
 use crate::simulation::reference::{self, After, Response};
@@ -463,14 +463,28 @@ fn an_upgrade_is_501_and_costs_no_connection() {
 
 #[test]
 fn more_fields_than_the_wire_takes_are_431() {
-    let lines = "a: b\r\n".repeat(64);
-    for wire in BOTH {
+    let head = |fields| {
+        let lines = "a: b\r\n".repeat(fields);
+        format!("GET /a HTTP/1.1\r\nHost: h\r\n{lines}\r\n").into_bytes()
+    };
+    let told = |wire, settings: Settings, fields| {
         let mut bench = bench(wire);
-        bench.client(format!("GET /a HTTP/1.1\r\nHost: h\r\n{lines}\r\n").as_bytes());
+        (bench.settings, bench.name) = (settings, "resin");
+        bench.client(&head(fields));
         bench.connect(true);
+        if bench.phase() == Phase::Wait {
+            return Some(request(wire, &mut bench).fields.len());
+        }
         assert_eq!(bench.page().status, 431);
         assert_eq!(bench.actions()[0], Action::Release { reuse: true });
-    }
+        None
+    };
+    // Via is ours, and unless it is told otherwise who has asked, and how.
+    assert_eq!(told(Wire::Hmux, quiet(), 62), Some(64));
+    assert_eq!(told(Wire::Hmux, quiet(), 63), None);
+    assert_eq!(told(Wire::Hmux, Settings::default(), 59), Some(64));
+    assert_eq!(told(Wire::Hmux, Settings::default(), 60), None);
+    assert_eq!(told(Wire::Srun, quiet(), 99), Some(101));
 }
 
 /// The same rules as for HTTP.
