@@ -35,6 +35,7 @@ struct Shared {
     manners: Manners,
     origin: SocketAddr,
     closes: AtomicBool,
+    leaves: AtomicBool,
     connections: AtomicU64,
     requests: AtomicU64,
     acks: AtomicU64,
@@ -69,6 +70,7 @@ impl Jvm {
             manners,
             origin,
             closes: AtomicBool::new(false),
+            leaves: AtomicBool::new(false),
             connections: AtomicU64::new(0),
             requests: AtomicU64::new(0),
             acks: AtomicU64::new(0),
@@ -95,12 +97,17 @@ impl Jvm {
         self.shared.closes.store(closes, SeqCst);
     }
 
+    /// The next request gets no answer but the end of its connection, as from a Resin that goes down.
+    pub fn leave_next(&self) {
+        self.shared.leaves.store(true, SeqCst);
+    }
+
     /// How many connections were accepted so far.
     pub fn connections(&self) -> u64 {
         self.shared.connections.load(SeqCst)
     }
 
-    /// How many requests came so far.
+    /// How many requests came so far, that one apart.
     pub fn requests(&self) -> u64 {
         self.shared.requests.load(SeqCst)
     }
@@ -200,6 +207,9 @@ fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
     let out = Mutex::new(stream.try_clone()?);
     let mut frames = Frames::new(shared.wire, stream.try_clone()?);
     while let Some((request, first)) = head(&mut frames, shared)? {
+        if shared.leaves.swap(false, SeqCst) {
+            return lock(&out).write_all(&shared.wire.frame(b'X', b""));
+        }
         shared.requests.fetch_add(1, SeqCst);
         let content = first.is_some();
         let mut origin = TcpStream::connect(shared.origin)?;
