@@ -12,7 +12,7 @@
 //! * actions make sense, one after the other, and buffers stay within their limits.
 
 pub(crate) mod audit;
-mod choices;
+pub(crate) mod choices;
 mod client;
 mod gateway;
 mod link;

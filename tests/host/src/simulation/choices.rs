@@ -6,7 +6,7 @@
 ///
 /// The decision 0 is always the harmless one, so that a tape that is cut short, or has zeros put in
 /// it, makes a simpler run: that is how a failure is made small.
-pub(super) struct Choices {
+pub(crate) struct Choices {
     tape: Vec<u8>,
     at: usize,
     /// State of the generator that makes the tape longer; without one, zeros follow it.
@@ -15,7 +15,7 @@ pub(super) struct Choices {
 
 impl Choices {
     /// Decisions of a tape.
-    pub(super) fn of(tape: &[u8]) -> Self {
+    pub(crate) fn of(tape: &[u8]) -> Self {
         Self {
             tape: tape.to_vec(),
             at: 0,
@@ -24,7 +24,7 @@ impl Choices {
     }
 
     /// Decisions that follow from a seed.
-    pub(super) fn seeded(seed: u64) -> Self {
+    pub(crate) fn seeded(seed: u64) -> Self {
         Self {
             tape: Vec::new(),
             at: 0,
@@ -33,11 +33,11 @@ impl Choices {
     }
 
     /// The tape as far as it was used.
-    pub(super) fn tape(&self) -> &[u8] {
+    pub(crate) fn tape(&self) -> &[u8] {
         &self.tape[..self.at.min(self.tape.len())]
     }
 
-    pub(super) fn octet(&mut self) -> u8 {
+    pub(crate) fn octet(&mut self) -> u8 {
         if self.at >= self.tape.len() {
             let octet = self
                 .random
@@ -50,7 +50,7 @@ impl Choices {
     }
 
     /// A number less than `most`, which is at least 1.
-    pub(super) fn below(&mut self, most: usize) -> usize {
+    pub(crate) fn below(&mut self, most: usize) -> usize {
         match most {
             0 | 1 => 0,
             2..=256 => usize::from(self.octet()) % most,
@@ -59,11 +59,11 @@ impl Choices {
     }
 
     /// Yes, once in so many times.
-    pub(super) fn once_in(&mut self, times: usize) -> bool {
+    pub(crate) fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == times - 1
     }
 
-    pub(super) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+    pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.below(from.len())]
     }
 }

@@ -3,6 +3,7 @@
 //! Exchanges with backends that speak HMUX or srun: the client must not notice.
 
 mod endings;
+mod random;
 mod uploads;
 
 use super::bench::{quiet, Bench, End};
