@@ -165,7 +165,7 @@ pub(crate) struct Cluster {
     balance: Balance,
     rules: Rules,
     /// The turn of who was chosen last.
-    now: u64,
+    turn: u64,
     /// Choices so far.
     choices: u64,
 }
@@ -238,7 +238,7 @@ impl Cluster {
         tree: Tournament::EMPTY,
         balance: Balance::RoundRobin,
         rules: Rules::NONE,
-        now: 0,
+        turn: 0,
         choices: 0,
     };
 
@@ -378,7 +378,7 @@ impl Cluster {
             if let Some(entry) = self.slots.get_mut(slot) {
                 // Who comes late has missed nothing: half a round on, so that a heavy one does not
                 // begin with a burst.
-                let first = self.now.saturating_add(entry.share(ROUND) / 2);
+                let first = self.turn.saturating_add(entry.share(ROUND) / 2);
                 entry.turn = entry.turn.max(first);
             }
         }

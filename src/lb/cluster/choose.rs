@@ -154,10 +154,10 @@ impl Cluster {
     /// It was a backend's turn.
     fn advance(&mut self, slot: usize) {
         if let Some(entry) = self.slots.get_mut(slot) {
-            self.now = self.now.max(entry.turn);
+            self.turn = self.turn.max(entry.turn);
             entry.turn = entry.turn.saturating_add(entry.share(ROUND));
         }
-        if self.now >= KEYS / 2 {
+        if self.turn >= KEYS / 2 {
             self.begin_anew();
         }
     }
@@ -174,9 +174,9 @@ impl Cluster {
     /// All turns are earlier by the same time, lest they become too large. Once in months.
     #[cold]
     fn begin_anew(&mut self) {
-        let now = core::mem::take(&mut self.now);
+        let turn = core::mem::take(&mut self.turn);
         for entry in &mut self.slots {
-            entry.turn = entry.turn.saturating_sub(now);
+            entry.turn = entry.turn.saturating_sub(turn);
         }
         self.rekey();
     }

@@ -20,6 +20,7 @@ mod relay;
 mod replay;
 mod requests;
 mod session2001;
+mod slow;
 mod status;
 mod timeouts;
 mod tunnels;
@@ -58,6 +59,7 @@ pub const ALL: &[&[Test]] = &[
     tunnels::TESTS,
     tunnels_ends::TESTS,
     load::TESTS,
+    slow::TESTS,
     log::TESTS,
     log::FOLLOWERS,
     namespaces::TESTS,
