@@ -162,7 +162,7 @@ const fn sign(state: State) -> &'static str {
 }
 
 /// The columns behind the first one: six of the original, then ours.
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 14] = [
     "Active",
     "Pooled",
     "Connect Timeout",
@@ -174,8 +174,9 @@ const COLUMNS: [&str; 13] = [
     "Reuses",
     "Received",
     "Sent",
-    "Mean Connect",
-    "Mean Response",
+    "Response p50",
+    "p90",
+    "p99",
 ];
 
 #[inline(never)] // Keeps its frame out of its caller's.
@@ -239,8 +240,10 @@ fn write_cells(snapshot: &Snapshot<'_>, backend: &Backend<'_>, out: &mut dyn Wri
     cells.number(backend.reuses)?;
     cells.octets(backend.received)?;
     cells.octets(backend.sent)?;
-    cells.took(backend.connecting.mean())?;
-    cells.took(backend.responding.mean())
+    for percent in [50, 90, 99] {
+        cells.took(backend.responding.percentile(percent))?;
+    }
+    Ok(())
 }
 
 #[inline(never)] // Keeps its frame out of its caller's.
@@ -267,6 +270,7 @@ fn write_totals(backends: &[Backend<'_>], out: &mut dyn Write) -> fmt::Result {
     cells.number(sum(|backend| backend.reuses))?;
     cells.octets(sum(|backend| backend.received))?;
     cells.octets(sum(|backend| backend.sent))?;
+    cells.skip()?;
     cells.skip()?;
     cells.skip()?;
     out.write_str("</tr></tfoot>\n")

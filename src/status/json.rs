@@ -81,7 +81,14 @@ fn write_config(backend: &Backend<'_>, out: &mut dyn Write) -> fmt::Result {
 #[inline(never)] // Keeps its frame out of its caller's.
 fn write_histogram(histogram: Histogram<'_>, out: &mut dyn Write) -> fmt::Result {
     let (count, sum) = (histogram.count(), Seconds(histogram.sum()));
-    write!(out, "{{\"count\": {count}, \"sum\": {sum}, \"buckets\": ")?;
+    write!(out, "{{\"count\": {count}, \"sum\": {sum}")?;
+    for percent in [50, 90, 99] {
+        match histogram.percentile(percent) {
+            Some(micros) => write!(out, ", \"p{percent}\": {}", Seconds(micros))?,
+            None => write!(out, ", \"p{percent}\": null")?,
+        }
+    }
+    out.write_str(", \"buckets\": ")?;
     let mut before = "{";
     for (bound, number) in histogram.buckets() {
         write!(out, "{before}\"{bound}\": {number}")?;

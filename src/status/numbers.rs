@@ -89,13 +89,26 @@ pub(crate) struct Took(pub(crate) u64);
 
 impl Display for Took {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            0..=999 => write!(f, "{} \u{b5}s", self.0),
-            1000..=999_999 => write!(f, "{}.{} ms", self.0 / 1000, self.0 / 100 % 10),
-            _ => {
-                let tenths = self.0 / 100_000;
-                write!(f, "{}.{} s", tenths / 10, tenths % 10)
-            }
+        write_took(self.0, [" \u{b5}s", " ms", " s"], f)
+    }
+}
+
+/// The same as one word, for columns: `87us`, `4.2ms`, `1.3s`.
+pub(crate) struct TookWord(pub(crate) u64);
+
+impl Display for TookWord {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write_took(self.0, ["us", "ms", "s"], f)
+    }
+}
+
+fn write_took(micros: u64, [us, ms, s]: [&str; 3], f: &mut Formatter<'_>) -> fmt::Result {
+    match micros {
+        0..=999 => write!(f, "{micros}{us}"),
+        1000..=999_999 => write!(f, "{}.{}{ms}", micros / 1000, micros / 100 % 10),
+        _ => {
+            let tenths = micros / 100_000;
+            write!(f, "{}.{}{s}", tenths / 10, tenths % 10)
         }
     }
 }

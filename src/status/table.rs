@@ -5,8 +5,9 @@
 use core::fmt::{self, Write};
 
 use super::family;
-use super::numbers::Ago;
+use super::numbers::{Ago, TookWord};
 use super::{Backend, Count, Snapshot, Values};
+use crate::bytes::Writer;
 
 /// Writes the table.
 #[inline(never)] // Keeps its frame out of its caller's.
@@ -129,7 +130,8 @@ fn total(name: &str, snapshot: &Snapshot<'_>) -> u64 {
 }
 
 /// The first line of the table that [`write_backend`] goes on with.
-const TABLE_HEAD: &str = "srun     state     active   pooled   requests   failures  address\n";
+const TABLE_HEAD: &str =
+    "srun     state     active   pooled   requests   failures      p50      p99  address\n";
 
 #[inline(never)] // Keeps its frame out of its caller's.
 fn write_backend(number: usize, backend: &Backend<'_>, out: &mut dyn Write) -> fmt::Result {
@@ -142,5 +144,21 @@ fn write_backend(number: usize, backend: &Backend<'_>, out: &mut dyn Write) -> f
     ] {
         write!(out, "{value:>width$}")?;
     }
+    for percent in [50, 99] {
+        match backend.responding.percentile(percent) {
+            Some(micros) => write_right(9, format_args!("{}", TookWord(micros)), out)?,
+            None => write_right(9, format_args!("-"), out)?,
+        }
+    }
     writeln!(out, "  {}", backend.config.addr)
+}
+
+/// Writes a word at the right end of a column.
+#[inline(never)] // Keeps its frame out of its caller's.
+fn write_right(width: usize, word: fmt::Arguments<'_>, out: &mut dyn Write) -> fmt::Result {
+    let mut room = [0; 32];
+    let mut writer = Writer::new(&mut room);
+    writer.write_fmt(word)?;
+    let word = core::str::from_utf8(writer.written()).unwrap_or("");
+    write!(out, "{word:>width$}")
 }

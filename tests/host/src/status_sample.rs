@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use crate::config;
 use crate::lb::Condition;
-use crate::status::histogram::SLOTS;
+use crate::status::histogram::{bucket, SLOTS, SUM};
 use crate::status::{render, Backend, Count, Format, Histogram, Snapshot};
 use crate::time::{Duration, UnixTime};
 
@@ -92,6 +92,16 @@ impl Sample {
     }
 }
 
+/// The numbers of a histogram of spans in microseconds, each so many times.
+pub(crate) fn spent(spans: &[(u64, u64)]) -> Vec<u64> {
+    let mut numbers = vec![0; SLOTS];
+    for (micros, times) in spans {
+        numbers[bucket(Duration::from_micros(*micros))] += times;
+        numbers[SUM] += micros * times;
+    }
+    numbers
+}
+
 impl Server {
     fn new(text: &str) -> Self {
         let config = config::Backend::parse(text.as_bytes());
@@ -144,20 +154,17 @@ pub fn page(format: &str) -> Option<String> {
     for (count, number) in BUSY {
         sample.set(*count, *number);
     }
-    sample.durations = vec![
-        91_204,
-        701_332,
-        310_223,
-        99_182,
-        8_211,
-        911,
-        210,
-        41,
-        7,
-        3,
-        1,
-        918_223_100,
-    ];
+    sample.durations = spent(&[
+        (90, 91_204),
+        (380, 701_332),
+        (820, 310_223),
+        (2_300, 99_182),
+        (7_100, 8_211),
+        (31_000, 911),
+        (88_000, 210),
+        (230_000, 41),
+        (3_100_000, 10),
+    ]);
     for (backend, number) in sample.backends.iter_mut().zip([0, 3, 9, 4, 40]) {
         let n = 1_211_338 >> number;
         backend.numbers = [
@@ -170,8 +177,8 @@ pub fn page(format: &str) -> Option<String> {
             n * 411,
             n * 31_017,
         ];
-        backend.connecting = vec![n / 400, n / 900, 2, 0, 0, 0, 0, 0, 0, 0, 0, n / 3];
-        backend.responding = vec![0, n / 2, n / 3, n / 6, 0, 0, 0, 0, 0, 0, 0, n * 812];
+        backend.connecting = spent(&[(40, n / 400), (210, n / 900), (900, 2)]);
+        backend.responding = spent(&[(340, n / 2), (700, n / 3), (1_900, n / 6), (23_000, n / 90)]);
     }
     sample.backends[1].condition = Condition::Failed;
     Some(sample.render(format))

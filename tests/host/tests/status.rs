@@ -5,6 +5,7 @@
 mod asked;
 mod exposition;
 mod forms;
+mod histogram;
 mod html;
 mod numbers;
 mod scrape;
@@ -13,10 +14,8 @@ use std::collections::BTreeSet;
 
 use crate::http::Status;
 use crate::lb::Condition;
-use crate::status::histogram::{self, BOUNDS, SLOTS};
 use crate::status::{groups, Count, Histogram, State, Unit, Values};
 use crate::status_sample::Sample;
-use crate::time::Duration;
 
 /// Every count of the table with its name in metrics: `responses{2xx}`.
 pub(super) fn counts() -> Vec<(String, Count)> {
@@ -105,39 +104,6 @@ fn only_levels_go_up_and_down() {
             }
         }
     }
-}
-
-#[test]
-fn spans_fall_into_the_bucket_of_their_bound() {
-    assert_eq!(histogram::bucket(Duration::ZERO), 0);
-    for (index, (bound, text)) in BOUNDS.iter().enumerate() {
-        assert_eq!(histogram::bucket(*bound), index, "{text}");
-        if *text == "+Inf" {
-            continue;
-        }
-        let just_over = bound.saturating_add(Duration::from_nanos(1));
-        assert_eq!(histogram::bucket(just_over), index + 1, "{text}");
-        let seconds: f64 = text.parse().expect("a number");
-        assert_eq!((seconds * 1e9).round() as u64, bound.as_nanos(), "{text}");
-    }
-    assert_eq!(histogram::bucket(Duration::MAX), BOUNDS.len() - 1);
-    assert_eq!(histogram::SUM, SLOTS - 1);
-    assert_eq!(BOUNDS.last(), Some(&(Duration::MAX, "+Inf")));
-}
-
-#[test]
-fn the_sum_of_spans_is_in_rounded_microseconds() {
-    for (nanos, micros) in [
-        (0, 0),
-        (499, 0),
-        (500, 1),
-        (1499, 1),
-        (1500, 2),
-        (1_000_000, 1000),
-    ] {
-        assert_eq!(histogram::micros(Duration::from_nanos(nanos)), micros);
-    }
-    assert_eq!(histogram::micros(Duration::MAX), u64::MAX / 1000);
 }
 
 #[test]

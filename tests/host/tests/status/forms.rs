@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::counts;
 use crate::lb::Condition;
 use crate::status::{render, Count, Format};
-use crate::status_sample::{page, Sample};
+use crate::status_sample::{page, spent, Sample};
 
 const BACKENDS: [&str; 3] = ["127.0.0.1 6802", "[::1]:80 down", "10.1.2.3:65535 backup"];
 
@@ -42,7 +42,7 @@ fn json_has_every_count_with_its_number() {
 #[test]
 fn json_has_the_rest() {
     let mut sample = Sample::new(&BACKENDS);
-    sample.durations = vec![1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 1_500_000];
+    sample.durations = spent(&[(100, 1), (1_000, 2), (500_000, 3)]);
     sample.backends[1].numbers = [1, 2, 3, 4, 5, 6, 7, 8];
     let object = json(&sample);
     assert_eq!(object["port"], 80);
@@ -51,7 +51,10 @@ fn json_has_the_rest() {
     assert_eq!(object["start_time_seconds"], 1_795_000_000);
     assert_eq!(object["client_connections_limit"], 100_000);
     assert_eq!(object["request_duration_seconds"]["count"], 6);
-    assert_eq!(object["request_duration_seconds"]["sum"], 1.5);
+    assert_eq!(object["request_duration_seconds"]["sum"], 1.5021);
+    assert_eq!(object["request_duration_seconds"]["p50"], 0.001);
+    assert_eq!(object["request_duration_seconds"]["p90"], 0.5);
+    assert_eq!(object["request_duration_seconds"]["p99"], 0.5);
     assert_eq!(object["request_duration_seconds"]["buckets"]["0.001"], 3);
     assert_eq!(object["request_duration_seconds"]["buckets"]["+Inf"], 6);
     let backends = object["backends"].as_array().expect("a list");
@@ -76,6 +79,7 @@ fn json_has_the_rest() {
         assert_eq!(second[name], value, "{name}");
     }
     assert_eq!(second["connect_seconds"]["count"], 0);
+    assert_eq!(second["connect_seconds"]["p99"], Value::Null);
     assert_eq!(backends[2]["backup"], true);
     assert_eq!(json(&Sample::new(&[]))["backends"], Value::Array(vec![]));
 }
@@ -109,6 +113,7 @@ fn the_table_is_as_it_was() {
     sample.set(Count::Connects, 4);
     sample.backends[2].numbers = [1, 22, 333, 4444, 0, 0, 0, 0];
     sample.backends[2].condition = Condition::Failed;
+    sample.backends[2].responding = spent(&[(900, 98), (2_300, 1), (5_000_000, 1)]);
     let text = sample.render(Format::Text);
     let lines: Vec<_> = text.lines().collect();
     for line in [
@@ -121,10 +126,10 @@ fn the_table_is_as_it_was() {
         "aborted      client 2",
         "timeouts     none",
         "backends     4 connects (0 failed), 0 reuses, 0 replays",
-        "srun     state     active   pooled   requests   failures  address",
-        "srun-0   ok             0        0          0          0  127.0.0.1:6802",
-        "srun-1   down           0        0          0          0  [::1]:80",
-        "srun-2   failing        1       22        333       4444  10.1.2.3:65535",
+        "srun     state     active   pooled   requests   failures      p50      p99  address",
+        "srun-0   ok             0        0          0          0        -        -  127.0.0.1:6802",
+        "srun-1   down           0        0          0          0        -        -  [::1]:80",
+        "srun-2   failing        1       22        333       4444    902us    2.5ms  10.1.2.3:65535",
     ] {
         assert!(lines.contains(&line), "{line:?} is missing in\n{text}");
     }

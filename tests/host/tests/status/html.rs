@@ -6,7 +6,7 @@ use roxmltree::{Document, Node, ParsingOptions};
 
 use crate::lb::Condition;
 use crate::status::{Count, Format, State};
-use crate::status_sample::Sample;
+use crate::status_sample::{spent, Sample};
 use crate::time::Duration;
 
 const BACKENDS: [&str; 4] = [
@@ -62,7 +62,7 @@ fn the_table_is_that_of_the_original() {
     let mut sample = Sample::new(&BACKENDS);
     sample.backends[2].condition = Condition::Failed;
     sample.backends[0].numbers = [1, 2, 1234, 4, 5, 6, 2048, 8];
-    sample.backends[0].connecting = vec![3, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 400];
+    sample.backends[0].responding = spent(&[(100, 89), (2_000, 9), (10_000, 2)]);
     with(&sample, |page| {
         let heads = all(page, "thead");
         let titles: Vec<_> = heads[0]
@@ -96,8 +96,8 @@ fn the_table_is_that_of_the_original() {
         assert_eq!(
             rows[0][1..],
             [
-                "1", "2", "5s", "55s", "none", "1,234", "4", "5", "6", "8 B", "2.0 KiB", "100 µs",
-                "none"
+                "1", "2", "5s", "55s", "none", "1,234", "4", "5", "6", "8 B", "2.0 KiB", "89 µs",
+                "1.7 ms", "9.0 ms"
             ]
         );
         assert!(rows.iter().all(|row| row.len() == titles.len()));
@@ -143,7 +143,7 @@ fn several_backends_have_a_line_of_totals() {
             .collect();
         assert_eq!(
             cells,
-            ["All 4", "6", "6", "", "", "", "6", "6", "6", "6", "6 B", "6 B", "", ""]
+            ["All 4", "6", "6", "", "", "", "6", "6", "6", "6", "6 B", "6 B", "", "", ""]
         );
     });
     with(&Sample::new(&BACKENDS[..1]), |page| {

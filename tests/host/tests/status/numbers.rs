@@ -7,7 +7,7 @@ use std::fmt::Write;
 use proptest::prelude::*;
 
 use crate::status::escape::{html, json, label, Escaper, Rule};
-use crate::status::numbers::{Ago, Grouped, Octets, Seconds, Took};
+use crate::status::numbers::{Ago, Grouped, Octets, Seconds, Took, TookWord};
 use crate::tests::cases;
 use crate::time::Duration;
 
@@ -86,6 +86,8 @@ fn short_times_are_in_a_fitting_unit() {
         (61_350_000, "61.3 s"),
     ] {
         assert_eq!(Took(micros).to_string(), text);
+        let word = text.replace(' ', "").replace('µ', "u");
+        assert_eq!(TookWord(micros).to_string(), word);
     }
 }
 

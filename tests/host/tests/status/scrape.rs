@@ -8,7 +8,7 @@ use super::counts;
 use super::exposition::{read, Labels, Samples};
 use crate::lb::Condition;
 use crate::status::{Count, Flavour, Format};
-use crate::status_sample::Sample;
+use crate::status_sample::{spent, Sample};
 use crate::tests::cases;
 
 const BOTH: [(Format, Flavour); 2] = [
@@ -73,7 +73,7 @@ fn of_backend(samples: &Samples, name: &str, number: usize, addr: &str) -> Strin
 fn every_backend_is_there_by_number_and_address() {
     let mut sample = Sample::new(&BACKENDS);
     sample.backends[0].numbers = [1, 2, 3, 4, 5, 6, 7, 8];
-    sample.backends[0].connecting = vec![1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 1_500_000];
+    sample.backends[0].connecting = spent(&[(100, 1), (1_000, 2), (6_000_000, 3)]);
     sample.backends[2].condition = Condition::Failed;
     for (format, flavour) in BOTH {
         let samples = samples(&sample, format, flavour);
@@ -88,7 +88,7 @@ fn every_backend_is_there_by_number_and_address() {
             ("sent_bytes_total", "7"),
             ("received_bytes_total", "8"),
             ("connect_seconds_count", "6"),
-            ("connect_seconds_sum", "1.5"),
+            ("connect_seconds_sum", "18.0021"),
             ("response_seconds_count", "0"),
         ] {
             let seen = of_backend(&samples, name, 0, "127.0.0.1:6802");
