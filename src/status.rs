@@ -15,6 +15,7 @@ mod html;
 mod json;
 pub(crate) mod numbers;
 mod openmetrics;
+mod state;
 mod table;
 
 #[allow(unused_imports)] // Named for the tests and the glue, not all of them in every build.
@@ -23,13 +24,14 @@ pub(crate) use self::{
     count::Count,
     family::{backend_families, groups, Family, Kind, Unit, Values},
     histogram::Histogram,
-    openmetrics::Flavour, //
+    openmetrics::Flavour,
+    state::{Phrase, State}, //
 };
 
 use core::fmt;
 
-use crate::config::{self, Admin};
-use crate::lb::Condition;
+use crate::config;
+use crate::lb::{Condition, Why};
 use crate::time::{Duration, UnixTime};
 
 /// The gateway of one network namespace at one moment.
@@ -80,16 +82,22 @@ pub(crate) struct Backend<'a> {
     pub(crate) config: &'a config::Backend,
     /// What is known of it.
     pub(crate) condition: Condition,
+    /// For how long that has been so.
+    pub(crate) lasted: Duration,
+    /// Why it failed the last time.
+    pub(crate) why: Option<Why>,
+    /// How often it has failed.
+    pub(crate) failures: u64,
     /// Exchanges and connection attempts under way.
     pub(crate) active: u64,
     /// Idle connections that are kept.
     pub(crate) pooled: u64,
     /// Exchanges begun.
     pub(crate) requests: u64,
-    /// Connections that could not be made.
-    pub(crate) failures: u64,
     /// Connections that were begun.
     pub(crate) connects: u64,
+    /// Those of them that could not be made.
+    pub(crate) connect_failures: u64,
     /// Exchanges that used a kept connection.
     pub(crate) reuses: u64,
     /// Octets sent to it.
@@ -100,63 +108,6 @@ pub(crate) struct Backend<'a> {
     pub(crate) connecting: Histogram<'a>,
     /// How long it took from when it began to get a request to the first octet of the response.
     pub(crate) responding: Histogram<'a>,
-}
-
-impl Backend<'_> {
-    /// In one word how it is.
-    pub(crate) fn state(&self) -> State {
-        match self.config.admin {
-            Admin::Down => State::Down,
-            Admin::Drain => State::Drain,
-            Admin::Up => match self.condition {
-                Condition::Up => State::Ok,
-                Condition::Warming => State::Warming,
-                Condition::Paused => State::Paused,
-                Condition::Failed | Condition::Due | Condition::Tried => State::Failing,
-            },
-        }
-    }
-}
-
-/// How a backend is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    /// In use.
-    Ok,
-    /// In use again: it gets more and more to do.
-    Warming,
-    /// All its exchanges stand still: it gets no new sessions.
-    Paused,
-    /// It has failed, and is left alone for some time.
-    Failing,
-    /// The administrator wants it to get no new sessions.
-    Drain,
-    /// The administrator wants it to get no requests.
-    Down,
-}
-
-impl State {
-    /// All of them.
-    pub(crate) const ALL: [State; 6] = [
-        State::Ok,
-        State::Warming,
-        State::Paused,
-        State::Failing,
-        State::Drain,
-        State::Down,
-    ];
-
-    /// The word for it.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            State::Ok => "ok",
-            State::Warming => "warming",
-            State::Paused => "paused",
-            State::Failing => "failing",
-            State::Drain => "drain",
-            State::Down => "down",
-        }
-    }
 }
 
 /// Writes `snapshot` in one of its forms.

@@ -19,6 +19,7 @@ use crate::status::Count;
 use crate::status::Format;
 use crate::status::Histogram;
 use crate::status::Snapshot;
+use crate::time::Duration;
 
 /// Numbers that are gathered of each backend: two histograms.
 const OF_BACKEND: usize = 2 * SLOTS;
@@ -115,14 +116,18 @@ fn push<'a>(
 ) -> Result {
     let (connecting, responding) = numbers.split_at_checked(SLOTS).ok_or(EINVAL)?;
     let backend = &srun.backend;
+    let now = clock::now();
     let row = status::Backend {
         config: &srun.config,
         condition: view.map_or(Condition::Up, |view| view.condition),
+        lasted: view.map_or(Duration::ZERO, |view| now.since(view.since)),
+        why: view.and_then(|view| view.why),
+        failures: view.map_or(0, |view| view.failures),
         active: backend.active.level(),
         pooled: backend.pooled() as u64,
         requests: backend.requests.sum(),
-        failures: backend.failures.sum(),
         connects: backend.connects.sum(),
+        connect_failures: backend.failures.sum(),
         reuses: backend.reuses.sum(),
         sent: backend.sent.sum(),
         received: backend.received.sum(),

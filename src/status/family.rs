@@ -2,7 +2,10 @@
 
 //! The table of what is told: names for machines, words for people, and where the numbers are.
 
-use super::{Backend, Count, Histogram, Snapshot, State};
+use super::state::{self, State};
+use super::{Backend, Count, Histogram, Snapshot};
+use crate::lb::Why;
+use crate::time::Duration;
 
 /// How a number behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -418,6 +421,20 @@ pub(crate) struct BackendFamily {
     pub(crate) value: fn(&Backend<'_>) -> u64,
 }
 
+/// One thing of each backend that is one of several words.
+pub(crate) struct BackendWord {
+    /// Its name, without what OpenMetrics puts before it (`resin_backend_`).
+    pub(crate) name: &'static str,
+    /// One sentence on what it is.
+    pub(crate) help: &'static str,
+    /// What the words are.
+    pub(crate) label: &'static str,
+    /// All of them.
+    pub(crate) words: &'static [&'static str],
+    /// Which one it is; any other for none.
+    pub(crate) value: fn(&Backend<'_>) -> &'static str,
+}
+
 /// One span of time that is measured of each backend.
 pub(crate) struct BackendTime {
     /// Its name, without what OpenMetrics puts before it (`resin_backend_`).
@@ -431,6 +448,11 @@ pub(crate) struct BackendTime {
 /// What is told of each backend.
 pub(crate) const fn backend_families() -> &'static [BackendFamily] {
     BACKEND
+}
+
+/// What words are told of each backend.
+pub(crate) const fn backend_words() -> &'static [BackendWord] {
+    BACKEND_WORDS
 }
 
 /// What is measured of each backend.
@@ -462,6 +484,18 @@ const BACKEND: &[BackendFamily] = &[
     ),
     of_backend(
         Kind::Gauge,
+        "state_seconds",
+        "For how long the backend has been in its state; 0 if the administrator put it there.",
+        |backend| backend.lasted().unwrap_or(Duration::ZERO).as_secs(),
+    ),
+    of_backend(
+        Kind::Counter,
+        "failures",
+        "Times that the backend was found to be failing, for whatever reason.",
+        |backend| backend.failures,
+    ),
+    of_backend(
+        Kind::Gauge,
         "active",
         "Exchanges and connection attempts that are under way with the backend.",
         |backend| backend.active,
@@ -482,7 +516,7 @@ const BACKEND: &[BackendFamily] = &[
         Kind::Counter,
         "connect_failures",
         "Connections to the backend that could not be made.",
-        |backend| backend.failures,
+        |backend| backend.connect_failures,
     ),
     of_backend(
         Kind::Counter,
@@ -508,6 +542,34 @@ const BACKEND: &[BackendFamily] = &[
         "Octets sent to the backend.",
         |backend| backend.sent,
     ),
+];
+
+const BACKEND_WORDS: &[BackendWord] = &[
+    BackendWord {
+        name: "state",
+        help: "1 for the state that the backend is in, 0 for the others.",
+        label: "state",
+        words: &[
+            State::Ok.name(),
+            State::Warming.name(),
+            State::Paused.name(),
+            State::Failing.name(),
+            State::Drain.name(),
+            State::Down.name(),
+        ],
+        value: |backend| backend.state().name(),
+    },
+    BackendWord {
+        name: "failing",
+        help: "1 for the reason that the backend is failing for, 0 for the others.",
+        label: "reason",
+        words: &[
+            state::reason(Why::Refused),
+            state::reason(Why::Errors),
+            state::reason(Why::Probes),
+        ],
+        value: |backend| backend.why().map_or("", state::reason),
+    },
 ];
 
 const BACKEND_TIMES: &[BackendTime] = &[

@@ -11,7 +11,7 @@ use core::fmt::{self, Write};
 use super::escape::{self, Escaper};
 use super::family;
 use super::numbers::{Ago, Grouped, Octets, Took};
-use super::{Backend, Family, Snapshot, State, Unit, Values};
+use super::{Backend, Family, Phrase, Snapshot, State, Unit, Values};
 use crate::http::date;
 
 /// Writes the page.
@@ -220,7 +220,7 @@ fn write_host(number: usize, backend: &Backend<'_>, out: &mut dyn Write) -> fmt:
     } else {
         ""
     };
-    writeln!(out, "</b> ({}{backup})</th>", state.name())
+    writeln!(out, "</b> ({}{backup})</th>", Phrase(backend))
 }
 
 #[inline(never)] // Keeps its frame out of its caller's.

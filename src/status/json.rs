@@ -7,6 +7,7 @@ use core::fmt::{self, Write};
 use super::escape::{self, Escaper};
 use super::family;
 use super::numbers::Seconds;
+use super::state;
 use super::{Backend, Family, Histogram, Snapshot, Values};
 
 /// Writes the object.
@@ -74,7 +75,11 @@ fn write_config(backend: &Backend<'_>, out: &mut dyn Write) -> fmt::Result {
         config.protocol.name(),
         config.backup,
         backend.state().name(),
-    )
+    )?;
+    match backend.why() {
+        Some(why) => write!(out, ", \"why\": \"{}\"", state::reason(why)),
+        None => out.write_str(", \"why\": null"),
+    }
 }
 
 /// As in OpenMetrics: the buckets are of all that took up to so many seconds.

@@ -71,16 +71,31 @@ pub(crate) struct Ago(pub(crate) Duration);
 
 impl Display for Ago {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_secs();
-        let minutes = seconds / 60;
-        let hours = minutes / 60;
-        let days = hours / 24;
-        match (days, hours, minutes) {
-            (1.., ..) => write!(f, "{days} d {} h", hours % 24),
-            (0, 1.., _) => write!(f, "{hours} h {} min", minutes % 60),
-            (0, 0, 1..) => write!(f, "{minutes} min {} s", seconds % 60),
-            _ => write!(f, "{seconds} s"),
-        }
+        write_span(self.0, [" d ", " h", " h ", " min", " min ", " s"], f)
+    }
+}
+
+/// The same as one word: `3d4h`, `4m10s`, `12s`.
+pub(crate) struct Lasted(pub(crate) Duration);
+
+impl Display for Lasted {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write_span(self.0, ["d", "h", "h", "m", "m", "s"], f)
+    }
+}
+
+/// `units` are those of the larger and of the smaller number, for days, for hours, for minutes.
+fn write_span(span: Duration, units: [&str; 6], f: &mut Formatter<'_>) -> fmt::Result {
+    let [days_and, hours, hours_and, minutes, minutes_and, seconds] = units;
+    let s = span.as_secs();
+    let m = s / 60;
+    let h = m / 60;
+    let d = h / 24;
+    match (d, h, m) {
+        (1.., ..) => write!(f, "{d}{days_and}{}{hours}", h % 24),
+        (0, 1.., _) => write!(f, "{h}{hours_and}{}{minutes}", m % 60),
+        (0, 0, 1..) => write!(f, "{m}{minutes_and}{}{seconds}", s % 60),
+        _ => write!(f, "{s}{seconds}"),
     }
 }
 

@@ -7,7 +7,7 @@
 use core::fmt::{self, Write};
 
 use super::escape::{self, Escaper};
-use super::family::{self, BackendFamily, BackendTime};
+use super::family::{self, BackendFamily, BackendTime, BackendWord};
 use super::numbers::Seconds;
 use super::{Backend, Family, Histogram, Kind, Snapshot, Unit, Values};
 
@@ -30,6 +30,9 @@ pub(super) fn write(snapshot: &Snapshot<'_>, flavour: Flavour, out: &mut dyn Wri
         }
     }
     page.duration(snapshot)?;
+    for word in family::backend_words() {
+        page.backend_word(word, snapshot.backends)?;
+    }
     for family in family::backend_families() {
         page.backend_family(family, snapshot.backends)?;
     }
@@ -90,6 +93,26 @@ impl Page<'_> {
             self.out.write_str("{")?;
             self.backend(number, backend)?;
             writeln!(self.out, "}} {}", (family.value)(backend))?;
+        }
+        Ok(())
+    }
+
+    /// A sample for each word. A gauge, since the older format knows no set of states.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn backend_word(&mut self, family: &BackendWord, backends: &[Backend<'_>]) -> fmt::Result {
+        let name = Name("backend_", family.name);
+        if !backends.is_empty() {
+            self.describe(name, kind(Kind::Gauge), Unit::None, family.help)?;
+        }
+        for (number, backend) in backends.iter().enumerate() {
+            let value = (family.value)(backend);
+            for word in family.words {
+                self.name(name, kind(Kind::Gauge))?;
+                self.out.write_str("{")?;
+                self.backend(number, backend)?;
+                let is = u8::from(*word == value);
+                writeln!(self.out, ",{}=\"{word}\"}} {is}", family.label)?;
+            }
         }
         Ok(())
     }

@@ -5,7 +5,8 @@
 use core::fmt::{self, Write};
 
 use super::family;
-use super::numbers::{Ago, TookWord};
+use super::numbers::{Ago, Lasted, TookWord};
+use super::state;
 use super::{Backend, Count, Snapshot, Values};
 use crate::bytes::Writer;
 
@@ -130,17 +131,26 @@ fn total(name: &str, snapshot: &Snapshot<'_>) -> u64 {
 }
 
 /// The first line of the table that [`write_backend`] goes on with.
-const TABLE_HEAD: &str =
-    "srun     state     active   pooled   requests   failures      p50      p99  address\n";
+const TABLE_HEAD: &str = "srun     state    why          for   active   pooled   requests \
+    failures      p50      p99  address\n";
 
 #[inline(never)] // Keeps its frame out of its caller's.
 fn write_backend(number: usize, backend: &Backend<'_>, out: &mut dyn Write) -> fmt::Result {
-    write!(out, "srun-{number:<3} {:<8}", backend.state().name())?;
+    let why = backend.why().map_or("-", state::reason);
+    write!(
+        out,
+        "srun-{number:<3} {:<8} {why:<7}",
+        backend.state().name()
+    )?;
+    match backend.lasted() {
+        Some(lasted) => write_right(9, format_args!("{}", Lasted(lasted)), out)?,
+        None => write_right(9, format_args!("-"), out)?,
+    }
     for (width, value) in [
-        (8, backend.active),
+        (9, backend.active),
         (9, backend.pooled),
         (11, backend.requests),
-        (11, backend.failures),
+        (9, backend.failures),
     ] {
         write!(out, "{value:>width$}")?;
     }

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use crate::config;
-use crate::lb::Condition;
+use crate::lb::{Condition, Why};
 use crate::status::histogram::{bucket, SLOTS, SUM};
 use crate::status::{render, Backend, Count, Format, Histogram, Snapshot};
 use crate::time::{Duration, UnixTime};
@@ -23,8 +23,10 @@ pub(crate) struct Sample {
 pub(crate) struct Server {
     pub(crate) config: config::Backend,
     pub(crate) condition: Condition,
-    /// active, pooled, requests, failures, connects, reuses, sent, received
-    pub(crate) numbers: [u64; 8],
+    pub(crate) lasted: Duration,
+    pub(crate) why: Option<Why>,
+    /// active, pooled, requests, connect failures, connects, reuses, sent, received, failures
+    pub(crate) numbers: [u64; 9],
     pub(crate) connecting: Vec<u64>,
     pub(crate) responding: Vec<u64>,
 }
@@ -108,28 +110,41 @@ impl Server {
         Self {
             config: config.expect("a backend as srun-N has it"),
             condition: Condition::Up,
-            numbers: [0; 8],
+            lasted: Duration::ZERO,
+            why: None,
+            numbers: [0; 9],
             connecting: vec![0; SLOTS],
             responding: vec![0; SLOTS],
         }
     }
 
     fn backend(&self) -> Backend<'_> {
-        let [active, pooled, requests, failures, connects, reuses, sent, received] = self.numbers;
+        let [active, pooled, requests, connect_failures, connects, reuses, sent, received, failures] =
+            self.numbers;
         Backend {
             config: &self.config,
             condition: self.condition,
+            lasted: self.lasted,
+            why: self.why,
+            failures,
             active,
             pooled,
             requests,
-            failures,
             connects,
+            connect_failures,
             reuses,
             sent,
             received,
             connecting: Histogram(&self.connecting),
             responding: Histogram(&self.responding),
         }
+    }
+
+    /// It has failed, so many seconds ago.
+    pub(crate) fn fail(&mut self, why: Why, seconds: u64) {
+        self.condition = Condition::Failed;
+        self.lasted = Duration::from_secs(seconds);
+        self.why = Some(why);
     }
 
     /// Where it is, as the forms write it.
@@ -176,11 +191,13 @@ pub fn page(format: &str) -> Option<String> {
             n - n / 300,
             n * 411,
             n * 31_017,
+            n % 2,
         ];
+        backend.lasted = Duration::from_secs(n / 9);
         backend.connecting = spent(&[(40, n / 400), (210, n / 900), (900, 2)]);
         backend.responding = spent(&[(340, n / 2), (700, n / 3), (1_900, n / 6), (23_000, n / 90)]);
     }
-    sample.backends[1].condition = Condition::Failed;
+    sample.backends[1].fail(Why::Refused, 12);
     Some(sample.render(format))
 }
 

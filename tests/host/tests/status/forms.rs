@@ -7,9 +7,10 @@ use std::fmt::{self, Write};
 use serde_json::Value;
 
 use super::counts;
-use crate::lb::Condition;
+use crate::lb::Why;
 use crate::status::{render, Count, Format};
 use crate::status_sample::{page, spent, Sample};
+use crate::time::Duration;
 
 const BACKENDS: [&str; 3] = ["127.0.0.1 6802", "[::1]:80 down", "10.1.2.3:65535 backup"];
 
@@ -43,7 +44,8 @@ fn json_has_every_count_with_its_number() {
 fn json_has_the_rest() {
     let mut sample = Sample::new(&BACKENDS);
     sample.durations = spent(&[(100, 1), (1_000, 2), (500_000, 3)]);
-    sample.backends[1].numbers = [1, 2, 3, 4, 5, 6, 7, 8];
+    sample.backends[1].numbers = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+    sample.backends[2].fail(Why::Errors, 61);
     let object = json(&sample);
     assert_eq!(object["port"], 80);
     assert_eq!(object["now_seconds"], 1_795_328_405);
@@ -75,12 +77,18 @@ fn json_has_the_rest() {
         ("reuses", 6.into()),
         ("sent_bytes", 7.into()),
         ("received_bytes", 8.into()),
+        ("failures", 9.into()),
+        ("why", Value::Null),
+        ("state_seconds", 0.into()),
     ] {
         assert_eq!(second[name], value, "{name}");
     }
     assert_eq!(second["connect_seconds"]["count"], 0);
     assert_eq!(second["connect_seconds"]["p99"], Value::Null);
     assert_eq!(backends[2]["backup"], true);
+    assert_eq!(backends[2]["state"], "failing");
+    assert_eq!(backends[2]["why"], "errors");
+    assert_eq!(backends[2]["state_seconds"], 61);
     assert_eq!(json(&Sample::new(&[]))["backends"], Value::Array(vec![]));
 }
 
@@ -111,8 +119,9 @@ fn the_table_is_as_it_was() {
     sample.set(Count::Answers5xx, 8);
     sample.set(Count::Page502, 7);
     sample.set(Count::Connects, 4);
-    sample.backends[2].numbers = [1, 22, 333, 4444, 0, 0, 0, 0];
-    sample.backends[2].condition = Condition::Failed;
+    sample.backends[0].lasted = Duration::from_secs(86_400 * 1000 + 3600 * 12);
+    sample.backends[2].numbers = [1, 22, 333, 0, 0, 0, 0, 0, 4444];
+    sample.backends[2].fail(Why::Refused, 250);
     sample.backends[2].responding = spent(&[(900, 98), (2_300, 1), (5_000_000, 1)]);
     let text = sample.render(Format::Text);
     let lines: Vec<_> = text.lines().collect();
@@ -126,10 +135,10 @@ fn the_table_is_as_it_was() {
         "aborted      client 2",
         "timeouts     none",
         "backends     4 connects (0 failed), 0 reuses, 0 replays",
-        "srun     state     active   pooled   requests   failures      p50      p99  address",
-        "srun-0   ok             0        0          0          0        -        -  127.0.0.1:6802",
-        "srun-1   down           0        0          0          0        -        -  [::1]:80",
-        "srun-2   failing        1       22        333       4444    902us    2.5ms  10.1.2.3:65535",
+        "srun     state    why          for   active   pooled   requests failures      p50      p99  address",
+        "srun-0   ok       -       1000d12h        0        0          0        0        -        -  127.0.0.1:6802",
+        "srun-1   down     -              -        0        0          0        0        -        -  [::1]:80",
+        "srun-2   failing  refused    4m10s        1       22        333     4444    902us    2.5ms  10.1.2.3:65535",
     ] {
         assert!(lines.contains(&line), "{line:?} is missing in\n{text}");
     }

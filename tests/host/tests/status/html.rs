@@ -4,7 +4,7 @@
 
 use roxmltree::{Document, Node, ParsingOptions};
 
-use crate::lb::Condition;
+use crate::lb::{Condition, Why};
 use crate::status::{Count, Format, State};
 use crate::status_sample::{spent, Sample};
 use crate::time::Duration;
@@ -60,8 +60,8 @@ fn rows(page: &Document<'_>) -> Vec<Vec<String>> {
 #[test]
 fn the_table_is_that_of_the_original() {
     let mut sample = Sample::new(&BACKENDS);
-    sample.backends[2].condition = Condition::Failed;
-    sample.backends[0].numbers = [1, 2, 1234, 4, 5, 6, 2048, 8];
+    sample.backends[2].fail(Why::Refused, 12);
+    sample.backends[0].numbers = [1, 2, 1234, 0, 5, 6, 2048, 8, 4];
     sample.backends[0].responding = spent(&[(100, 89), (2_000, 9), (10_000, 2)]);
     with(&sample, |page| {
         let heads = all(page, "thead");
@@ -89,7 +89,7 @@ fn the_table_is_that_of_the_original() {
             [
                 "✓ srun-0 127.0.0.1:6802 (ok)",
                 "■ srun-1 [::1]:80 (down)",
-                "✗ srun-2 10.1.2.3:65535 (failing, backup)",
+                "✗ srun-2 10.1.2.3:65535 (failing for 12s: refused connections, backup)",
                 "◐ srun-3 10.1.2.4:80 (drain)",
             ]
         );
@@ -104,6 +104,69 @@ fn the_table_is_that_of_the_original() {
     });
     sample.dead_time = Some(Duration::from_secs(15));
     with(&sample, |page| assert_eq!(rows(page)[0][5], "15s"));
+}
+
+#[test]
+fn a_host_says_how_it_is_and_why() {
+    let long = Duration::from_secs(7262);
+    for (text, condition, why, said_of_it) in [
+        // As the original says it.
+        ("127.0.0.1 1", Condition::Up, None, "(ok)"),
+        (
+            "127.0.0.1 1 backup",
+            Condition::Up,
+            Some(Why::Errors),
+            "(ok, backup)",
+        ),
+        (
+            "127.0.0.1 1",
+            Condition::Warming,
+            Some(Why::Errors),
+            "(warming for 2h1m)",
+        ),
+        ("127.0.0.1 1", Condition::Paused, None, "(paused for 2h1m)"),
+        (
+            "127.0.0.1 1",
+            Condition::Failed,
+            Some(Why::Errors),
+            "(failing for 2h1m: errors on end)",
+        ),
+        (
+            "127.0.0.1 1",
+            Condition::Due,
+            Some(Why::Probes),
+            "(failing for 2h1m: probes failed)",
+        ),
+        (
+            "127.0.0.1 1 backup",
+            Condition::Tried,
+            Some(Why::Refused),
+            "(failing for 2h1m: refused connections, backup)",
+        ),
+        (
+            "127.0.0.1 1 drain",
+            Condition::Failed,
+            Some(Why::Refused),
+            "(drain)",
+        ),
+        (
+            "127.0.0.1 1 down",
+            Condition::Failed,
+            Some(Why::Refused),
+            "(down)",
+        ),
+    ] {
+        let mut sample = Sample::new(&[text]);
+        let backend = &mut sample.backends[0];
+        (backend.condition, backend.why, backend.lasted) = (condition, why, long);
+        with(&sample, |page| {
+            let host = rows(page)[0][0].clone();
+            assert!(
+                host.ends_with(&format!("127.0.0.1:1 {said_of_it}")),
+                "{host}"
+            );
+        });
+    }
 }
 
 #[test]
@@ -130,7 +193,7 @@ fn cells_bear_the_title_of_their_column() {
 fn several_backends_have_a_line_of_totals() {
     let mut sample = Sample::new(&BACKENDS);
     for (number, backend) in sample.backends.iter_mut().enumerate() {
-        backend.numbers = [number as u64; 8];
+        backend.numbers = [number as u64; 9];
     }
     with(&sample, |page| {
         let totals = all(page, "tfoot");
@@ -309,7 +372,9 @@ fn no_state_is_told_by_colour_alone() {
                     continue;
                 };
                 let text = said(head);
-                assert!(text.contains(&format!("({name}")), "{text}");
+                let words = [")", " for ", ","].map(|next| format!("({name}{next}"));
+                let told = words.iter().any(|words| text.contains(words));
+                assert!(told, "{text}");
                 seen.push(name.to_owned());
             }
         });

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use proptest::prelude::*;
 
 use crate::status::escape::{html, json, label, Escaper, Rule};
-use crate::status::numbers::{Ago, Grouped, Octets, Seconds, Took, TookWord};
+use crate::status::numbers::{Ago, Grouped, Lasted, Octets, Seconds, Took, TookWord};
 use crate::tests::cases;
 use crate::time::Duration;
 
@@ -69,7 +69,10 @@ fn spans_are_in_two_units() {
         (86_400, "1 d 0 h"),
         (90_000_000, "1041 d 16 h"),
     ] {
-        assert_eq!(Ago(Duration::from_secs(seconds)).to_string(), text);
+        let span = Duration::from_secs(seconds);
+        assert_eq!(Ago(span).to_string(), text);
+        let word = text.replace("min", "m").replace(' ', "");
+        assert_eq!(Lasted(span).to_string(), word);
     }
     assert!(!Ago(Duration::MAX).to_string().is_empty());
 }

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::counts;
 use super::exposition::{read, Labels, Samples};
-use crate::lb::Condition;
-use crate::status::{Count, Flavour, Format};
+use crate::lb::Why;
+use crate::status::{Count, Flavour, Format, State};
 use crate::status_sample::{spent, Sample};
 use crate::tests::cases;
 
@@ -72,9 +72,9 @@ fn of_backend(samples: &Samples, name: &str, number: usize, addr: &str) -> Strin
 #[test]
 fn every_backend_is_there_by_number_and_address() {
     let mut sample = Sample::new(&BACKENDS);
-    sample.backends[0].numbers = [1, 2, 3, 4, 5, 6, 7, 8];
+    sample.backends[0].numbers = [1, 2, 3, 4, 5, 6, 7, 8, 9];
     sample.backends[0].connecting = spent(&[(100, 1), (1_000, 2), (6_000_000, 3)]);
-    sample.backends[2].condition = Condition::Failed;
+    sample.backends[2].fail(Why::Probes, 61);
     for (format, flavour) in BOTH {
         let samples = samples(&sample, format, flavour);
         for (name, value) in [
@@ -87,6 +87,8 @@ fn every_backend_is_there_by_number_and_address() {
             ("reuses_total", "6"),
             ("sent_bytes_total", "7"),
             ("received_bytes_total", "8"),
+            ("failures_total", "9"),
+            ("state_seconds", "0"),
             ("connect_seconds_count", "6"),
             ("connect_seconds_sum", "18.0021"),
             ("response_seconds_count", "0"),
@@ -96,12 +98,48 @@ fn every_backend_is_there_by_number_and_address() {
         }
         assert_eq!(of_backend(&samples, "up", 1, "[::1]:80"), "0");
         assert_eq!(of_backend(&samples, "up", 2, "10.1.2.3:65535"), "0");
+        let lasted = of_backend(&samples, "state_seconds", 2, "10.1.2.3:65535");
+        assert_eq!(lasted, "61");
         let bucket = samples.iter().find(|((name, labels), _)| {
             name == "resin_backend_connect_seconds_bucket"
                 && labels.contains(&("le".into(), "0.001".into()))
                 && labels.contains(&("backend".into(), "srun-0".into()))
         });
         assert_eq!(bucket.expect("a bucket").1, "3");
+    }
+}
+
+/// The words of a family that are 1 for a backend.
+fn words(samples: &Samples, name: &str, number: usize) -> Vec<String> {
+    let name = format!("resin_backend_{name}");
+    let backend = ("backend".into(), format!("srun-{number}"));
+    let of_it = samples.iter().filter(|((sample, labels), value)| {
+        *sample == name && labels.contains(&backend) && *value == "1"
+    });
+    of_it.map(|((_, labels), _)| labels[2].1.clone()).collect()
+}
+
+#[test]
+fn the_state_is_one_of_all_and_so_is_the_reason() {
+    let mut sample = Sample::new(&BACKENDS);
+    for (format, flavour) in BOTH {
+        for (why, reason) in [
+            (Why::Refused, "refused"),
+            (Why::Errors, "errors"),
+            (Why::Probes, "probes"),
+        ] {
+            sample.backends[1].fail(why, 1);
+            sample.backends[2].fail(why, 1);
+            let samples = samples(&sample, format, flavour);
+            let states = [0, 1, 2].map(|number| words(&samples, "state", number));
+            assert_eq!(states, [["ok"], ["down"], ["failing"]]);
+            let reasons = [0, 1, 2].map(|number| words(&samples, "failing", number));
+            assert_eq!(reasons, [vec![], vec![], vec![reason.to_owned()]]);
+            let all = samples
+                .keys()
+                .filter(|(name, _)| name == "resin_backend_state");
+            assert_eq!(all.count(), 3 * State::ALL.len());
+        }
     }
 }
 
@@ -131,7 +169,8 @@ fn the_two_differ_in_what_their_standards_differ() {
     assert_eq!(lines(&new), lines(&old));
 }
 
-/// As many names as node_exporter's or HAProxy's: whoever stores them pays for each.
+/// As many names as node_exporter's or HAProxy's: whoever stores them pays for each. Of a backend's, half
+/// are its two histograms, and nine its state and why it is failing.
 #[test]
 fn the_number_of_series_is_bounded() {
     let few = samples(&Sample::new(&[]), Format::OpenMetrics, Flavour::OpenMetrics).len();
@@ -142,7 +181,7 @@ fn the_number_of_series_is_bounded() {
     )
     .len();
     assert!(few < 120, "{few}");
-    assert!((more - few) / 3 < 40, "{more}");
+    assert!((more - few) / 3 < 50, "{more}");
 }
 
 proptest! {
