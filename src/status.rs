@@ -7,6 +7,7 @@
 //! new counter is one [`Count`], its entry there, and the code that counts.
 
 mod asked;
+mod backends;
 mod count;
 pub(crate) mod escape;
 mod family;
@@ -22,7 +23,7 @@ mod table;
 pub(crate) use self::{
     asked::{asked, Format},
     count::Count,
-    family::{backend_families, groups, Family, Kind, Unit, Values},
+    family::{groups, Family, Kind, Unit, Values},
     histogram::Histogram,
     openmetrics::Flavour,
     state::{Phrase, State}, //
@@ -94,6 +95,11 @@ pub(crate) struct Backend<'a> {
     pub(crate) pooled: u64,
     /// Exchanges begun.
     pub(crate) requests: u64,
+    /// Exchanges that another backend was given after this one had failed them.
+    pub(crate) retries: u64,
+    /// Times that it was asked how it is, and those of them in which it did not say that it is well.
+    pub(crate) probes: u64,
+    pub(crate) probe_failures: u64,
     /// Connections that were begun.
     pub(crate) connects: u64,
     /// Those of them that could not be made.

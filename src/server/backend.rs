@@ -49,6 +49,8 @@ pub(crate) struct Backend {
     pub(crate) requests: Counter,
     /// Connections that could not be made.
     pub(crate) failures: Counter,
+    /// Exchanges that another one was given after this one had failed them.
+    pub(crate) retries: Counter,
     /// Connections begun.
     pub(crate) connects: Counter,
     /// Times that it was asked how it is, and those of them in which it did not say that it is well.
@@ -87,6 +89,7 @@ impl Backend {
             active: Counter::new()?,
             requests: Counter::new()?,
             failures: Counter::new()?,
+            retries: Counter::new()?,
             connects: Counter::new()?,
             reuses: Counter::new()?,
             probes: Counter::new()?,

@@ -162,7 +162,7 @@ const fn sign(state: State) -> &'static str {
 }
 
 /// The columns behind the first one: six of the original, then ours.
-const COLUMNS: [&str; 14] = [
+const COLUMNS: [&str; 15] = [
     "Active",
     "Pooled",
     "Connect Timeout",
@@ -170,6 +170,7 @@ const COLUMNS: [&str; 14] = [
     "Dead Time",
     "Requests",
     "Failures",
+    "Retries",
     "Connects",
     "Reuses",
     "Received",
@@ -236,6 +237,7 @@ fn write_cells(snapshot: &Snapshot<'_>, backend: &Backend<'_>, out: &mut dyn Wri
     }
     cells.number(backend.requests)?;
     cells.number(backend.failures)?;
+    cells.number(backend.retries)?;
     cells.number(backend.connects)?;
     cells.number(backend.reuses)?;
     cells.octets(backend.received)?;
@@ -266,6 +268,7 @@ fn write_totals(backends: &[Backend<'_>], out: &mut dyn Write) -> fmt::Result {
     cells.skip()?;
     cells.number(sum(|backend| backend.requests))?;
     cells.number(sum(|backend| backend.failures))?;
+    cells.number(sum(|backend| backend.retries))?;
     cells.number(sum(|backend| backend.connects))?;
     cells.number(sum(|backend| backend.reuses))?;
     cells.octets(sum(|backend| backend.received))?;

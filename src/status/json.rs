@@ -4,6 +4,7 @@
 
 use core::fmt::{self, Write};
 
+use super::backends;
 use super::escape::{self, Escaper};
 use super::family;
 use super::numbers::Seconds;
@@ -54,10 +55,10 @@ fn write_family(family: &Family, snapshot: &Snapshot<'_>, out: &mut dyn Write) -
 fn write_backend(number: usize, backend: &Backend<'_>, out: &mut dyn Write) -> fmt::Result {
     write!(out, "    {{\"name\": \"srun-{number}\", ")?;
     write_config(backend, out)?;
-    for family in family::backend_families() {
+    for family in backends::backend_families() {
         write!(out, ", \"{}\": {}", family.name, (family.value)(backend))?;
     }
-    for time in family::backend_times() {
+    for time in backends::backend_times() {
         write!(out, ",\n      \"{}\": ", time.name)?;
         write_histogram((time.value)(backend), out)?;
     }

@@ -6,8 +6,9 @@
 
 use core::fmt::{self, Write};
 
+use super::backends::{self, BackendFamily, BackendTime, BackendWord};
 use super::escape::{self, Escaper};
-use super::family::{self, BackendFamily, BackendTime, BackendWord};
+use super::family;
 use super::numbers::Seconds;
 use super::{Backend, Family, Histogram, Kind, Snapshot, Unit, Values};
 
@@ -30,13 +31,13 @@ pub(super) fn write(snapshot: &Snapshot<'_>, flavour: Flavour, out: &mut dyn Wri
         }
     }
     page.duration(snapshot)?;
-    for word in family::backend_words() {
+    for word in backends::backend_words() {
         page.backend_word(word, snapshot.backends)?;
     }
-    for family in family::backend_families() {
+    for family in backends::backend_families() {
         page.backend_family(family, snapshot.backends)?;
     }
-    for time in family::backend_times() {
+    for time in backends::backend_times() {
         page.backend_time(time, snapshot.backends)?;
     }
     match flavour {

@@ -132,43 +132,68 @@ fn total(name: &str, snapshot: &Snapshot<'_>) -> u64 {
 
 /// The first line of the table that [`write_backend`] goes on with.
 const TABLE_HEAD: &str = "srun     state    why          for   active   pooled   requests \
-    failures      p50      p99  address\n";
+    failures  retries      p50      p99  address\n";
 
 #[inline(never)] // Keeps its frame out of its caller's.
 fn write_backend(number: usize, backend: &Backend<'_>, out: &mut dyn Write) -> fmt::Result {
-    let why = backend.why().map_or("-", state::reason);
-    write!(
-        out,
-        "srun-{number:<3} {:<8} {why:<7}",
-        backend.state().name()
-    )?;
-    match backend.lasted() {
-        Some(lasted) => write_right(9, format_args!("{}", Lasted(lasted)), out)?,
-        None => write_right(9, format_args!("-"), out)?,
+    write!(out, "srun-{number:<3}")?;
+    write_left(8, backend.state().name(), out)?;
+    write_left(7, backend.why().map_or("-", state::reason), out)?;
+    write_lasted(backend, out)?;
+    write_numbers(backend, out)?;
+    for percent in [50, 99] {
+        write_took(backend.responding.percentile(percent), out)?;
     }
+    write_address(backend, out)
+}
+
+/// Writes a word at the left end of a column.
+#[inline(never)] // Keeps its frame out of its caller's.
+fn write_left(width: usize, word: &str, out: &mut dyn Write) -> fmt::Result {
+    write!(out, " {word:<width$}")
+}
+
+#[inline(never)] // Keeps its frame out of its caller's.
+fn write_lasted(backend: &Backend<'_>, out: &mut dyn Write) -> fmt::Result {
+    match backend.lasted() {
+        Some(lasted) => write_right(format_args!("{}", Lasted(lasted)), out),
+        None => write_right(format_args!("-"), out),
+    }
+}
+
+#[inline(never)] // Keeps its frame out of its caller's.
+fn write_numbers(backend: &Backend<'_>, out: &mut dyn Write) -> fmt::Result {
     for (width, value) in [
         (9, backend.active),
         (9, backend.pooled),
         (11, backend.requests),
         (9, backend.failures),
+        (9, backend.retries),
     ] {
         write!(out, "{value:>width$}")?;
     }
-    for percent in [50, 99] {
-        match backend.responding.percentile(percent) {
-            Some(micros) => write_right(9, format_args!("{}", TookWord(micros)), out)?,
-            None => write_right(9, format_args!("-"), out)?,
-        }
+    Ok(())
+}
+
+#[inline(never)] // Keeps its frame out of its caller's.
+fn write_took(micros: Option<u64>, out: &mut dyn Write) -> fmt::Result {
+    match micros {
+        Some(micros) => write_right(format_args!("{}", TookWord(micros)), out),
+        None => write_right(format_args!("-"), out),
     }
+}
+
+#[inline(never)] // Keeps its frame out of its caller's.
+fn write_address(backend: &Backend<'_>, out: &mut dyn Write) -> fmt::Result {
     writeln!(out, "  {}", backend.config.addr)
 }
 
-/// Writes a word at the right end of a column.
+/// Writes a word at the right end of a column of nine.
 #[inline(never)] // Keeps its frame out of its caller's.
-fn write_right(width: usize, word: fmt::Arguments<'_>, out: &mut dyn Write) -> fmt::Result {
+fn write_right(word: fmt::Arguments<'_>, out: &mut dyn Write) -> fmt::Result {
     let mut room = [0; 32];
     let mut writer = Writer::new(&mut room);
     writer.write_fmt(word)?;
     let word = core::str::from_utf8(writer.written()).unwrap_or("");
-    write!(out, "{word:>width$}")
+    write!(out, "{word:>9}")
 }

@@ -39,6 +39,8 @@ pub(super) struct Journey {
     uploads: bool,
     /// The backends that have failed it.
     tried: Mask,
+    /// The last of them, until another one has the request.
+    failed: Option<Arc<Backend>>,
 }
 
 /// What paths, clients and sessions are hashed with: the same for all gateways, so that they agree.
@@ -116,6 +118,7 @@ impl Client {
     ) -> Option<Arc<Backend>> {
         let backend = place.backend.clone();
         state.record.routed(place.ticket.slot);
+        state.journey.note_retry(&backend);
         state.journey.place = Some(place);
         state.journey.uploads = state.exchange.has_body();
         backend.active.add(1);
@@ -174,6 +177,7 @@ impl State {
         let verdict = self.exchange.verdict();
         if matches!(verdict, Verdict::Error | Verdict::Refused) {
             self.journey.tried |= lb::only(place.ticket.slot.into());
+            self.journey.failed = Some(place.backend);
         }
         engine.give_back(now, place.ticket, verdict);
     }
@@ -207,6 +211,18 @@ impl State {
     /// The exchange is over: the next one may try all backends.
     pub(super) fn forget_tries(&mut self) {
         self.journey.tried = 0;
+        self.journey.failed = None;
+    }
+}
+
+impl Journey {
+    /// The request is given to this backend: if that is because another one has failed it, that is
+    /// counted there.
+    fn note_retry(&mut self, backend: &Arc<Backend>) {
+        match self.failed.take() {
+            Some(failed) if !Arc::ptr_eq(&failed, backend) => failed.retries.add(1),
+            _ => {}
+        }
     }
 }
 

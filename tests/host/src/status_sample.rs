@@ -25,8 +25,9 @@ pub(crate) struct Server {
     pub(crate) condition: Condition,
     pub(crate) lasted: Duration,
     pub(crate) why: Option<Why>,
-    /// active, pooled, requests, connect failures, connects, reuses, sent, received, failures
-    pub(crate) numbers: [u64; 9],
+    /// active, pooled, requests, connect failures, connects, reuses, sent, received, failures,
+    /// retries, probes, probe failures
+    pub(crate) numbers: [u64; 12],
     pub(crate) connecting: Vec<u64>,
     pub(crate) responding: Vec<u64>,
 }
@@ -112,14 +113,14 @@ impl Server {
             condition: Condition::Up,
             lasted: Duration::ZERO,
             why: None,
-            numbers: [0; 9],
+            numbers: [0; 12],
             connecting: vec![0; SLOTS],
             responding: vec![0; SLOTS],
         }
     }
 
     fn backend(&self) -> Backend<'_> {
-        let [active, pooled, requests, connect_failures, connects, reuses, sent, received, failures] =
+        let [active, pooled, requests, connect_failures, connects, reuses, sent, received, failures, retries, probes, probe_failures] =
             self.numbers;
         Backend {
             config: &self.config,
@@ -127,6 +128,9 @@ impl Server {
             lasted: self.lasted,
             why: self.why,
             failures,
+            retries,
+            probes,
+            probe_failures,
             active,
             pooled,
             requests,
@@ -191,6 +195,9 @@ pub fn page(format: &str) -> Option<String> {
             n - n / 300,
             n * 411,
             n * 31_017,
+            n % 2,
+            n % 17,
+            n / 300,
             n % 2,
         ];
         backend.lasted = Duration::from_secs(n / 9);

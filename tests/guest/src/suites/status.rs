@@ -21,6 +21,7 @@ tests![
     octets_are_counted_exactly,
     connections_are_counted,
     a_backend_that_fails_is_seen,
+    requests_that_go_elsewhere_are_counted,
     replays_are_counted,
     tunnels_are_counted,
     metrics_of_many_backends_read_in_pieces,
@@ -78,6 +79,13 @@ impl Metrics {
         self.get(&format!(
             "backend_{name}{{backend=\"srun-{number}\",address=\"{addr}\"}}"
         ))
+    }
+
+    /// Whether a word is said of a backend: `state="ok"`.
+    fn says(&self, backend: &Origin, name: &str, word: &str) -> Result<bool, Failure> {
+        let addr = backend.addr();
+        let labels = format!("backend=\"srun-0\",address=\"{addr}\",{word}");
+        Ok(self.get(&format!("backend_{name}{{{labels}}}"))? == 1)
     }
 }
 
@@ -214,21 +222,31 @@ fn connections_are_counted() -> Outcome {
 fn a_backend_that_fails_is_seen() -> Outcome {
     let mut bed = Bed::with(&[("warmup-time", "0s")])?;
     let state = || -> Result<String, Failure> {
-        let status = gateway::read("status")?;
-        let line = status.lines().find(|line| line.starts_with("srun-0"));
-        let word = line.and_then(|line| line.split_whitespace().nth(1));
-        Ok(word.unwrap_or("").to_owned())
+        let word = words_of_backend()?.into_iter().nth(1);
+        Ok(word.unwrap_or_default())
     };
     same!(state()?, "ok", "the state before the first request");
     bed.origin.refuse();
     same!(bed.client()?.get("/len/1")?.status, 502, "the status");
     same!(state()?, "failing", "the state once it refuses");
+    same!(words_of_backend()?[2], "refused", "and why");
     let metrics = Metrics::read()?;
+    for (name, word) in [
+        ("state", "state=\"failing\""),
+        ("failing", "reason=\"refused\""),
+    ] {
+        ensure!(metrics.says(&bed.origin, name, word)?, "{word} is not said");
+    }
+    ensure!(
+        !metrics.says(&bed.origin, "state", "state=\"ok\"")?,
+        "it is said to be well too"
+    );
+    same!(metrics.of(&bed.origin, 0, "failures_total")?, 1, "failures");
     same!(metrics.of(&bed.origin, 0, "up")?, 0, "up");
     same!(
         metrics.of(&bed.origin, 0, "connect_failures_total")?,
         1,
-        "failures"
+        "connections that failed"
     );
     same!(
         metrics.get("upstream_connect_failures_total")?,
@@ -242,7 +260,13 @@ fn a_backend_that_fails_is_seen() -> Outcome {
     );
     bed.origin.listen()?;
     bed.works()?;
-    same!(state()?, "ok", "the state once it accepts again");
+    let words = words_of_backend()?;
+    same!(words[1], "ok", "the state once it accepts again");
+    same!(words[2], "-", "why it should fail");
+    let answered = words
+        .iter()
+        .filter(|word| word.ends_with("us") || word.ends_with("ms"));
+    same!(answered.count(), 2, "percentiles in {words:?}");
     same!(Metrics::read()?.of(&bed.origin, 0, "up")?, 1, "up");
     let addr = bed.origin.addr();
     gateway::write("srun-0", &format!("{} {} down", addr.ip(), addr.port()))?;
@@ -259,6 +283,35 @@ fn a_backend_that_fails_is_seen() -> Outcome {
         1,
         "all failures"
     );
+    Ok(())
+}
+
+/// The words of srun-0's line in `status`.
+fn words_of_backend() -> Result<Vec<String>, Failure> {
+    let status = gateway::read("status")?;
+    let line = status.lines().find(|line| line.starts_with("srun-0 "));
+    let line = line.ok_or_else(|| Failure(format!("no line of srun-0 in\n{status}")))?;
+    Ok(line.split_whitespace().map(str::to_owned).collect())
+}
+
+fn requests_that_go_elsewhere_are_counted() -> Outcome {
+    let mut bed = Bed::new()?;
+    let other = Origin::start()?;
+    gateway::write("srun-count", "2")?;
+    let addr = other.addr();
+    gateway::write("srun-1", &format!("{} {}", addr.ip(), addr.port()))?;
+    bed.origin.refuse();
+    let mut client = bed.client()?;
+    for number in 0..10 {
+        same!(client.get("/len/1")?.status, 200, "request {number}");
+    }
+    let metrics = Metrics::read()?;
+    let given = metrics.of(&bed.origin, 0, "requests_total")?;
+    ensure!(given > 0, "nothing was given to the one that refuses");
+    let retries = metrics.of(&bed.origin, 0, "retries_total")?;
+    same!(retries, given, "requests that went elsewhere");
+    let retries = metrics.of(&other, 1, "retries_total")?;
+    same!(retries, 0, "of those that the other one was given");
     Ok(())
 }
 

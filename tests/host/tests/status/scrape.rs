@@ -72,7 +72,7 @@ fn of_backend(samples: &Samples, name: &str, number: usize, addr: &str) -> Strin
 #[test]
 fn every_backend_is_there_by_number_and_address() {
     let mut sample = Sample::new(&BACKENDS);
-    sample.backends[0].numbers = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+    sample.backends[0].numbers = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
     sample.backends[0].connecting = spent(&[(100, 1), (1_000, 2), (6_000_000, 3)]);
     sample.backends[2].fail(Why::Probes, 61);
     for (format, flavour) in BOTH {
@@ -88,6 +88,9 @@ fn every_backend_is_there_by_number_and_address() {
             ("sent_bytes_total", "7"),
             ("received_bytes_total", "8"),
             ("failures_total", "9"),
+            ("retries_total", "10"),
+            ("probes_total", "11"),
+            ("probe_failures_total", "12"),
             ("state_seconds", "0"),
             ("connect_seconds_count", "6"),
             ("connect_seconds_sum", "18.0021"),
