@@ -61,9 +61,9 @@ section,table{background:var(--card);border:1px solid var(--line);border-radius:
 header .now{display:inline-block;margin:0 0 1rem;padding:.35rem .8rem;border-radius:.25rem;font-weight:600}
 table{width:100%;border-collapse:separate;border-spacing:0;overflow:hidden;font-size:.8125rem;font-variant-numeric:tabular-nums}
 caption{padding:0 0 .5rem;text-align:left;font-weight:600;font-size:1rem}
-th,td{padding:.5rem .45rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
+th,td{padding:.5rem .35rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
 thead th{color:var(--dim);font-weight:600;white-space:normal;vertical-align:bottom}
-tbody th{font-weight:400;min-width:15.5rem;white-space:normal}
+tbody th{font-weight:400;min-width:14rem;white-space:normal}
 b{overflow-wrap:anywhere}
 .wide{overflow-x:auto}
 tfoot th,tfoot td{border-bottom:0;font-weight:600}
@@ -77,13 +77,13 @@ dd{margin:0;font-variant-numeric:tabular-nums}
 dd.of{flex-basis:100%;padding-left:1rem;color:var(--dim);font-size:.875rem}
 footer{color:var(--dim);font-size:.875rem}
 a{color:inherit}
-@media(max-width:75rem){
+@media(max-width:82rem){
 table,caption,tbody,tfoot,th{display:block}
 table{border:0;background:none}
 thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
-tbody{display:grid;grid-template-columns:repeat(auto-fill,minmax(17rem,1fr));gap:1rem}
+tbody{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,21rem),1fr));gap:1rem}
 tbody{margin-bottom:1rem}
-tr{display:grid;grid-template-columns:1fr 1fr;align-content:start;background:var(--card);border:1px solid var(--line);border-radius:.5rem;overflow:hidden;padding-bottom:.4rem}
+tr{display:grid;grid-template-columns:repeat(auto-fit,minmax(10rem,1fr));align-content:start;background:var(--card);border:1px solid var(--line);border-radius:.5rem;overflow:hidden;padding-bottom:.4rem}
 tr th,tbody th{grid-column:1/-1;min-width:0;font-size:1rem;margin-bottom:.4rem;border-bottom:0}
 tfoot th{padding:.5rem .8rem 0}
 td{display:flex;justify-content:space-between;gap:.5rem;padding:.15rem .8rem;border:0}
