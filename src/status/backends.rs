@@ -80,8 +80,11 @@ const BACKEND: &[BackendFamily] = &[
     of_backend(
         Kind::Gauge,
         "up",
-        "1 if the backend is in use and the last connection to it could be made, else 0.",
-        |backend| u64::from(backend.state() == State::Ok),
+        "1 if the backend is in use, be it warming or paused; 0 if it is failing, or not to be used.",
+        |backend| {
+            let state = backend.state();
+            u64::from(matches!(state, State::Ok | State::Warming | State::Paused))
+        },
     ),
     of_backend(
         Kind::Gauge,

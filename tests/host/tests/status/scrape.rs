@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::counts;
 use super::exposition::{read, Labels, Samples};
-use crate::lb::Why;
+use crate::lb::{Condition, Why};
 use crate::status::{Count, Flavour, Format, State};
 use crate::status_sample::{spent, Sample};
 use crate::tests::cases;
@@ -143,6 +143,27 @@ fn the_state_is_one_of_all_and_so_is_the_reason() {
                 .filter(|(name, _)| name == "resin_backend_state");
             assert_eq!(all.count(), 3 * State::ALL.len());
         }
+    }
+}
+
+/// Who is woken by `up == 0` has something to do.
+#[test]
+fn only_who_gets_nothing_to_do_is_not_up() {
+    for (text, condition, up) in [
+        ("127.0.0.1 1", Condition::Up, "1"),
+        ("127.0.0.1 1", Condition::Warming, "1"),
+        ("127.0.0.1 1", Condition::Paused, "1"),
+        ("127.0.0.1 1", Condition::Failed, "0"),
+        ("127.0.0.1 1", Condition::Due, "0"),
+        ("127.0.0.1 1", Condition::Tried, "0"),
+        ("127.0.0.1 1 drain", Condition::Up, "0"),
+        ("127.0.0.1 1 down", Condition::Up, "0"),
+    ] {
+        let mut sample = Sample::new(&[text]);
+        sample.backends[0].condition = condition;
+        let samples = samples(&sample, Format::OpenMetrics, Flavour::OpenMetrics);
+        let seen = of_backend(&samples, "up", 0, "127.0.0.1:1");
+        assert_eq!(seen, up, "{text} {condition:?}");
     }
 }
 
