@@ -1,6 +1,7 @@
 //! Allocations that fail: on kernels with fault injection (the debug kernel) only.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -61,13 +62,23 @@ impl Drop for Injection {
     }
 }
 
-/// Makes this thread's allocations fail, where only filtered tasks' do.
-fn fail_here(fail: bool) -> Outcome {
-    fs::write(
-        "/proc/thread-self/make-it-fail",
-        if fail { "1" } else { "0" },
-    )
-    .context("/proc/thread-self/make-it-fail")
+/// Makes this thread's allocations fail, where only filtered tasks' do, until it is dropped.
+struct Starving(File);
+
+impl Starving {
+    fn here() -> Result<Starving, Failure> {
+        let path = "/proc/thread-self/make-it-fail";
+        let mut switch = File::create(path).context(path)?;
+        switch.write_all(b"1").context(path)?;
+        Ok(Starving(switch))
+    }
+}
+
+impl Drop for Starving {
+    fn drop(&mut self) {
+        // To open it now would need memory.
+        self.0.write_all(b"0").expect("it is switched off");
+    }
 }
 
 fn traffic() -> Outcome {
@@ -102,7 +113,7 @@ fn proc_writes() -> Outcome {
     let rounds = scale::count(2000, 300);
     let mut failed = 0;
     let injection = Injection::start(10, true)?;
-    fail_here(true)?;
+    let starving = Starving::here()?;
     for round in 0..rounds {
         let port = 1000 + round;
         let outcome = gateway::try_write("srun-0", &format!("10.0.0.1 {port}"))
@@ -111,7 +122,7 @@ fn proc_writes() -> Outcome {
         failed += u64::from(outcome.is_err());
         let _ = gateway::read("config");
     }
-    fail_here(false)?;
+    drop(starving);
     drop(injection);
     ensure!(failed > 0, "no write failed: nothing was injected");
     gateway::write("srun-count", "1")?;
@@ -128,9 +139,9 @@ fn loading() -> Outcome {
     let (mut loaded, mut failed) = (0, 0);
     for round in 0..scale::count(100, 30) {
         let injection = Injection::start(1 + (round % 5) as u32, true)?;
-        fail_here(true)?;
+        let starving = Starving::here()?;
         let outcome = gateway::insmod(&format!("port={PORT}"));
-        fail_here(false)?;
+        drop(starving);
         drop(injection);
         if gateway::loaded() {
             loaded += 1;
