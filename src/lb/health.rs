@@ -119,6 +119,8 @@ pub(super) struct Health {
     condition: Condition,
     /// Since when it is in this condition.
     since: Instant,
+    /// Since when it has failed, however often it was tried since.
+    down: Instant,
     /// How long it was, or is, left alone; zero after it has answered.
     recovery: Duration,
     /// Errors on end.
@@ -137,6 +139,7 @@ impl Health {
         Self {
             condition: Condition::Up,
             since: now,
+            down: now,
             recovery: Duration::ZERO,
             errors: 0,
             probes: 0,
@@ -149,8 +152,13 @@ impl Health {
         self.condition
     }
 
+    /// Since when it is as it is; a try in between makes no difference.
     pub(super) fn since(&self) -> Instant {
-        self.since
+        if self.has_failed() {
+            self.down
+        } else {
+            self.since
+        }
     }
 
     pub(super) fn why(&self) -> Option<Why> {
@@ -318,6 +326,9 @@ impl Health {
     fn fail(&mut self, now: Instant, why: Why) {
         let again = self.recovery.saturating_mul(2);
         // Exchanges that had begun before are no new failure.
+        if !self.has_failed() {
+            self.down = now;
+        }
         if self.condition != Condition::Failed {
             self.recovery = if again.is_zero() {
                 FIRST_RECOVERY

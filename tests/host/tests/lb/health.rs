@@ -24,6 +24,7 @@ fn home(slot: usize) -> Ask {
 fn one_that_refuses_is_left_alone_for_longer_and_longer() {
     let mut bench = Bench::plain(Balance::RoundRobin, 2);
     bench.refuse(0);
+    let down = bench.now;
     for wait in [1, 2, 4, 8, 15, 15, 15] {
         assert_eq!(condition(&bench, 0), Condition::Failed);
         assert_eq!(bench.turns(4), [1, 1, 1, 1]);
@@ -34,7 +35,8 @@ fn one_that_refuses_is_left_alone_for_longer_and_longer() {
         assert_eq!(condition(&bench, 0), Condition::Due, "after {wait} s");
         bench.refuse(0);
     }
-    assert_eq!(bench.cluster.view(0).unwrap().failures, 8);
+    let view = bench.cluster.view(0).unwrap();
+    assert_eq!((view.failures, view.since), (8, down));
     assert_eq!(bench.cluster.view(0).unwrap().why, Some(Why::Refused));
 }
 
