@@ -2,11 +2,16 @@
 
 //! The policy of a shared cache (RFC 9111).
 
+mod cache_status;
+mod conditional;
 mod control;
 mod freshness;
+mod reuse;
+mod store;
 mod structured;
 
-use crate::cache::{Field, ResponseControl};
+use crate::cache::{age, Field, Freshness, Request, Response, ResponseControl, Rules, Times};
+use crate::http::{Method, Status};
 use crate::time::UnixTime;
 
 /// Field lines, as a head has them, from lines without their ends.
@@ -29,6 +34,25 @@ fn date(secs: i64) -> String {
 /// A response with this Cache-Control.
 fn control(value: &str) -> ResponseControl {
     ResponseControl::of(&lines(&[&format!("Cache-Control: {value}")]))
+}
+
+fn status(code: u16) -> Status {
+    Status::new(code).unwrap()
+}
+
+/// A response that was asked for and came at the time 0.
+fn response(code: u16, lines: &[u8], rules: &Rules) -> Response {
+    let control = ResponseControl::of(lines);
+    let times = Times {
+        request: at(0),
+        response: at(0),
+    };
+    let freshness = Freshness::of(status(code), lines, &control, age(lines), times, rules);
+    Response::of(status(code), lines, control, freshness)
+}
+
+fn get(lines: &[u8]) -> Request<'_> {
+    Request::of(Method::Get, lines)
 }
 
 #[test]
