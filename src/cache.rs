@@ -13,11 +13,13 @@ mod control;
 mod delta;
 mod field;
 mod freshness;
+mod invalidate;
 mod request;
 mod reuse;
 mod rules;
 mod store;
 pub(crate) mod structured;
+mod update;
 
 pub(crate) use cache_status::{put_age, CacheStatus, Forward, Handling};
 pub(crate) use conditional::{
@@ -28,7 +30,9 @@ pub(crate) use control::{RequestControl, ResponseControl};
 pub(crate) use delta::DeltaSeconds;
 pub(crate) use field::Field;
 pub(crate) use freshness::{age, Basis, Freshness, Times};
+pub(crate) use invalidate::{invalidates, references, Base};
 pub(crate) use request::Request;
 pub(crate) use reuse::{reuse, reuse_on_failure, Excuse, Failure, Reuse};
 pub(crate) use rules::{Rules, SetCookie};
 pub(crate) use store::{Response, Storable, Uncacheable};
+pub(crate) use update::{Received, DATE_ROOM};

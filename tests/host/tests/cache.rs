@@ -6,9 +6,11 @@ mod cache_status;
 mod conditional;
 mod control;
 mod freshness;
+mod invalidate;
 mod reuse;
 mod store;
 mod structured;
+mod update;
 
 use crate::cache::{age, Field, Freshness, Request, Response, ResponseControl, Rules, Times};
 use crate::http::{Method, Status};
