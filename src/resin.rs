@@ -9,7 +9,11 @@
 // The pure core, which the host's tests include too.
 #[expect(dead_code, reason = "some of it is for what comes next")]
 mod bytes;
-#[expect(dead_code, unused_imports, reason = "the cache that uses it comes next")]
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "the cache that uses it comes next"
+)]
 mod cache;
 mod config;
 mod exchange;

@@ -128,8 +128,7 @@ fn is_young_enough(request: &RequestControl, stored: &Response, now: UnixTime) -
     let freshness = &stored.freshness;
     let age = freshness.current_age(now);
     let is_unchanged = stored.control.immutable && freshness.is_fresh(now);
-    // Nothing is stored for less than no time at all: zero is for validation even within the
-    // second in which the response came.
+    // Ages are whole seconds: zero asks for validation even within the first one.
     let is_old = |max_age: DeltaSeconds| age > max_age || max_age == DeltaSeconds::ZERO;
     let is_too_old = !is_unchanged && request.max_age.is_some_and(is_old);
     let stays_fresh = |min_fresh| freshness.lifetime >= age.saturating_add(min_fresh);
