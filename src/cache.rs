@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The policy of a shared cache (RFC 9111): what may be stored, what may be reused, and until
+//! when.
+//!
+//! Nothing here stores anything. Each decision is a function of the field lines of a message (which
+//! [`http::head`](crate::http::head) has validated), of what was kept of a stored response, and of
+//! the time.
+
+mod cache_status;
+mod conditional;
+mod control;
+mod delta;
+mod field;
+mod freshness;
+mod invalidate;
+mod request;
+mod reuse;
+mod rules;
+mod store;
+pub(crate) mod structured;
+mod update;
+
+pub(crate) use cache_status::{put_age, CacheStatus, Forward, Handling};
+pub(crate) use conditional::{
+    freshen_by_head, is_replaced, select, Conditions, EntityTag, HeadEffect, Outcome, Selection,
+    Validators,
+};
+pub(crate) use control::{RequestControl, ResponseControl};
+pub(crate) use delta::DeltaSeconds;
+pub(crate) use field::Field;
+pub(crate) use freshness::{age, Basis, Freshness, Times};
+pub(crate) use invalidate::{invalidates, references, Base};
+pub(crate) use request::Request;
+pub(crate) use reuse::{reuse, reuse_on_failure, Excuse, Failure, Reuse};
+pub(crate) use rules::{Rules, SetCookie};
+pub(crate) use store::{Response, Storable, Uncacheable};
+pub(crate) use update::{Received, DATE_ROOM};

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Whether a stored response may be reused (RFC 9111 section 4).
+//!
+//! That it is the one for the request's target, and that its Vary selects it, was seen before.
+
+use super::cache_status::Forward;
+use super::control::{RequestControl, ResponseControl};
+use super::delta::DeltaSeconds;
+use super::request::Request;
+use super::rules::Rules;
+use super::store::Response;
+use crate::http::{Method, Status};
+use crate::time::UnixTime;
+
+/// What is done with a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Reuse {
+    /// The stored response is fresh: it is the answer.
+    Fresh,
+    /// It is stale, and is the answer nevertheless.
+    Stale(Excuse),
+    /// The origin is asked whether the stored response is still good (RFC 9111 section 4.3), or
+    /// for another one if it has no validator.
+    Validate(Forward),
+    /// The origin is asked as if nothing was stored, and the stored response stays as it is.
+    Pass(Forward),
+    /// The client wants nothing that must be asked for: 504 (RFC 9111 section 5.2.1.7).
+    GatewayTimeout,
+}
+
+/// Why a stale response may be reused (RFC 9111 section 4.2.4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Excuse {
+    /// The client takes it: max-stale (RFC 9111 section 5.2.1.2).
+    MaxStale,
+    /// Its sender allows it while it is validated (RFC 5861 section 3) or, if that said nothing,
+    /// our rules do: it must be validated now, behind the client's back.
+    WhileRevalidate,
+    /// The origin failed, and its sender, the client or our rules allow it then (RFC 5861 section
+    /// 4).
+    IfError,
+}
+
+/// What failed when the origin was asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Failure {
+    /// It did not answer.
+    NoAnswer,
+    /// It answered with this status, which may be none of a failure.
+    Answer(Status),
+}
+
+impl Failure {
+    /// RFC 5861 section 4: "an error is any situation that would result in a 500, 502, 503, or 504
+    /// HTTP response status code being returned".
+    const fn is_error(self) -> bool {
+        match self {
+            Failure::NoAnswer => true,
+            Failure::Answer(status) => matches!(status.code(), 500 | 502 | 503 | 504),
+        }
+    }
+}
+
+/// What is done with a request for which there is this stored response, or none.
+///
+/// `missed` says what a cache that has none tells: that it has nothing for the target, or no
+/// variant that matches.
+pub(crate) fn reuse(
+    request: &Request<'_>,
+    stored: Option<&Response>,
+    missed: Forward,
+    rules: &Rules,
+    now: UnixTime,
+) -> Reuse {
+    // RFC 9111 section 4: what is stored for GET answers GET and HEAD; "a cache MUST write through
+    // requests with methods that are unsafe".
+    if !matches!(request.method, Method::Get | Method::Head) {
+        return Reuse::Pass(Forward::Method);
+    }
+    let found = match stored {
+        None => Reuse::Pass(missed),
+        // RFC 9110 sections 13.1.1 and 13.1.4: they ask about the state of the origin.
+        Some(_) if request.conditions.are_for_origin() => Reuse::Pass(Forward::Request),
+        Some(stored) => reuse_stored(&request.control, stored, rules, now),
+    };
+    match found {
+        Reuse::Validate(_) | Reuse::Pass(_) if request.control.only_if_cached => {
+            Reuse::GatewayTimeout
+        }
+        found => found,
+    }
+}
+
+fn reuse_stored(
+    request: &RequestControl,
+    stored: &Response,
+    rules: &Rules,
+    now: UnixTime,
+) -> Reuse {
+    // The RFC lets no-store reuse what is stored (section 5.2.1.5), but who says it wants the
+    // origin's answer; and as that must not be stored, nothing may be freshened with it either.
+    if request.no_store {
+        return Reuse::Pass(Forward::Request);
+    }
+    if request.no_cache || !is_young_enough(request, stored, now) {
+        return Reuse::Validate(Forward::Request);
+    }
+    // RFC 9111 section 5.2.2.4: not "without forwarding it for validation".
+    if stored.control.no_cache {
+        return Reuse::Validate(Forward::Stale);
+    }
+    if stored.freshness.is_fresh(now) {
+        return Reuse::Fresh;
+    }
+    match excuse(request, stored, rules, now) {
+        Some(excuse) => Reuse::Stale(excuse),
+        None => Reuse::Validate(Forward::Stale),
+    }
+}
+
+/// max-age and min-fresh of the request (RFC 9111 sections 5.2.1.1 and 5.2.1.3).
+///
+/// A response that is fresh and immutable is not validated for an age: RFC 8246 section 2 wants "a
+/// signal from the client that a validation is necessary (e.g., a no-cache Cache-Control request
+/// directive)", while max-age=0 is what browsers send to reload.
+fn is_young_enough(request: &RequestControl, stored: &Response, now: UnixTime) -> bool {
+    let freshness = &stored.freshness;
+    let age = freshness.current_age(now);
+    let is_unchanged = stored.control.immutable && freshness.is_fresh(now);
+    // Ages are whole seconds: zero asks for validation even within the first one.
+    let is_old = |max_age: DeltaSeconds| age > max_age || max_age == DeltaSeconds::ZERO;
+    let is_too_old = !is_unchanged && request.max_age.is_some_and(is_old);
+    let stays_fresh = |min_fresh| freshness.lifetime >= age.saturating_add(min_fresh);
+    !is_too_old && request.min_fresh.is_none_or(stays_fresh)
+}
+
+/// Why a stale response may be the answer although the origin could be asked.
+fn excuse(
+    request: &RequestControl,
+    stored: &Response,
+    rules: &Rules,
+    now: UnixTime,
+) -> Option<Excuse> {
+    if forbids_stale(&stored.control) {
+        return None;
+    }
+    let staleness = stored.freshness.staleness(now);
+    if request.max_stale.is_some_and(|most| staleness <= most) {
+        return Some(Excuse::MaxStale);
+    }
+    // RFC 9111 section 5.2.1.1: who says max-age "does not wish to receive a stale response"
+    // unless he says max-stale too; so does who says min-fresh, or how stale it may be.
+    let wants_fresh =
+        request.max_age.is_some() || request.min_fresh.is_some() || request.max_stale.is_some();
+    let most = while_revalidate(&stored.control, rules);
+    (!wants_fresh && staleness <= most && most > DeltaSeconds::ZERO)
+        .then_some(Excuse::WhileRevalidate)
+}
+
+/// Why a stored response may be the answer after the origin was asked in vain (RFC 9111 section
+/// 4.3.3, RFC 5861 section 4); none if the failure, or a 504, is the answer.
+///
+/// What the client wanted younger he gets old rather than not at all, unless he wants no stored
+/// response without validation.
+pub(crate) fn reuse_on_failure(
+    request: &RequestControl,
+    stored: &Response,
+    failure: Failure,
+    rules: &Rules,
+    now: UnixTime,
+) -> Option<Excuse> {
+    let control = &stored.control;
+    if !failure.is_error() || request.no_cache || request.no_store || control.no_cache {
+        return None;
+    }
+    if stored.freshness.is_fresh(now) {
+        return Some(Excuse::IfError);
+    }
+    let said = request.stale_if_error.max(control.stale_if_error);
+    let most = said.unwrap_or(rules.stale_if_error);
+    let is_allowed = !forbids_stale(control) && stored.freshness.staleness(now) <= most;
+    (is_allowed && most > DeltaSeconds::ZERO).then_some(Excuse::IfError)
+}
+
+/// How long after it became stale a response may be of use at most, the clients' wishes apart.
+pub(super) fn longest_stale(control: &ResponseControl, rules: &Rules) -> DeltaSeconds {
+    if forbids_stale(control) {
+        return DeltaSeconds::ZERO;
+    }
+    let if_error = control.stale_if_error.unwrap_or(rules.stale_if_error);
+    while_revalidate(control, rules).max(if_error)
+}
+
+fn while_revalidate(control: &ResponseControl, rules: &Rules) -> DeltaSeconds {
+    control.stale_while_revalidate.unwrap_or(rules.grace)
+}
+
+/// RFC 9111 section 4.2.4: "a cache MUST NOT generate a stale response if it is prohibited by an
+/// explicit in-protocol directive (e.g., by a no-cache response directive, a must-revalidate
+/// response directive, or an applicable s-maxage or proxy-revalidate response directive)", whatever
+/// else the response says.
+const fn forbids_stale(control: &ResponseControl) -> bool {
+    control.no_cache
+        || control.must_revalidate
+        || control.proxy_revalidate
+        || control.s_maxage.is_some()
+}

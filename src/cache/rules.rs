@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What RFC 9111 leaves to whoever runs the cache.
+
+use super::delta::DeltaSeconds;
+
+/// What happens to a response that sets a cookie.
+///
+/// "The presence of a Set-Cookie response header field does not inhibit caching" (RFC 9111 section
+/// 7.3), but a session that is shared by mistake is worse than a miss.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum SetCookie {
+    /// It is stored, with its cookies, if its sender said how long it is fresh, or that it is
+    /// public.
+    #[default]
+    Explicit,
+    /// It is stored like any other, but without its cookies.
+    Strip,
+    /// It is not stored.
+    Refuse,
+}
+
+/// The rules of one cache.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Rules {
+    /// How long a response may at most be fresh by heuristics (RFC 9111 section 4.2.2). Zero: there
+    /// are none.
+    pub(crate) heuristic_cap: DeltaSeconds,
+    /// How long a response is fresh that has a validator and does not say it itself: Resin's
+    /// `cache-mapping`, in place of heuristics.
+    pub(crate) mapped: Option<DeltaSeconds>,
+    /// What happens to cookies.
+    pub(crate) set_cookie: SetCookie,
+    /// How long after it became stale a response may be reused while it is validated, if its
+    /// sender said nothing about that.
+    pub(crate) grace: DeltaSeconds,
+    /// How long after it became stale a response may be reused when the origin fails, if its sender
+    /// said nothing about that.
+    pub(crate) stale_if_error: DeltaSeconds,
+}
+
+impl Rules {
+    /// A day at most by heuristics, cookies only with what is explicitly fresh, nothing stale.
+    pub(crate) const DEFAULT: Rules = Rules {
+        heuristic_cap: DeltaSeconds::from_secs(86_400),
+        mapped: None,
+        set_cookie: SetCookie::Explicit,
+        grace: DeltaSeconds::ZERO,
+        stale_if_error: DeltaSeconds::ZERO,
+    };
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The policy of a shared cache (RFC 9111).
+
+mod cache_status;
+mod conditional;
+mod control;
+mod freshness;
+mod invalidate;
+mod reuse;
+mod store;
+mod structured;
+mod update;
+
+use crate::cache::{age, Field, Freshness, Request, Response, ResponseControl, Rules, Times};
+use crate::http::{Method, Status};
+use crate::time::UnixTime;
+
+/// Field lines, as a head has them, from lines without their ends.
+fn lines(text: &[&str]) -> Vec<u8> {
+    text.iter()
+        .flat_map(|line| [line.as_bytes(), b"\r\n"].concat())
+        .collect()
+}
+
+/// Sun, 06 Nov 1994 08:49:37 GMT, the RFCs' example, and so many seconds after it.
+fn at(secs: i64) -> UnixTime {
+    UnixTime::from_secs(784_111_777 + secs)
+}
+
+/// The same as a date.
+fn date(secs: i64) -> String {
+    String::from_utf8(crate::http::date::format(at(secs)).to_vec()).unwrap()
+}
+
+/// A response with this Cache-Control.
+fn control(value: &str) -> ResponseControl {
+    ResponseControl::of(&lines(&[&format!("Cache-Control: {value}")]))
+}
+
+fn status(code: u16) -> Status {
+    Status::new(code).unwrap()
+}
+
+/// A response that was asked for and came at the time 0.
+fn response(code: u16, lines: &[u8], rules: &Rules) -> Response {
+    let control = ResponseControl::of(lines);
+    let times = Times {
+        request: at(0),
+        response: at(0),
+    };
+    let freshness = Freshness::of(status(code), lines, &control, age(lines), times, rules);
+    Response::of(status(code), lines, control, freshness)
+}
+
+fn get(lines: &[u8]) -> Request<'_> {
+    Request::of(Method::Get, lines)
+}
+
+#[test]
+fn the_fields_of_a_cache_are_known_in_any_case() {
+    for (name, meaning) in [
+        ("Age", Field::Age),
+        ("Authorization", Field::Authorization),
+        ("Cache-Control", Field::CacheControl),
+        ("CDN-Cache-Control", Field::CdnCacheControl),
+        ("Connection", Field::Connection),
+        ("Content-Encoding", Field::ContentEncoding),
+        ("Content-Length", Field::ContentLength),
+        ("Content-Location", Field::ContentLocation),
+        ("Content-Range", Field::ContentRange),
+        ("Date", Field::Date),
+        ("ETag", Field::Etag),
+        ("Expires", Field::Expires),
+        ("If-Match", Field::IfMatch),
+        ("If-Modified-Since", Field::IfModifiedSince),
+        ("If-None-Match", Field::IfNoneMatch),
+        ("If-Range", Field::IfRange),
+        ("If-Unmodified-Since", Field::IfUnmodifiedSince),
+        ("Last-Modified", Field::LastModified),
+        ("Location", Field::Location),
+        ("Pragma", Field::Pragma),
+        ("Proxy-Authenticate", Field::ProxyAuthenticate),
+        ("Proxy-Authentication-Info", Field::ProxyAuthenticationInfo),
+        ("Proxy-Authorization", Field::ProxyAuthorization),
+        ("Range", Field::Range),
+        ("Set-Cookie", Field::SetCookie),
+        ("Set-Cookie2", Field::SetCookie2),
+        ("Trailer", Field::Trailer),
+        ("Vary", Field::Vary),
+        ("", Field::Other),
+        ("Server", Field::Other),
+        ("X-Cache", Field::Other),
+        ("Accept-Encoding", Field::Other),
+    ] {
+        for name in [name.to_owned(), name.to_lowercase(), name.to_uppercase()] {
+            assert_eq!(Field::of(name.as_bytes()), meaning, "for {name}");
+        }
+        // Another last letter, another name.
+        let mut other = name.to_owned();
+        if other.pop().is_some() {
+            other.push('!');
+            assert_eq!(Field::of(other.as_bytes()), Field::Other, "for {other}");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which fields are stored, and how they are updated (RFC 9111 sections 3.1 and 3.2).
+
+use proptest::prelude::*;
+
+use super::{at, date, lines};
+use crate::bytes::{Full, Writer};
+use crate::cache::{Received, ResponseControl, Rules, SetCookie, Times, DATE_ROOM};
+
+fn with<T>(fields: &[u8], rules: &Rules, then: impl Fn(&Received<'_>) -> T) -> T {
+    let control = ResponseControl::of(fields);
+    let times = Times {
+        request: at(-5),
+        response: at(0),
+    };
+    then(&Received::of(fields, &control, rules, times))
+}
+
+fn written(write: impl Fn(&mut Writer<'_>) -> Result<(), Full>) -> String {
+    let mut room = [0; 4096];
+    let mut out = Writer::new(&mut room);
+    write(&mut out).unwrap();
+    let text = String::from_utf8(out.written().to_vec()).unwrap();
+    for len in 0..text.len() {
+        assert_eq!(write(&mut Writer::new(&mut room[..len])), Err(Full));
+    }
+    text
+}
+
+fn stored_by(fields: &[&str], rules: &Rules) -> Vec<String> {
+    let fields = lines(fields);
+    let text = with(&fields, rules, |received| {
+        written(|out| received.store(out))
+    });
+    text.split_terminator("\r\n").map(str::to_owned).collect()
+}
+
+fn stored(fields: &[&str]) -> Vec<String> {
+    stored_by(fields, &Rules::DEFAULT)
+}
+
+fn updated(stored: &[&str], fields: &[&str]) -> Vec<String> {
+    let (stored, fields) = (lines(stored), lines(fields));
+    let text = with(&fields, &Rules::DEFAULT, |received| {
+        written(|out| received.update(&stored, out))
+    });
+    text.split_terminator("\r\n").map(str::to_owned).collect()
+}
+
+fn dated(secs: i64) -> String {
+    format!("Date: {}", date(secs))
+}
+
+/// "Caches MUST include all received response header fields -- including unrecognized ones -- when
+/// storing a response", with exceptions.
+#[test]
+fn all_fields_are_stored_but_some() {
+    let now = dated(0);
+    for field in [
+        "Test-Header: x",
+        "Cache-Control: max-age=5",
+        "CDN-Cache-Control: max-age=5",
+        "Content-Encoding: gzip",
+        "Content-Location: /x",
+        "Content-MD5: x",
+        "Content-Range: bytes 0-1/2",
+        "Content-Type: text/plain",
+        "ETag: \"x\"",
+        "Expires: 0",
+        "Last-Modified: x",
+        "Set-Cookie: a=b",
+        "Set-Cookie2: a=b",
+        "Vary: Accept",
+        "WWW-Authenticate: Basic",
+        "X-Empty:",
+    ] {
+        let expected = field.replace(":", ": ").replace("  ", " ");
+        assert_eq!(stored(&[field, &now])[0], expected);
+    }
+    for field in [
+        "Age: 5",
+        "Content-Length: 5",
+        "Connection: x",
+        "Keep-Alive: x",
+        "Proxy-Connection: x",
+        "TE: x",
+        "Trailer: x",
+        "Transfer-Encoding: chunked",
+        "Upgrade: x",
+        "Proxy-Authenticate: x",
+        "proxy-authentication-info: x",
+        "Proxy-Authorization: x",
+    ] {
+        assert_eq!(stored(&[field, &now]), [now.as_str()], "for {field}");
+    }
+}
+
+/// RFC 9110 section 7.6.1, RFC 9111 sections 5.2.2.4 and 5.2.2.7.
+#[test]
+fn fields_that_are_named_are_not_stored() {
+    let now = dated(0);
+    let hop = [
+        "Connection: A, b",
+        "connection: d",
+        "a: 1",
+        "B: 2",
+        "c: 3",
+        "D: 4",
+        &now,
+    ];
+    assert_eq!(stored(&hop), ["c: 3", &now]);
+    let control = "Cache-Control: no-cache=\"a, B\", private=\"d\"";
+    let qualified = [control, "a: 1", "b: 2", "c: 3", "D: 4", &now];
+    assert_eq!(stored(&qualified), [control, "c: 3", &now]);
+    let strip = Rules {
+        set_cookie: SetCookie::Strip,
+        ..Rules::DEFAULT
+    };
+    let cookies = ["Set-Cookie: a=b", "Set-Cookie2: a=b", "c: 3", &now];
+    assert_eq!(stored_by(&cookies, &strip), ["c: 3", &now]);
+}
+
+/// RFC 9110 section 6.6.1.
+#[test]
+fn there_is_always_a_date() {
+    let (now, old) = (dated(0), dated(-100));
+    assert_eq!(stored(&[]), [now.as_str()]);
+    assert_eq!(stored(&["a: 1"]), ["a: 1", &now]);
+    assert_eq!(stored(&["Date: yesterday", "a: 1"]), ["a: 1", &now]);
+    assert_eq!(stored(&[&old, "a: 1"]), [&old, "a: 1"]);
+    let room = lines(&["a:1"]).len() + 1 + DATE_ROOM;
+    assert_eq!(lines(&["a: 1", &now]).len(), room);
+}
+
+/// RFC 9111 section 3.2.
+#[test]
+fn newer_fields_replace_stored_ones() {
+    let (now, old) = (dated(0), dated(-100));
+    let kept = ["Content-Type: text/plain", "a: 1", "b: 2", &old];
+    for (fields, expected) in [
+        (
+            vec![&now[..]],
+            vec!["Content-Type: text/plain", "a: 1", "b: 2", &now],
+        ),
+        (
+            vec![&now, "A: 3", "Content-Type: text/html"],
+            vec!["b: 2", &now, "A: 3", "Content-Type: text/html"],
+        ),
+        // Each line of it.
+        (
+            vec![&now, "a: 3", "a: 4"],
+            vec!["Content-Type: text/plain", "b: 2", &now, "a: 3", "a: 4"],
+        ),
+        (
+            vec![&now, "c: 5"],
+            vec!["Content-Type: text/plain", "a: 1", "b: 2", &now, "c: 5"],
+        ),
+        // Without a Date it is of now, or it would be as old as what it updates.
+        (
+            vec!["a: 3"],
+            vec!["Content-Type: text/plain", "b: 2", "a: 3", &now],
+        ),
+        (
+            vec!["Date: x"],
+            vec!["Content-Type: text/plain", "a: 1", "b: 2", &now],
+        ),
+        // What is not stored does not update either.
+        (
+            vec![&now, "Content-Length: 0", "Age: 5", "Connection: a", "a: 3"],
+            vec!["Content-Type: text/plain", "a: 1", "b: 2", &now],
+        ),
+        // What is withheld from now on goes.
+        (
+            vec![&now, "Cache-Control: private=\"b\""],
+            vec![
+                "Content-Type: text/plain",
+                "a: 1",
+                &now,
+                "Cache-Control: private=\"b\"",
+            ],
+        ),
+    ] {
+        assert_eq!(updated(&kept, &fields), expected, "by {fields:?}");
+    }
+    // The stored octets stay as they are.
+    let octets = ["Content-Encoding: gzip", "Content-Range: bytes 0-1/2", &now];
+    let others = ["Content-Encoding: br", "content-range: bytes 2-3/4", &now];
+    assert_eq!(updated(&octets, &others), octets);
+    assert_eq!(updated(&[&now], &others), [now.as_str()]);
+    // Others of the name do not.
+    let (one, other) = ("Content-Security-Policy: a", "Content-Security-Policy: b");
+    assert_eq!(updated(&[one, &now], &[other, &now]), [other, &now]);
+}
+
+proptest! {
+    #![proptest_config(crate::tests::cases(512))]
+
+    /// What is stored is stored again as it is, and updates itself to itself.
+    #[test]
+    fn what_is_stored_stays(
+        names in prop::collection::vec(prop::sample::select(vec![
+            "a", "B", "Age", "Connection", "Set-Cookie", "Content-Length", "Vary", "Cache-Control",
+            "Content-Encoding",
+        ]), 0..8),
+        values in prop::collection::vec(prop::sample::select(vec!["a", "b", "private=a", ""]), 8),
+    ) {
+        let fields: Vec<_> = names.iter().zip(values).map(|(name, value)| format!("{name}: {value}")).collect();
+        let fields: Vec<_> = fields.iter().map(String::as_str).collect();
+        let once = stored(&fields);
+        let again: Vec<_> = once.iter().map(String::as_str).collect();
+        prop_assert_eq!(&stored(&again), &once);
+        let mut updated = updated(&again, &again);
+        let mut expected = once.clone();
+        updated.sort();
+        expected.sort();
+        prop_assert_eq!(updated, expected);
+        // The room that was promised.
+        let came: usize = lines(&fields).len();
+        let written: usize = once.iter().map(|line| line.len() + 2).sum();
+        prop_assert!(written <= came + fields.len() + DATE_ROOM);
+    }
+}
