@@ -28,6 +28,7 @@
 #[path = "../../../src"]
 mod pure {
     pub(crate) mod bytes;
+    pub(crate) mod cache;
     pub(crate) mod config;
     pub(crate) mod exchange;
     pub(crate) mod http;
@@ -40,7 +41,7 @@ mod pure {
     pub(crate) mod time;
 }
 
-use pure::{bytes, config, exchange, http, lb, log, probe, slab, srun, status, time};
+use pure::{bytes, cache, config, exchange, http, lb, log, probe, slab, srun, status, time};
 
 pub mod choosing;
 pub mod chunked_grammar;

@@ -5,6 +5,7 @@
 mod answer;
 mod body;
 mod bytes;
+mod cache_store;
 mod config;
 mod connection;
 mod corpus;

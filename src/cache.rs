@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The cache of responses (RFC 9111): what may be kept, for whom, for how long, and where it is.
+//!
+//! Here is no memory: whoever uses it owns the slots, and what is in them.
+
+pub(crate) mod key;

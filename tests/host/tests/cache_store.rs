@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The cache's store: keys, variants, ranges, the index, patterns of paths.
+
+mod key;
