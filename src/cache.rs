@@ -5,3 +5,4 @@
 //! Here is no memory: whoever uses it owns the slots, and what is in them.
 
 pub(crate) mod key;
+pub(crate) mod vary;

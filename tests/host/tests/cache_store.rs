@@ -3,3 +3,4 @@
 //! The cache's store: keys, variants, ranges, the index, patterns of paths.
 
 mod key;
+mod vary;
