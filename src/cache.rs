@@ -5,4 +5,5 @@
 //! Here is no memory: whoever uses it owns the slots, and what is in them.
 
 pub(crate) mod key;
+pub(crate) mod pattern;
 pub(crate) mod vary;

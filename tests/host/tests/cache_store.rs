@@ -3,4 +3,5 @@
 //! The cache's store: keys, variants, ranges, the index, patterns of paths.
 
 mod key;
+mod pattern;
 mod vary;
