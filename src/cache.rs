@@ -6,4 +6,5 @@
 
 pub(crate) mod key;
 pub(crate) mod pattern;
+pub(crate) mod range;
 pub(crate) mod vary;
