@@ -4,6 +4,7 @@
 //!
 //! Here is no memory: whoever uses it owns the slots, and what is in them.
 
+pub(crate) mod index;
 pub(crate) mod key;
 pub(crate) mod pattern;
 pub(crate) mod range;

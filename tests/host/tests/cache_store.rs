@@ -3,7 +3,10 @@
 //! The cache's store: keys, variants, ranges, the index, patterns of paths.
 
 mod held;
+mod index;
 mod key;
+mod model;
 mod pattern;
+mod random;
 mod range;
 mod vary;
