@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Octets: spans, buffers, bounded output, numbers, character classes, fast scanning.
+//! Octets: spans, buffers, bounded output, numbers, character classes, fast scanning, hashes.
+
+pub(crate) mod sip;
 
 use core::fmt;
 use core::num::NonZero;
@@ -498,6 +500,17 @@ const fn letters_and_hyphens(word: u64) -> u64 {
     let after_z = lower_case.wrapping_add(repeat(0x7f - b'z'));
     let unlike_hyphen = (low ^ repeat(b'-')).wrapping_add(!HIGH_BITS);
     ((from_a & !after_z) | !unlike_hyphen) & !word & HIGH_BITS
+}
+
+/// The octets of a word with the capital letters of ASCII among them made small.
+pub(crate) const fn lower_case(word: u64) -> u64 {
+    // As above: nothing carries.
+    let low = word & !HIGH_BITS;
+    let from_a = low.wrapping_add(repeat(0x80 - b'A'));
+    let after_z = low.wrapping_add(repeat(0x7f - b'Z'));
+    let capitals = from_a & !after_z & !word & HIGH_BITS;
+    // From the highest bit of an octet to the one that capital letters lack.
+    word | (capitals >> 2)
 }
 
 /// Searches eight octets at a time: `marks` marks hits in a little-endian word, the lowest mark

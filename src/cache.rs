@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The policy of a shared cache (RFC 9111): what may be stored, what may be reused, and until
-//! when.
+//! A shared cache (RFC 9111): what may be stored, for whom and until when, and where it is.
 //!
-//! Nothing here stores anything. Each decision is a function of the field lines of a message (which
-//! [`http::head`](crate::http::head) has validated), of what was kept of a stored response, and of
-//! the time.
+//! Nothing here has memory: whoever uses the [`index`] owns its slots. Each decision is a function of
+//! the field lines of a message (which [`http::head`](crate::http::head) has validated), of what was
+//! kept of a stored response, and of the time.
 
 mod cache_status;
 mod conditional;
@@ -13,13 +12,18 @@ mod control;
 mod delta;
 mod field;
 mod freshness;
+pub(crate) mod index;
 mod invalidate;
+pub(crate) mod key;
+pub(crate) mod pattern;
+pub(crate) mod range;
 mod request;
 mod reuse;
 mod rules;
 mod store;
 pub(crate) mod structured;
 mod update;
+pub(crate) mod vary;
 
 pub(crate) use cache_status::{put_age, CacheStatus, Forward, Handling};
 pub(crate) use conditional::{

@@ -4,9 +4,9 @@
 //! backend (Karger et al., "Consistent Hashing and Random Trees", 1997). A backend that comes or goes
 //! moves only the keys that are or were its own.
 
-use super::sip::SipKey;
 use super::Mask;
 use super::MAX_BACKENDS;
+use crate::bytes::sip::SipKey;
 
 /// Points for each unit of weight, as long as [`MAX_POINTS`] allows: shares are even to some percents.
 const POINTS_PER_WEIGHT: usize = 128;

@@ -8,9 +8,9 @@
 //! a cookie of our own: a stamp, made of the backend's address with a secret key, which tells nobody
 //! anything and which nobody can make.
 
-use super::sip::SipKey;
 use super::MAX_BACKENDS;
 use crate::bytes;
+use crate::bytes::sip::SipKey;
 
 /// Where session names are found.
 #[derive(Clone, Copy, Debug)]

@@ -6,6 +6,7 @@ mod answer;
 mod body;
 mod bytes;
 mod cache;
+mod cache_store;
 mod config;
 mod connection;
 mod corpus;

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The cache's store: keys, variants, ranges, the index, patterns of paths.
+
+mod held;
+mod index;
+mod key;
+mod model;
+mod pattern;
+mod random;
+mod range;
+mod vary;

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The secondary key (RFC 9111 section 4.1).
+
+use proptest::prelude::*;
+
+use crate::bytes::Writer;
+use crate::cache::vary::{matches, select, Asker, Cookies, Unselectable};
+
+fn asker(fields: &str) -> Asker<'_> {
+    Asker {
+        fields: fields.as_bytes(),
+        session_in_path: false,
+    }
+}
+
+/// The selector of a response with this Vary to a request with these fields.
+fn selector(vary: &str, asker: Asker<'_>, cookies: Cookies) -> Result<String, Unselectable> {
+    let mut out = [0; 256];
+    let mut writer = Writer::new(&mut out);
+    let fields = format!("Server: x\r\n{vary}");
+    select(fields.as_bytes(), asker, cookies, &mut writer)?;
+    Ok(String::from_utf8(writer.written().to_vec()).unwrap())
+}
+
+fn compared(vary: &str, fields: &str) -> String {
+    selector(vary, asker(fields), Cookies::Compared).unwrap()
+}
+
+/// Whether what was stored for one request may be sent to the other.
+fn alike(vary: &str, stored_for: &str, other: &str) -> bool {
+    let selector = compared(vary, stored_for);
+    assert!(matches(
+        selector.as_bytes(),
+        asker(stored_for),
+        Cookies::Compared
+    ));
+    let matched = matches(selector.as_bytes(), asker(other), Cookies::Compared);
+    assert_eq!(matched, selector == compared(vary, other), "both ways");
+    matched
+}
+
+#[test]
+fn a_selector_has_a_line_for_each_nominated_field() {
+    assert_eq!(compared("", "Accept: a\r\n"), "");
+    assert_eq!(compared("Vary:\r\n", "Accept: a\r\n"), "");
+    assert_eq!(compared("Vary: Foo\r\n", "Foo: a\r\n"), "foo:a\n");
+    assert_eq!(compared("Vary: Foo\r\n", "Bar: a\r\n"), "foo\n");
+    assert_eq!(compared("Vary: Foo\r\n", "foo:\r\n"), "foo:\n");
+    assert_eq!(
+        compared("vary: b , a\r\nVARY: ,C\r\n", "A: 1\r\nB: 2\r\nC: 3\r\n"),
+        "b:2\na:1\nc:3\n"
+    );
+    // The host is in the primary key.
+    assert_eq!(compared("Vary: Host, A\r\n", "Host: x\r\n"), "a\n");
+}
+
+#[test]
+fn every_request_matches_a_response_without_vary() {
+    assert!(matches(b"", asker("Foo: 1\r\n"), Cookies::Compared));
+    assert!(matches(b"", asker("Cookie: 1\r\n"), Cookies::Anonymous));
+}
+
+/// "A stored response with a Vary header field value containing a member "*" always fails to match."
+#[test]
+fn what_varies_by_everything_is_not_stored() {
+    for vary in [
+        "Vary: *\r\n",
+        "Vary: Accept, *\r\n",
+        "Vary: Accept\r\nVary: *\r\n",
+        "Vary: a b\r\n",
+        "Vary: \"a\"\r\n",
+    ] {
+        let refused = selector(vary, asker(""), Cookies::Compared);
+        assert_eq!(refused, Err(Unselectable::Everything), "{vary}");
+    }
+    for vary in ["Vary: X-Forwarded-For\r\n", "Vary: forwarded\r\n"] {
+        let refused = selector(vary, asker(""), Cookies::Compared);
+        assert_eq!(refused, Err(Unselectable::Client), "{vary}");
+    }
+    let long = format!("Vary: {}\r\n", "x".repeat(300));
+    let refused = selector(&long, asker(""), Cookies::Compared);
+    assert_eq!(refused, Err(Unselectable::TooLong));
+}
+
+#[test]
+fn requests_match_when_every_nominated_field_does() {
+    let vary = "Vary: Foo, Bar\r\n";
+    assert!(alike(
+        vary,
+        "Foo: 1\r\nBar: 2\r\n",
+        "bar:2\r\nX: 3\r\nfoo: 1 \r\n"
+    ));
+    assert!(!alike(vary, "Foo: 1\r\nBar: 2\r\n", "Foo: 1\r\nBar: 3\r\n"));
+    assert!(!alike(vary, "Foo: 1\r\nBar: 2\r\n", "Foo: 1\r\n"));
+    // "it can only match a request if ... absent from a request ... also absent".
+    assert!(alike(vary, "Foo: 1\r\n", "Foo: 1\r\n"));
+    assert!(!alike(vary, "Foo: 1\r\n", "Foo: 1\r\nBar:\r\n"));
+    assert!(!alike(vary, "Foo: 1\r\n", "Foo: 12\r\n"));
+    assert!(!alike(vary, "Foo: 12\r\n", "Foo: 1\r\n"));
+    assert!(!alike(vary, "Foo: a\r\n", "Foo: A\r\n"));
+    // A value cannot look like another line or another field.
+    assert!(!alike(vary, "Foo: 1,bar:2\r\n", "Foo: 1\r\nBar: 2\r\n"));
+    assert!(!alike(vary, "Foo: a:b\r\n", "Foo: a\r\n"));
+}
+
+/// "adding or removing whitespace, where allowed", "combining multiple header field lines",
+/// "normalizing both header field values in a way that is known to have identical semantics".
+#[test]
+fn values_that_say_the_same_are_the_same() {
+    let same = [
+        ("Foo", "Foo: a\r\nFoo: b\r\n", "Foo: a, b\r\n"),
+        ("Foo", "Foo: \t a \t\r\n", "Foo:a\r\n"),
+        (
+            "Accept",
+            "Accept: a/b ; q=0.5 , c/d\r\n",
+            "Accept: a/b;q=0.5,c/d\r\n",
+        ),
+        (
+            "Accept",
+            "Accept: a/b\r\nAccept: c/d\r\n",
+            "Accept: a/b,,c/d,\r\n",
+        ),
+        (
+            "Accept-Language",
+            "Accept-Language: de-DE, EN;Q=0.5\r\n",
+            "Accept-Language: de-de,en; q=0.5\r\n",
+        ),
+        (
+            "Cookie",
+            "Cookie: a=b\r\nCookie: c=d\r\n",
+            "Cookie: a=b; c=d\r\n",
+        ),
+        (
+            "Accept-Encoding",
+            "Accept-Encoding: gzip, deflate, br\r\n",
+            "Accept-Encoding: br,GZIP;q=1.0\r\nAccept-Encoding: deflate;q=1\r\n",
+        ),
+        (
+            "Accept-Encoding",
+            "Accept-Encoding: x-gzip, X-Compress\r\n",
+            "Accept-Encoding: compress, gzip\r\n",
+        ),
+        (
+            "Accept-Encoding",
+            "Accept-Encoding:\r\n",
+            "Accept-Encoding: identity;q=0.3\r\n",
+        ),
+        (
+            "Accept-Encoding",
+            "Accept-Encoding: gzip;q=0.5, *;q=0\r\n",
+            "Accept-Encoding: *; q=0.000 , gzip; Q=0.50\r\n",
+        ),
+        (
+            "Accept-Encoding",
+            "Accept-Encoding: foo , GZIP\r\n",
+            "Accept-Encoding: FOO,gzip\r\n",
+        ),
+    ];
+    for (name, one, other) in same {
+        let vary = format!("Vary: {name}\r\n");
+        assert!(alike(&vary, one, other), "{one} {other}");
+    }
+}
+
+#[test]
+fn values_that_may_differ_are_different() {
+    let different = [
+        // Nobody knows whether it is a list, and in a comment white space counts.
+        (
+            "User-Agent",
+            "User-Agent: a (b, c)\r\n",
+            "User-Agent: a (b,c)\r\n",
+        ),
+        // Some take the order for a preference (RFC 9110 section 12.5.4).
+        (
+            "Accept-Language",
+            "Accept-Language: de, en\r\n",
+            "Accept-Language: en, de\r\n",
+        ),
+        (
+            "Accept",
+            "Accept: a/b;c=\"d, e\"\r\n",
+            "Accept: a/b;c=\"d,e\"\r\n",
+        ),
+        (
+            "Accept-Encoding",
+            "Accept-Encoding: gzip\r\n",
+            "Accept-Encoding: br\r\n",
+        ),
+        (
+            "Accept-Encoding",
+            "Accept-Encoding: gzip\r\n",
+            "Accept-Encoding: gzip, br\r\n",
+        ),
+        (
+            "Accept-Encoding",
+            "Accept-Encoding: gzip\r\n",
+            "Accept-Encoding: gzip;q=0.5\r\n",
+        ),
+        (
+            "Accept-Encoding",
+            "Accept-Encoding: gzip;q=0\r\n",
+            "Accept-Encoding: gzip;q=0.001\r\n",
+        ),
+        // No field: all codings are welcome. An empty one: none is.
+        ("Accept-Encoding", "", "Accept-Encoding:\r\n"),
+        (
+            "Accept-Encoding",
+            "Accept-Encoding: identity;q=0\r\n",
+            "Accept-Encoding:\r\n",
+        ),
+        // Not well-formed: nobody knows what the origin server makes of it.
+        (
+            "Accept-Encoding",
+            "Accept-Encoding: gzip;q=2\r\n",
+            "Accept-Encoding: gzip\r\n",
+        ),
+        (
+            "Accept-Encoding",
+            "Accept-Encoding: gzip, gzip\r\n",
+            "Accept-Encoding: gzip\r\n",
+        ),
+        (
+            "Accept-Encoding",
+            "Accept-Encoding: gzip;q=0.0001\r\n",
+            "Accept-Encoding: gzip;q=0\r\n",
+        ),
+        (
+            "Accept-Encoding",
+            "Accept-Encoding: gzip;x=1\r\n",
+            "Accept-Encoding: gzip\r\n",
+        ),
+        (
+            "Accept-Encoding",
+            "Accept-Encoding: gzip;q=0;x\r\n",
+            "Accept-Encoding: gzip;q=0\r\n",
+        ),
+        (
+            "Accept-Encoding",
+            "Accept-Encoding: gzip;q=0.x\r\n",
+            "Accept-Encoding: gzip;q=0\r\n",
+        ),
+    ];
+    for (name, one, other) in different {
+        let vary = format!("Vary: {name}\r\n");
+        assert!(!alike(&vary, one, other), "{one} {other}");
+        assert!(!alike(&vary, other, one), "{other} {one}");
+    }
+}
+
+/// Resin's rule: what varies by Cookie is for those who have none.
+#[test]
+fn anonymous_users_share_and_users_with_cookies_do_not() {
+    let vary = "Vary: Accept-Encoding, COOKIE\r\n";
+    let anonymous = asker("Accept-Encoding: gzip\r\n");
+    let stored = selector(vary, anonymous, Cookies::Anonymous).unwrap();
+    assert_eq!(stored, "accept-encoding:gzip\ncookie\n");
+    let is_for = |asker| matches(stored.as_bytes(), asker, Cookies::Anonymous);
+    assert!(is_for(anonymous));
+    let session = Asker {
+        session_in_path: true,
+        ..anonymous
+    };
+    for known in [
+        asker("Accept-Encoding: gzip\r\nCookie: a=b\r\n"),
+        asker("Accept-Encoding: gzip\r\ncookie:\r\n"),
+        session,
+    ] {
+        assert!(!is_for(known));
+        let refused = selector(vary, known, Cookies::Anonymous);
+        assert_eq!(refused, Err(Unselectable::Cookie));
+        // What does not vary by it is everyone's.
+        assert!(selector("Vary: Foo\r\n", known, Cookies::Anonymous).is_ok());
+        assert!(matches(b"foo\n", known, Cookies::Anonymous));
+    }
+    // What was stored by the RFC's rule is not given away when the setting changes.
+    let known = asker("Cookie: a=b\r\n");
+    let stored = selector("Vary: Cookie\r\n", known, Cookies::Compared).unwrap();
+    assert!(matches(stored.as_bytes(), known, Cookies::Compared));
+    assert!(!matches(stored.as_bytes(), known, Cookies::Anonymous));
+}
+
+proptest! {
+    #![proptest_config(super::super::cases(512))]
+
+    /// Matching compares with what selecting writes, octet for octet.
+    #[test]
+    fn a_request_matches_if_its_own_selector_would_be_the_same(
+        one in "((A|Accept|Accept-Encoding|Cookie): ?[ab,;\"q=01.\\*]{0,7}\r\n){0,3}",
+        other in "((A|Accept|Accept-Encoding|Cookie): ?[ab,;\"q=01.\\*]{0,7}\r\n){0,3}",
+    ) {
+        let vary = "Vary: a, accept, accept-encoding, cookie\r\n";
+        alike(vary, &one, &other);
+        alike(vary, &other, &one);
+    }
+}
