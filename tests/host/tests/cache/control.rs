@@ -7,6 +7,9 @@ use proptest::prelude::*;
 use super::{control, lines};
 use crate::cache::{DeltaSeconds, RequestControl, ResponseControl};
 
+/// What a directive sets.
+type Sets<T> = fn(&mut T);
+
 fn secs(secs: u64) -> Option<DeltaSeconds> {
     Some(DeltaSeconds::from_secs(secs))
 }
@@ -23,7 +26,7 @@ fn request(fields: &[&str]) -> RequestControl {
 /// RFC 9111 section 5.2: the directives are case-insensitive, those that are not known are ignored.
 #[test]
 fn each_directive_of_a_response_is_known() {
-    let table: [(&str, fn(&mut ResponseControl)); 18] = [
+    let table: [(&str, Sets<ResponseControl>); 18] = [
         ("", |_| {}),
         (" , ,", |_| {}),
         ("x, y=\"no-store, private\", no-transform", |_| {}),
@@ -205,7 +208,7 @@ fn a_targeted_field_comes_first() {
         is_targeted: true,
         ..ResponseControl::NONE
     };
-    let table: [(&str, fn(&mut ResponseControl)); 23] = [
+    let table: [(&str, Sets<ResponseControl>); 23] = [
         ("max-age=3600", |it| it.max_age = secs(3600)),
         ("max-age=99999999999", |it| it.max_age = secs(1 << 31)),
         ("foobar, max-age=5;x=y", |it| it.max_age = secs(5)),
@@ -290,7 +293,7 @@ fn a_bad_targeted_field_is_ignored() {
 /// RFC 9111 section 5.2.1.
 #[test]
 fn each_directive_of_a_request_is_known() {
-    let table: [(&str, fn(&mut RequestControl)); 20] = [
+    let table: [(&str, Sets<RequestControl>); 20] = [
         ("", |_| {}),
         ("x, private, s-maxage=5, no-transform", |_| {}),
         ("no-cache", |it| it.no_cache = true),
