@@ -139,8 +139,22 @@ fn references_are_resolved() {
     // What does not fit is left alone.
     assert_eq!(resolved(&base, &"x".repeat(59)).unwrap().len(), 64);
     assert_eq!(resolved(&base, &"x".repeat(60)), None);
-    for len in 0..6 {
-        assert_eq!(base.resolve(b"g/..", &mut [0; 6][..len]), None);
+    for (reference, whole) in [
+        ("", 10),
+        ("?y", 10),
+        ("//a", 1),
+        ("/g?y", 4),
+        ("/g/.", 3),
+        ("g", 6),
+        ("g/..", 6),
+    ] {
+        let mut room = [0; 10];
+        let found = base.resolve(reference.as_bytes(), &mut room[..whole]);
+        assert!(found.is_some(), "for {reference}");
+        for len in 0..whole {
+            let found = base.resolve(reference.as_bytes(), &mut room[..len]);
+            assert_eq!(found, None, "for {reference} in {len} octets");
+        }
     }
 }
 

@@ -203,6 +203,7 @@ fn conditions_on_the_state_of_the_origin_go_there() {
             Reuse::Fresh,
         ),
         ("Range: bytes=0-1", Reuse::Fresh),
+        ("Host: h", Reuse::Fresh),
     ] {
         let asked = lines(&[field]);
         let request = get(&asked);
