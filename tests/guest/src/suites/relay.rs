@@ -38,7 +38,12 @@ const SIZES: [u64; 19] = [
 ];
 
 /// Asks for a body and checks every octet of it.
-fn fetch(client: &mut Conn, target: &str, size: u64, seed: u64) -> Result<Response, Failure> {
+pub(super) fn fetch(
+    client: &mut Conn,
+    target: &str,
+    size: u64,
+    seed: u64,
+) -> Result<Response, Failure> {
     let target = format!(
         "{target}{}seed={seed}",
         if target.contains('?') { '&' } else { '?' }

@@ -44,29 +44,6 @@ pub(super) struct Bench {
     pub(super) upstream_acked: u64,
 }
 
-/// What an exchange is told of the world: `settings` and `acked` of a bench apart.
-fn io<'a>(
-    buffers: &'a mut Buffers<Memory>,
-    settings: &'a Settings,
-    name: &'a str,
-    (client_acked, upstream_acked): (u64, u64),
-    protocol: Protocol,
-) -> Io<'a, Memory> {
-    Io {
-        buffers,
-        settings,
-        date: UnixTime::from_secs(784_111_777),
-        client: ([192, 0, 2, 1], 4711).into(),
-        name: name.as_bytes(),
-        fallback_host: b"backend:1",
-        stamp: None,
-        protocol,
-        id: 0x1000,
-        client_acked,
-        upstream_acked,
-    }
-}
-
 impl Bench {
     /// Whatever tells of the gateway itself is left out: see `forwarding`.
     pub(super) fn new() -> Self {
@@ -146,16 +123,28 @@ impl Bench {
             + buffers.to_client.capacity()
     }
 
+    /// The exchange, and what it sees of its connections.
+    fn parts(&mut self) -> (&mut Exchange, Io<'_, Memory>) {
+        let io = Io {
+            buffers: &mut self.buffers,
+            settings: &self.settings,
+            date: UnixTime::from_secs(784_111_777),
+            client: ([192, 0, 2, 1], 4711).into(),
+            name: self.name.as_bytes(),
+            fallback_host: b"backend:1",
+            stamp: None,
+            protocol: self.protocol,
+            id: 0x1000,
+            client_acked: self.client_acked,
+            upstream_acked: self.upstream_acked,
+        };
+        (&mut self.exchange, io)
+    }
+
     pub(super) fn handle(&mut self, event: Event) {
-        let acked = (self.client_acked, self.upstream_acked);
-        let mut io = io(
-            &mut self.buffers,
-            &self.settings,
-            self.name,
-            acked,
-            self.protocol,
-        );
-        self.exchange.handle(self.now, event, &mut io);
+        let now = self.now;
+        let (exchange, mut io) = self.parts();
+        exchange.handle(now, event, &mut io);
     }
 
     /// Time passes, and the clock is looked at.
@@ -220,15 +209,9 @@ impl Bench {
         let parts = self.exchange.upstream_output(&self.buffers).concat();
         let taken = most.min(parts.len());
         self.requested.extend(&parts[..taken]);
-        let acked = (self.client_acked, self.upstream_acked);
-        let mut io = io(
-            &mut self.buffers,
-            &self.settings,
-            self.name,
-            acked,
-            self.protocol,
-        );
-        self.exchange.upstream_took(self.now, taken, &mut io);
+        let now = self.now;
+        let (exchange, mut io) = self.parts();
+        exchange.upstream_took(now, taken, &mut io);
         taken
     }
 
@@ -279,15 +262,9 @@ impl Bench {
 
     /// The status of the gateway that was asked for, or no memory for it.
     pub(super) fn report(&mut self, content_type: &str, body: Option<&[u8]>) {
-        let acked = (self.client_acked, self.upstream_acked);
-        let mut io = io(
-            &mut self.buffers,
-            &self.settings,
-            self.name,
-            acked,
-            self.protocol,
-        );
-        self.exchange.answer(self.now, content_type, body, &mut io);
+        let now = self.now;
+        let (exchange, mut io) = self.parts();
+        exchange.answer(now, content_type, body, &mut io);
     }
 
     /// The client takes up to `most` octets.
@@ -296,15 +273,9 @@ impl Bench {
         let taken = most.min(parts.len());
         self.answered.extend(&parts[..taken]);
         self.client_acked += taken as u64;
-        let acked = (self.client_acked, self.upstream_acked);
-        let mut io = io(
-            &mut self.buffers,
-            &self.settings,
-            self.name,
-            acked,
-            self.protocol,
-        );
-        self.exchange.client_took(self.now, taken, &mut io);
+        let now = self.now;
+        let (exchange, mut io) = self.parts();
+        exchange.client_took(now, taken, &mut io);
         taken
     }
 
