@@ -53,7 +53,7 @@ pub(crate) struct Listener {
     engine: Arc<Engine>,
     port: u16,
     #[pin]
-    socket: Mutex<Option<Attached<Listener>>>,
+    socket: Mutex<Option<Listening>>,
     /// None when it has stopped: then nobody would close what is put there.
     #[pin]
     refused: Mutex<Option<Refused>>,
@@ -61,6 +61,12 @@ pub(crate) struct Listener {
     again: Atomic<bool>,
     #[pin]
     work: Work<Listener>,
+}
+
+/// The socket, and the options for it and for those that may take its place.
+struct Listening {
+    socket: Attached<Listener>,
+    options: Options,
 }
 
 impl_has_work! {
@@ -75,8 +81,7 @@ impl Listener {
     /// `EADDRINUSE` and what else bind(2) and listen(2) return.
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn start(engine: Arc<Engine>, port: u16) -> Result<Arc<Self>> {
-        let socket = bind(&engine, port)?;
-        socket.configure(&options(&engine.config().settings))?;
+        let options = options(&engine.config().settings);
         let refused = Refused::new()?;
         let listener = Arc::pin_init(
             pin_init!(Self {
@@ -89,8 +94,8 @@ impl Listener {
             }),
             GFP_KERNEL,
         )?;
-        let attached = Attached::listen(socket, listener.clone(), BACKLOG)?;
-        *listener.socket.lock() = Some(attached);
+        let socket = listener.listen(&options)?;
+        *listener.socket.lock() = Some(Listening { socket, options });
         // What came before the socket was in its place.
         listener.wake();
         Ok(listener)
@@ -110,8 +115,11 @@ impl Listener {
 
     /// Puts settings in force for connections that come from now on. Process context.
     pub(crate) fn configure(&self, settings: &Settings) -> Result {
-        match &*self.socket.lock() {
-            Some(socket) => socket.configure(&options(settings)),
+        match &mut *self.socket.lock() {
+            Some(listening) => {
+                listening.options = options(settings);
+                listening.socket.configure(&listening.options)
+            }
             None => Ok(()),
         }
     }
@@ -146,25 +154,28 @@ impl Listener {
     /// Listens anew if somebody has destroyed the socket (`ss -K`): the port is to be served until
     /// its user says otherwise. A socket that was destroyed once is of no use any more.
     fn revive(self: &Arc<Self>) {
-        let mut socket = self.socket.lock();
-        if socket.as_ref().is_none_or(Attached::listens) {
+        let mut present = self.socket.lock();
+        let Some(listening) = &mut *present else {
+            return;
+        };
+        if listening.socket.listens() {
             return;
         }
-        match self.listen() {
+        match self.listen(&listening.options) {
             Ok(new) => {
-                let old = socket.replace(new);
-                drop(socket);
+                let old = core::mem::replace(&mut listening.socket, new);
+                drop(present);
                 drop(old);
             }
             Err(_) => self.try_later(),
         }
     }
 
-    /// Another socket for the same port.
+    /// A socket that listens on the port.
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn listen(self: &Arc<Self>) -> Result<Attached<Listener>> {
+    fn listen(self: &Arc<Self>, options: &Options) -> Result<Attached<Listener>> {
         let socket = bind(&self.engine, self.port)?;
-        socket.configure(&options(&self.engine.config().settings))?;
+        socket.configure(options)?;
         Attached::listen(socket, self.clone(), BACKLOG)
     }
 
@@ -177,7 +188,7 @@ impl Listener {
     /// Takes one connection in; false when none waits.
     fn accept(self: &Arc<Self>) -> bool {
         let accepted = match &*self.socket.lock() {
-            Some(socket) => socket.accept(),
+            Some(listening) => listening.socket.accept(),
             None => Ok(None),
         };
         match accepted {
