@@ -39,5 +39,7 @@ pub(crate) const EAFNOSUPPORT: Errno = Errno(bindings::EAFNOSUPPORT);
 pub(crate) const ECONNABORTED: Errno = Errno(bindings::ECONNABORTED);
 /// The end of the namespace has begun.
 pub(crate) const ESHUTDOWN: Errno = Errno(bindings::ESHUTDOWN);
+/// No more files, or no memory for one: what making a socket fails with.
+pub(crate) const ENFILE: Errno = Errno(bindings::ENFILE);
 /// No buffer space available.
 pub(crate) const ENOBUFS: Errno = Errno(bindings::ENOBUFS);

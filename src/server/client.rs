@@ -291,12 +291,12 @@ impl Client {
             Ok(link) => state.upstream = Hop::Connecting(link),
             Err(error) => {
                 state.upstream = Hop::None;
-                self.engine.stats().count(Count::ConnectFailures);
-                backend.failures.add(1);
                 backend.active.sub(1);
                 let why = if is_our_fault(error) {
                     Refusal::NoMemory
                 } else {
+                    self.engine.stats().count(Count::ConnectFailures);
+                    backend.failures.add(1);
                     Refusal::Unreachable
                 };
                 state.handle(clock::now(), Event::UpstreamRefused(why));

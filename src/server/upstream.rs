@@ -15,6 +15,7 @@ use kernel::sync::ArcBorrow;
 
 use crate::rt::clock;
 use crate::rt::errno::EADDRNOTAVAIL;
+use crate::rt::errno::ENFILE;
 use crate::rt::errno::ENOBUFS;
 use crate::rt::errno::ESHUTDOWN;
 use crate::rt::socket::Attached;
@@ -37,6 +38,7 @@ pub(crate) type Link = Attached<Upstream>;
 pub(crate) fn is_our_fault(error: Error) -> bool {
     error == ENOMEM
         || error == ENOBUFS
+        || error == ENFILE
         || error == EADDRNOTAVAIL
         || error == EPERM
         || error == ESHUTDOWN

@@ -89,6 +89,7 @@ impl Client {
         let fresh = state.journey.fresh;
         let Some(place) = balancer.place(ticket) else {
             // That backend is configured no more.
+            state.handle(now, Event::UpstreamChosen);
             return self.route(state, fresh, now).map(Chore::Connect);
         };
         state.handle(now, Event::UpstreamChosen);
@@ -105,6 +106,8 @@ impl Client {
     ) -> Option<Arc<Backend>> {
         self.engine.give_back(now, ticket, Verdict::None);
         let fresh = state.journey.fresh;
+        // It is out of the line; if it has to wait again, it hears that.
+        state.handle(now, Event::UpstreamChosen);
         self.route(state, fresh, now)
     }
 
