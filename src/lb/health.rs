@@ -22,7 +22,7 @@ pub(crate) struct Rules {
     pub(crate) errors: u32,
     /// Exchanges that stand still for so long are a pause; zero: nothing is.
     pub(crate) pause: Duration,
-    /// Probes are sent: no request has to try a failed backend.
+    /// Probes are sent that ask for something: no request has to try a failed backend.
     pub(crate) probes: bool,
 }
 
@@ -85,6 +85,8 @@ pub(crate) enum Why {
 pub(crate) enum Probed {
     /// It answered as it should.
     Good,
+    /// It accepted a connection, and was asked nothing: a JVM that stands still does that too.
+    Accepts,
     /// It answered otherwise, or no connection could be made.
     Bad,
     /// It accepted the connection, and did not answer in time.
@@ -293,6 +295,13 @@ impl Health {
             Probed::Good => {
                 self.probes = 0;
                 self.good(now, rules);
+            }
+            Probed::Accepts => {
+                self.probes = 0;
+                let unreachable = matches!(self.why, Some(Why::Refused | Why::Probes));
+                if self.has_failed() && unreachable {
+                    self.good(now, rules);
+                }
             }
             // It is known to be silent now, and keeps its sessions.
             Probed::Silent if self.condition == Condition::Paused => {}

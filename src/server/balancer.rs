@@ -379,7 +379,7 @@ fn rules(settings: &Settings) -> Rules {
         warmup: settings.warmup_time,
         errors: settings.error_limit,
         pause: settings.pause_time,
-        probes: !settings.health_interval.is_zero(),
+        probes: !settings.health_interval.is_zero() && !settings.health_path.is_empty(),
     }
 }
 

@@ -178,8 +178,9 @@ impl Engine {
             GFP_KERNEL_ACCOUNT,
         )?;
         let sweep = Sweep::new(engine.clone())?;
-        *engine.sweep.lock() = Some(sweep);
         let prober = Prober::new(engine.clone())?;
+        // Both refer to the engine: from here on it has to be stopped, so nothing may fail after this.
+        *engine.sweep.lock() = Some(sweep);
         *engine.prober.lock() = Some(prober);
         Ok(engine)
     }

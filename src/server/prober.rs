@@ -69,6 +69,8 @@ struct Round {
     backend: Arc<Backend>,
     next: Instant,
     probe: Option<Probe>,
+    /// No connection could be begun.
+    refused: bool,
 }
 
 /// One question, on a connection of its own. Dropped in process context, which closes it.
@@ -76,6 +78,8 @@ struct Probe {
     link: Attached<Prober>,
     end: Instant,
     is_connected: bool,
+    /// Those of when it began.
+    settings: Arc<Settings>,
     talk: KBox<Talk>,
 }
 
@@ -115,34 +119,45 @@ impl Prober {
 
     /// Begins the probes that are due, and looks after all others. Returns whether there is a need to
     /// do so again before long. Process context.
+    pub(crate) fn sweep(self: &Arc<Self>) -> bool {
+        self.look(true)
+    }
+
+    /// Looks after the probes under way. Only the sweep begins others, for one that ends must not be
+    /// what the next one waits for: short intervals would take all ports.
     #[inline(never)] // Keeps its frame out of its caller's.
-    pub(crate) fn look(self: &Arc<Self>) -> bool {
-        let config = self.engine.config();
-        let now = clock::now();
+    fn look(self: &Arc<Self>, begins: bool) -> bool {
         let mut rounds = self.rounds.lock();
         let Some(rounds) = &mut *rounds else {
             return false;
         };
-        follow(rounds, &config, now);
+        // Under the lock: no look comes after one that has seen a newer configuration.
+        let config = self.engine.config();
+        let now = clock::now();
+        let wanted = follow(rounds, &config, now);
         for round in rounds.iter_mut() {
-            if let Some(probed) = round.look(self, &config.settings, now) {
+            if begins {
+                round.begin(self, &config.settings, now);
+            }
+            if let Some(probed) = round.look(now) {
                 let balancer = self.engine.balancer();
                 balancer.probed(now, &round.backend, probed);
                 self.engine.hand_out(now);
             }
         }
-        !rounds.is_empty()
+        wanted
     }
 }
 
-/// Has a round for each backend that is in use, and for no other.
+/// Has a round for each backend that is in use, and for no other. Returns whether there is to be one.
 #[inline(never)] // Keeps its frame out of its caller's.
-fn follow(rounds: &mut KVec<Round>, config: &Config, now: Instant) {
+fn follow(rounds: &mut KVec<Round>, config: &Config, now: Instant) -> bool {
     let interval = config.settings.health_interval;
     let mut wanted = config
         .sruns
         .iter()
         .filter(|srun| !interval.is_zero() && srun.config.admin != Admin::Down);
+    let any = wanted.clone().next().is_some();
     let among = |backend: &Arc<Backend>| {
         let mut wanted = wanted.clone();
         wanted.any(|srun| Arc::ptr_eq(&srun.backend, backend))
@@ -153,12 +168,7 @@ fn follow(rounds: &mut KVec<Round>, config: &Config, now: Instant) {
         rounds.any(|round| Arc::ptr_eq(&round.backend, backend))
     };
     while let Some(srun) = wanted.find(|srun| !known(rounds, &srun.backend)) {
-        let round = Round {
-            backend: srun.backend.clone(),
-            next: now,
-            probe: None,
-        };
-        if rounds.push(round, GFP_KERNEL_ACCOUNT).is_err() {
+        if Round::add(rounds, &srun.backend, now).is_err() {
             // The sweep comes again.
             break;
         }
@@ -168,23 +178,45 @@ fn follow(rounds: &mut KVec<Round>, config: &Config, now: Instant) {
     rounds
         .iter_mut()
         .for_each(|round| round.next = round.next.min(latest));
+    any
 }
 
 impl Round {
+    /// Has one more backend asked, from now on.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn add(rounds: &mut KVec<Round>, backend: &Arc<Backend>, now: Instant) -> Result {
+        let round = Round {
+            backend: backend.clone(),
+            next: now,
+            probe: None,
+            refused: false,
+        };
+        Ok(rounds.push(round, GFP_KERNEL_ACCOUNT)?)
+    }
+
+    /// Begins a probe if it is time.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn begin(&mut self, prober: &Arc<Prober>, settings: &Arc<Settings>, now: Instant) {
+        if self.probe.is_some() || now < self.next {
+            return;
+        }
+        self.next = now + apart(settings.health_interval);
+        match Probe::begin(prober, &self.backend, settings, now) {
+            Ok(probe) => self.probe = Some(probe),
+            // Says nothing of the backend.
+            Err(error) if is_our_fault(error) => {}
+            Err(_) => self.refused = true,
+        }
+    }
+
     /// Does what can be done now, without waiting: what has come out, if it has.
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn look(&mut self, prober: &Arc<Prober>, settings: &Settings, now: Instant) -> Option<Probed> {
-        if self.probe.is_none() && now >= self.next {
-            self.next = now + apart(settings.health_interval);
-            match Probe::begin(prober, &self.backend, settings, now) {
-                Ok(probe) => self.probe = Some(probe),
-                // Says nothing of the backend.
-                Err(error) if is_our_fault(error) => return None,
-                Err(_) => return self.end(Probed::Bad),
-            }
+    fn look(&mut self, now: Instant) -> Option<Probed> {
+        if core::mem::take(&mut self.refused) {
+            return self.end(Probed::Bad);
         }
         let probe = self.probe.as_mut()?;
-        let probed = probe.step(&self.backend, settings, now)?;
+        let probed = probe.step(&self.backend, now)?;
         self.end(probed)
     }
 
@@ -192,7 +224,7 @@ impl Round {
     fn end(&mut self, probed: Probed) -> Option<Probed> {
         self.probe = None;
         self.backend.probes.add(1);
-        if probed != Probed::Good {
+        if matches!(probed, Probed::Bad | Probed::Silent) {
             self.backend.probe_failures.add(1);
         }
         Some(probed)
@@ -221,7 +253,7 @@ impl Probe {
     fn begin(
         prober: &Arc<Prober>,
         backend: &Backend,
-        settings: &Settings,
+        settings: &Arc<Settings>,
         now: Instant,
     ) -> Result<Self> {
         let talk = Talk::new(&prober.engine, backend, settings)?;
@@ -229,23 +261,24 @@ impl Probe {
             link: connect(prober, backend.addr())?,
             end: now + settings.health_timeout,
             is_connected: false,
+            settings: settings.clone(),
             talk,
         })
     }
 
     /// Goes on: what has come out, if it has.
-    fn step(&mut self, backend: &Backend, settings: &Settings, now: Instant) -> Option<Probed> {
+    fn step(&mut self, backend: &Backend, now: Instant) -> Option<Probed> {
         let late = if self.is_connected {
             Probed::Silent
         } else {
             Probed::Bad
         };
-        let probed = self.advance(backend, settings);
+        let probed = self.advance(backend);
         probed.or_else(|| (now >= self.end).then_some(late))
     }
 
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn advance(&mut self, backend: &Backend, settings: &Settings) -> Option<Probed> {
+    fn advance(&mut self, backend: &Backend) -> Option<Probed> {
         if !self.is_connected {
             match self.link.state() {
                 State::Connecting => return None,
@@ -254,13 +287,13 @@ impl Probe {
             }
             if self.talk.request.is_empty() {
                 // That it accepts is all that was asked for.
-                return Some(Probed::Good);
+                return Some(Probed::Accepts);
             }
             let local = self.link.local();
-            self.talk.ask(backend, settings, local)?;
+            self.talk.ask(backend, &self.settings, local)?;
         }
         match self.talk.send(&self.link) {
-            Ok(true) => self.talk.recv(&self.link, settings),
+            Ok(true) => self.talk.recv(&self.link, &self.settings),
             Ok(false) => None,
             Err(_) => Some(Probed::Bad),
         }
@@ -354,6 +387,6 @@ impl WorkItem for Prober {
     type Pointer = Arc<Self>;
 
     fn run(this: Arc<Self>) {
-        this.look();
+        this.look(false);
     }
 }

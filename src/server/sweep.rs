@@ -75,7 +75,7 @@ impl Sweep {
         self.engine.balancer().tick(now);
         self.engine.hand_out(now);
         let prober = self.engine.prober();
-        left |= prober.is_some_and(|prober| prober.look());
+        left |= prober.is_some_and(|prober| prober.sweep());
         let listener = self.engine.listener();
         left | listener.is_some_and(|listener| listener.sweep())
     }

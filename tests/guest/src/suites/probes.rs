@@ -204,7 +204,8 @@ fn one_that_is_down_is_left_alone() -> Outcome {
 
 /// No request has to try it.
 fn a_failed_one_is_left_to_its_probes() -> Outcome {
-    let mut farm = asked(2, &[("recover-time", "100ms")])?;
+    let settings = [("recover-time", "100ms"), ("health-path", "/script/well")];
+    let mut farm = asked(2, &settings)?;
     farm.gateway.set("health-interval", "1h")?;
     // The next one was due before.
     wait_for_probes(&farm.origins[0], 1)?;

@@ -345,3 +345,38 @@ fn slow_uploads_are_no_pause() {
     }
     assert_eq!(condition(&bench, 0), Condition::Up);
 }
+
+/// The kernel accepts connections for a JVM that hangs, and for one that gives nothing but errors.
+#[test]
+fn to_accept_a_connection_is_no_answer() {
+    let accepts = |bench: &mut Bench| bench.cluster.probed(bench.now, 0, Probed::Accepts);
+    let mut bench = Bench::plain(Balance::RoundRobin, 2);
+    let mut waiting: Vec<_> = (0..2).map(|_| bench.go(&home(0))).collect();
+    bench.pass(Duration::from_secs(3));
+    let since = bench.cluster.view(0).unwrap().since;
+    accepts(&mut bench);
+    assert_eq!(condition(&bench, 0), Condition::Paused);
+    assert_eq!(bench.cluster.view(0).unwrap().since, since);
+    bench.pass(Duration::from_secs(60));
+    bench.finish(waiting.remove(0), Verdict::Error);
+    assert_eq!(
+        condition(&bench, 0),
+        Condition::Failed,
+        "a pause without an end"
+    );
+    accepts(&mut bench);
+    assert_eq!(condition(&bench, 0), Condition::Failed, "it gave errors");
+    // Errors on end stay that.
+    let mut bench = Bench::plain(Balance::RoundRobin, 2);
+    for _ in 0..5 {
+        accepts(&mut bench);
+        let ticket = bench.go(&home(0));
+        bench.finish(ticket, Verdict::Error);
+    }
+    assert_eq!(condition(&bench, 0), Condition::Failed);
+    // What could not be reached can be.
+    let mut bench = Bench::plain(Balance::RoundRobin, 2);
+    bench.refuse(0);
+    accepts(&mut bench);
+    assert_eq!(condition(&bench, 0), Condition::Warming);
+}
