@@ -91,6 +91,8 @@ pub(crate) struct Backend<'a> {
     pub(crate) failures: u64,
     /// Exchanges and connection attempts under way.
     pub(crate) active: u64,
+    /// Requests that wait for a place there, and nowhere else.
+    pub(crate) waiting: u64,
     /// Idle connections that are kept.
     pub(crate) pooled: u64,
     /// Exchanges begun.

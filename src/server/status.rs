@@ -111,12 +111,13 @@ impl Engine {
 fn push<'a>(
     rows: &mut KVVec<status::Backend<'a>>,
     srun: &'a Srun,
-    view: Option<View>,
+    seen: Option<(View, u16)>,
     numbers: &'a [u64],
 ) -> Result {
     let (connecting, responding) = numbers.split_at_checked(SLOTS).ok_or(EINVAL)?;
     let backend = &srun.backend;
     let now = clock::now();
+    let view = seen.map(|(view, _)| view);
     let row = status::Backend {
         config: &srun.config,
         condition: view.map_or(Condition::Up, |view| view.condition),
@@ -124,6 +125,7 @@ fn push<'a>(
         why: view.and_then(|view| view.why),
         failures: view.map_or(0, |view| view.failures),
         active: backend.active.level(),
+        waiting: seen.map_or(0, |(_, waiting)| waiting.into()),
         pooled: backend.pooled() as u64,
         requests: backend.requests.sum(),
         retries: backend.retries.sum(),

@@ -124,6 +124,12 @@ const BACKEND: &[BackendFamily] = &[
     ),
     of_backend(
         Kind::Gauge,
+        "queue",
+        "Requests of sessions of the backend that wait for a place there.",
+        |backend| backend.waiting,
+    ),
+    of_backend(
+        Kind::Gauge,
         "pooled",
         "Idle connections to the backend that are kept.",
         |backend| backend.pooled,

@@ -162,12 +162,13 @@ const fn sign(state: State) -> &'static str {
 }
 
 /// The columns behind the first one: six of the original, then ours.
-const COLUMNS: [&str; 15] = [
+const COLUMNS: [&str; 16] = [
     "Active",
     "Pooled",
     "Connect Timeout",
     "Live Time",
     "Dead Time",
+    "Waiting",
     "Requests",
     "Failures",
     "Retries",
@@ -235,6 +236,7 @@ fn write_cells(snapshot: &Snapshot<'_>, backend: &Backend<'_>, out: &mut dyn Wri
         Some(time) => cells.text(format_args!("{time}"))?,
         None => cells.nothing()?,
     }
+    cells.number(backend.waiting)?;
     cells.number(backend.requests)?;
     cells.number(backend.failures)?;
     cells.number(backend.retries)?;
@@ -266,6 +268,7 @@ fn write_totals(backends: &[Backend<'_>], out: &mut dyn Write) -> fmt::Result {
     cells.skip()?;
     cells.skip()?;
     cells.skip()?;
+    cells.number(sum(|backend| backend.waiting))?;
     cells.number(sum(|backend| backend.requests))?;
     cells.number(sum(|backend| backend.failures))?;
     cells.number(sum(|backend| backend.retries))?;

@@ -131,7 +131,8 @@ fn total(name: &str, snapshot: &Snapshot<'_>) -> u64 {
 }
 
 /// The first line of the table that [`write_backend`] goes on with.
-const TABLE_HEAD: &str = "srun     state    why          for   active   pooled   requests \
+const TABLE_HEAD: &str =
+    "srun     state    why          for   active  waiting   pooled   requests \
     failures  retries      p50      p99  address\n";
 
 #[inline(never)] // Keeps its frame out of its caller's.
@@ -163,14 +164,13 @@ fn write_lasted(backend: &Backend<'_>, out: &mut dyn Write) -> fmt::Result {
 
 #[inline(never)] // Keeps its frame out of its caller's.
 fn write_numbers(backend: &Backend<'_>, out: &mut dyn Write) -> fmt::Result {
-    for (width, value) in [
-        (9, backend.active),
-        (9, backend.pooled),
-        (11, backend.requests),
-        (9, backend.failures),
-        (9, backend.retries),
-    ] {
-        write!(out, "{value:>width$}")?;
+    let levels = [backend.active, backend.waiting, backend.pooled];
+    for level in levels {
+        write_right(format_args!("{level}"), out)?;
+    }
+    write!(out, "{:>11}", backend.requests)?;
+    for count in [backend.failures, backend.retries] {
+        write_right(format_args!("{count}"), out)?;
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ mod meddling;
 mod namespaces;
 mod probes;
 mod proc;
+mod queues;
 mod relay;
 mod replay;
 mod requests;
@@ -39,6 +40,7 @@ pub const ALL: &[&[Test]] = &[
     proc::TESTS,
     balancing::TESTS,
     backends::TESTS,
+    queues::TESTS,
     probes::TESTS,
     relay::TESTS,
     fields::TESTS,

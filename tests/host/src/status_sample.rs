@@ -26,8 +26,8 @@ pub(crate) struct Server {
     pub(crate) lasted: Duration,
     pub(crate) why: Option<Why>,
     /// active, pooled, requests, connect failures, connects, reuses, sent, received, failures,
-    /// retries, probes, probe failures
-    pub(crate) numbers: [u64; 12],
+    /// retries, probes, probe failures, waiting
+    pub(crate) numbers: [u64; 13],
     pub(crate) connecting: Vec<u64>,
     pub(crate) responding: Vec<u64>,
 }
@@ -113,14 +113,14 @@ impl Server {
             condition: Condition::Up,
             lasted: Duration::ZERO,
             why: None,
-            numbers: [0; 12],
+            numbers: [0; 13],
             connecting: vec![0; SLOTS],
             responding: vec![0; SLOTS],
         }
     }
 
     fn backend(&self) -> Backend<'_> {
-        let [active, pooled, requests, connect_failures, connects, reuses, sent, received, failures, retries, probes, probe_failures] =
+        let [active, pooled, requests, connect_failures, connects, reuses, sent, received, failures, retries, probes, probe_failures, waiting] =
             self.numbers;
         Backend {
             config: &self.config,
@@ -132,6 +132,7 @@ impl Server {
             probes,
             probe_failures,
             active,
+            waiting,
             pooled,
             requests,
             connects,
@@ -199,6 +200,7 @@ pub fn page(format: &str) -> Option<String> {
             n % 17,
             n / 300,
             n % 2,
+            n % 5,
         ];
         backend.lasted = Duration::from_secs(n / 9);
         backend.connecting = spent(&[(40, n / 400), (210, n / 900), (900, 2)]);

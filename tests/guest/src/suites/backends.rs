@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::conn::{Conn, Response};
 use crate::gateway::{self, Gateway};
@@ -29,8 +29,6 @@ tests![
     one_of_two_resets,
     killed_and_restarted_under_load,
     added_and_removed_under_load,
-    waiting_for_a_place,
-    waiting_in_vain,
     a_pause_is_no_death,
     a_change_keeps_the_connections,
 ];
@@ -99,10 +97,15 @@ impl Farm {
 
 /// The state of a backend in `status`.
 pub(super) fn state(number: usize) -> Result<String, Failure> {
+    word(number, 1)
+}
+
+/// What stands in a column of the line that `status` has for a backend.
+pub(super) fn word(number: usize, column: usize) -> Result<String, Failure> {
     let status = gateway::read("status")?;
     let name = format!("srun-{number} ");
     let line = status.lines().find(|line| line.starts_with(&name));
-    let word = line.and_then(|line| line.split_whitespace().nth(1));
+    let word = line.and_then(|line| line.split_whitespace().nth(column));
     Ok(word.unwrap_or("").to_owned())
 }
 
@@ -468,79 +471,6 @@ fn added_and_removed_under_load() -> Outcome {
     // A new one is where no server listens, until it is told where it is: others are asked then.
     same!((tally.wrong, tally.failed), (0, 0), "{:?}", tally.notes);
     ensure!(tally.right > 50, "only {} right", tally.right);
-    Ok(())
-}
-
-fn waiting_for_a_place() -> Outcome {
-    let farm = Farm::new(&["max=2"])?;
-    let addr = farm.gateway.addr();
-    let started = Instant::now();
-    let ask = move || -> Outcome {
-        let mut client = Conn::open(addr)?;
-        for _ in 0..5 {
-            same!(client.get("/wait?ms=50")?.status, 200, "the status");
-        }
-        Ok(())
-    };
-    let clients: Vec<_> = (0..8).map(|_| thread::spawn(ask)).collect();
-    let mut most = 0;
-    while !clients.iter().all(thread::JoinHandle::is_finished) {
-        most = most.max(farm.origins[0].open());
-        thread::sleep(Duration::from_millis(2));
-    }
-    for client in clients {
-        client
-            .join()
-            .map_err(|_| Failure("a client panicked".into()))??;
-    }
-    ensure!(most <= 2, "{most} connections at a time");
-    ensure!(
-        started.elapsed() >= Duration::from_millis(1000),
-        "nobody waited"
-    );
-    same!(farm.origins[0].requests(), 40, "the requests");
-    Ok(())
-}
-
-fn waiting_in_vain() -> Outcome {
-    let farm = Farm::new(&["max=1"])?;
-    let limit = scale::time(Duration::from_millis(500));
-    farm.gateway
-        .set("queue-timeout", &format!("{}ms", limit.as_millis()))?;
-    let mut first = farm.client()?;
-    first.request("GET", "/hang")?;
-    let there = || farm.requests()[0] == 1;
-    ensure!(scale::wait_until(Duration::from_secs(10), there), "lost");
-    let mut second = farm.client()?;
-    let started = Instant::now();
-    let response = second.get("/len/1")?;
-    same!(response.status, 503, "the status of who has waited in vain");
-    let time = started.elapsed();
-    ensure!(time >= limit, "after {time:?}");
-    // Who leaves the line leaves it for good; who is left gets the place.
-    let mut third = farm.client()?;
-    third.request("GET", "/len/3")?;
-    thread::sleep(limit / 4);
-    third.reset()?;
-    let mut fourth = farm.client()?;
-    fourth.request("GET", "/len/4")?;
-    thread::sleep(limit / 4);
-    first.reset()?;
-    same!(
-        fourth.response("GET")?.status,
-        200,
-        "the status of who was left"
-    );
-    farm.gateway.set("queue-timeout", "0s")?;
-    let mut first = farm.client()?;
-    first.request("GET", "/hang")?;
-    let there = || farm.requests()[0] >= 3;
-    ensure!(scale::wait_until(Duration::from_secs(10), there), "lost");
-    same!(
-        second.get("/len/1")?.status,
-        503,
-        "the status without a line"
-    );
     Ok(())
 }
 

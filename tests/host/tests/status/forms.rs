@@ -44,7 +44,7 @@ fn json_has_every_count_with_its_number() {
 fn json_has_the_rest() {
     let mut sample = Sample::new(&BACKENDS);
     sample.durations = spent(&[(100, 1), (1_000, 2), (500_000, 3)]);
-    sample.backends[1].numbers = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+    sample.backends[1].numbers = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13];
     sample.backends[2].fail(Why::Errors, 61);
     let object = json(&sample);
     assert_eq!(object["port"], 80);
@@ -71,6 +71,7 @@ fn json_has_the_rest() {
         ("up", 0.into()),
         ("active", 1.into()),
         ("pooled", 2.into()),
+        ("queue", 13.into()),
         ("requests", 3.into()),
         ("connect_failures", 4.into()),
         ("connects", 5.into()),
@@ -123,7 +124,7 @@ fn the_table_is_as_it_was() {
     sample.set(Count::Page502, 7);
     sample.set(Count::Connects, 4);
     sample.backends[0].lasted = Duration::from_secs(86_400 * 1000 + 3600 * 12);
-    sample.backends[2].numbers = [1, 22, 333, 0, 0, 0, 0, 0, 4444, 55, 0, 0];
+    sample.backends[2].numbers = [1, 22, 333, 0, 0, 0, 0, 0, 4444, 55, 0, 0, 6];
     sample.backends[2].fail(Why::Refused, 250);
     sample.backends[2].responding = spent(&[(900, 98), (2_300, 1), (5_000_000, 1)]);
     let text = sample.render(Format::Text);
@@ -138,10 +139,10 @@ fn the_table_is_as_it_was() {
         "aborted      client 2",
         "timeouts     none",
         "backends     4 connects (0 failed), 0 reuses, 0 replays",
-        "srun     state    why          for   active   pooled   requests failures  retries      p50      p99  address",
-        "srun-0   ok       -       1000d12h        0        0          0        0        0        -        -  127.0.0.1:6802",
-        "srun-1   down     -              -        0        0          0        0        0        -        -  [::1]:80",
-        "srun-2   failing  refused    4m10s        1       22        333     4444       55    902us    2.5ms  10.1.2.3:65535",
+        "srun     state    why          for   active  waiting   pooled   requests failures  retries      p50      p99  address",
+        "srun-0   ok       -       1000d12h        0        0        0          0        0        0        -        -  127.0.0.1:6802",
+        "srun-1   down     -              -        0        0        0          0        0        0        -        -  [::1]:80",
+        "srun-2   failing  refused    4m10s        1        6       22        333     4444       55    902us    2.5ms  10.1.2.3:65535",
     ] {
         assert!(lines.contains(&line), "{line:?} is missing in\n{text}");
     }
