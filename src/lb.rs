@@ -42,6 +42,41 @@ pub(crate) const MAX_BACKENDS: usize = 64;
 /// A set of backends: bit N is backend N.
 pub(crate) type Mask = u64;
 
+/// The backends that have failed a request, as they were numbered in an [`era`](Cluster::era).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tried {
+    mask: Mask,
+    era: u32,
+}
+
+impl Tried {
+    /// Nobody.
+    pub(crate) const NONE: Self = Self { mask: 0, era: 0 };
+
+    /// One more has failed it.
+    pub(crate) fn add(&mut self, slot: usize, era: u32) {
+        *self = Self {
+            mask: self.among(era) | only(slot),
+            era,
+        };
+    }
+
+    /// Which of the present backends they are. Numbers of another era may be others' by now: whoever
+    /// has one may be asked.
+    fn among(self, era: u32) -> Mask {
+        if self.era == era {
+            self.mask
+        } else {
+            0
+        }
+    }
+
+    /// Whether nobody was tried.
+    fn is_empty(self) -> bool {
+        self.mask == 0
+    }
+}
+
 /// The set of one; no backend has a number that is too large.
 pub(crate) fn only(slot: usize) -> Mask {
     u32::try_from(slot).map_or(0, |slot| 1u64.checked_shl(slot).unwrap_or(0))

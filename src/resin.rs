@@ -27,7 +27,6 @@ mod probe;
 mod slab;
 mod srun;
 mod status;
-#[expect(dead_code, reason = "some of it is for what comes next")]
 mod time;
 
 // The kernel, in safe clothes.

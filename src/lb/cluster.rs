@@ -14,6 +14,7 @@ use super::tournament::Tournament;
 use super::tournament::KEYS;
 use super::Condition;
 use super::Mask;
+use super::Tried;
 use super::Verdict;
 use super::Why;
 use super::MAX_BACKENDS;
@@ -57,7 +58,7 @@ pub(crate) struct Ask {
     /// Names the session when its owner is gone, and the key of [`Balance::Hash`].
     pub(crate) key: u64,
     /// Who was tried already.
-    pub(crate) tried: Mask,
+    pub(crate) tried: Tried,
     /// Drawn by lot.
     pub(crate) random: u64,
     /// A body follows: [`Cluster::asked`] says when the backend has all of the request.
@@ -128,8 +129,12 @@ struct Slot {
     waiting: u32,
     /// When it was last heard of, while somebody waited.
     quiet: Instant,
-    /// How long an answer takes: an average in nanoseconds in which the last eight count for most.
+    /// How long an answer takes: an average in nanoseconds in which the last eight count for most. Of
+    /// one that nobody asks it gets less with time, and of one that was away it is forgotten: nobody
+    /// would ever find out that it is better now.
     latency: u64,
+    /// When that was last looked at.
+    aged: Instant,
     /// When it is its turn: [`Balance::RoundRobin`].
     turn: u64,
     /// When it was last chosen: [`Balance::LeastConnections`].
@@ -164,6 +169,8 @@ pub(crate) struct Cluster {
     tree: Tournament,
     balance: Balance,
     rules: Rules,
+    /// How often a number has become another backend's, or nobody's.
+    era: u32,
     /// The turn of who was chosen last.
     turn: u64,
     /// Choices so far.
@@ -185,6 +192,7 @@ impl Slot {
         waiting: 0,
         quiet: Instant::from_nanos(0),
         latency: 0,
+        aged: Instant::from_nanos(0),
         turn: 0,
         used: 0,
     };
@@ -238,6 +246,7 @@ impl Cluster {
         tree: Tournament::EMPTY,
         balance: Balance::RoundRobin,
         rules: Rules::NONE,
+        era: 0,
         turn: 0,
         choices: 0,
     };
@@ -265,10 +274,14 @@ impl Cluster {
             return;
         };
         if another || member.is_none() {
+            if self.members & only(slot) != 0 {
+                self.era = self.era.wrapping_add(1);
+            }
             self.active = self.active.saturating_sub(entry.active);
             *entry = Slot {
                 generation: entry.generation.wrapping_add(1),
                 health: Health::new(now),
+                aged: now,
                 turn: 0,
                 ..Slot::EMPTY
             };
@@ -281,6 +294,11 @@ impl Cluster {
             self.review(now, slot);
         }
         self.rekey();
+    }
+
+    /// How often a number has become another backend's, or nobody's: see [`Tried`].
+    pub(crate) fn era(&self) -> u32 {
+        self.era
     }
 
     /// What people see of a backend; none if there is none of this number.
@@ -382,17 +400,27 @@ impl Cluster {
                 entry.turn = entry.turn.max(first);
             }
         }
-        let changed = core::mem::replace(&mut self.field, field) ^ field;
-        slots(changed).for_each(|slot| self.place(slot));
-        let weight = |slot| {
-            self.slot(slot)
-                .map_or(0, |entry| u32::from(entry.member.weight))
-        };
-        self.weight = slots(field).fold(0, |sum, slot| sum.saturating_add(weight(slot)));
+        let before = core::mem::replace(&mut self.field, field);
+        slots(before ^ field).for_each(|slot| self.place(slot));
+        let come = self.weight_of(field & !before);
+        let gone = self.weight_of(before & !field);
+        self.weight = self.weight.saturating_add(come).saturating_sub(gone);
     }
 
-    /// Makes all keys anew.
+    #[allow(dead_code)] // For tests.
+    pub(crate) fn is_weighed(&self) -> bool {
+        self.weight == self.weight_of(self.field)
+    }
+
+    /// The weights of some backends.
+    fn weight_of(&self, some: Mask) -> u32 {
+        let weights = slots(some).filter_map(|slot| Some(self.slot(slot)?.member.weight));
+        weights.fold(0, |sum, weight| sum.saturating_add(weight.into()))
+    }
+
+    /// Makes all keys and the sum of the weights anew.
     fn rekey(&mut self) {
+        self.weight = self.weight_of(self.field);
         for slot in 0..MAX_BACKENDS {
             self.place(slot);
         }

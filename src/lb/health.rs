@@ -219,8 +219,10 @@ impl Health {
             Condition::Up | Condition::Warming if still && !rules.pause.is_zero() => {
                 self.enter(Condition::Paused, now);
             }
-            // Those who waited have given up.
-            Condition::Paused if waiting == 0 => self.enter(Condition::Up, now),
+            // Those who waited have given up, and no probe says that it stands still.
+            Condition::Paused if waiting == 0 && self.probes < PROBES => {
+                self.enter(Condition::Up, now);
+            }
             _ => {}
         }
     }
@@ -228,6 +230,7 @@ impl Health {
     /// It has said something.
     pub(super) fn heard(&mut self, now: Instant) {
         if self.condition == Condition::Paused {
+            self.probes = 0;
             self.enter(Condition::Up, now);
         }
     }
@@ -283,28 +286,37 @@ impl Health {
 
     /// Somebody has waited for too long in a pause: that is no error, unless the pause has no end.
     fn late(&mut self, now: Instant, rules: &Rules) {
-        let longest = rules.pause.saturating_mul(LONG_PAUSE);
-        if now.since(self.since) >= longest {
+        if self.is_long(now, rules) {
             self.fail(now, Why::Errors);
         }
+    }
+
+    /// Whether it is in a pause that has lasted for too long to be one.
+    fn is_long(&self, now: Instant, rules: &Rules) -> bool {
+        let longest = rules.pause.saturating_mul(LONG_PAUSE);
+        self.condition == Condition::Paused && now.since(self.since) >= longest
     }
 
     /// A probe has come back.
     pub(super) fn probed(&mut self, now: Instant, probed: Probed, rules: &Rules) {
         match probed {
-            Probed::Good => {
-                self.probes = 0;
-                self.good(now, rules);
-            }
+            Probed::Good => self.well(now, rules),
             Probed::Accepts => {
                 self.probes = 0;
                 let unreachable = matches!(self.why, Some(Why::Refused | Why::Probes));
                 if self.has_failed() && unreachable {
-                    self.good(now, rules);
+                    self.recover(now, rules);
                 }
             }
-            // It is known to be silent now, and keeps its sessions.
-            Probed::Silent if self.condition == Condition::Paused => {}
+            // It stands still, and keeps its sessions, as long as that may last.
+            Probed::Silent if self.may_pause(rules) => {
+                self.probes = self.probes.saturating_add(1);
+                if self.is_long(now, rules) {
+                    self.fail(now, Why::Probes);
+                } else if self.probes >= PROBES && self.condition != Condition::Paused {
+                    self.enter(Condition::Paused, now);
+                }
+            }
             Probed::Bad | Probed::Silent => {
                 self.probes = self.probes.saturating_add(1);
                 if self.probes >= PROBES || self.has_failed() {
@@ -314,22 +326,43 @@ impl Health {
         }
     }
 
+    fn may_pause(&self, rules: &Rules) -> bool {
+        !self.has_failed() && !rules.pause.is_zero()
+    }
+
+    /// It has answered a probe. That makes no errors good that its requests get: it is left alone for
+    /// them as long as without probes, and for longer each time.
+    fn well(&mut self, now: Instant, rules: &Rules) {
+        self.probes = 0;
+        let errors = self.why == Some(Why::Errors);
+        let rests = now.since(self.since) < self.recovery.min(rules.recover);
+        match self.condition {
+            Condition::Paused => self.enter(Condition::Up, now),
+            Condition::Failed if errors && rests => {}
+            _ if self.has_failed() => self.recover(now, rules),
+            _ => {}
+        }
+    }
+
+    /// It has answered a request.
     fn good(&mut self, now: Instant, rules: &Rules) {
         self.errors = 0;
-        match self.condition {
-            Condition::Due | Condition::Tried | Condition::Failed => {
-                self.recovery = Duration::ZERO;
-                let cold = !rules.warmup.is_zero();
-                let next = if cold {
-                    Condition::Warming
-                } else {
-                    Condition::Up
-                };
-                self.enter(next, now);
-            }
-            Condition::Paused => self.enter(Condition::Up, now),
-            Condition::Up | Condition::Warming => {}
+        self.recovery = Duration::ZERO;
+        if self.has_failed() {
+            self.recover(now, rules);
+        } else if self.condition == Condition::Paused {
+            self.enter(Condition::Up, now);
         }
+    }
+
+    fn recover(&mut self, now: Instant, rules: &Rules) {
+        self.errors = 0;
+        let next = if rules.warmup.is_zero() {
+            Condition::Up
+        } else {
+            Condition::Warming
+        };
+        self.enter(next, now);
     }
 
     fn fail(&mut self, now: Instant, why: Why) {

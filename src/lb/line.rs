@@ -8,6 +8,7 @@ use super::only;
 use super::Cluster;
 use super::Mask;
 use super::Ticket;
+use super::Tried;
 use super::MAX_BACKENDS;
 use crate::slab::Key;
 use crate::slab::Slab;
@@ -23,7 +24,7 @@ pub(crate) struct Waiter {
     /// The only backend that will do, as long as it is fit.
     pub(crate) owner: Option<u8>,
     /// The backends that have failed it.
-    pub(crate) tried: Mask,
+    pub(crate) tried: Tried,
     /// A body follows its request's head.
     pub(crate) uploads: bool,
 }
@@ -91,6 +92,11 @@ impl<P: DerefMut<Target = [Slot<Waiter>]>> Line<P> {
         Some(waiter)
     }
 
+    /// How many wait for backend `slot` alone.
+    pub(crate) fn waiting_at(&self, slot: usize) -> u16 {
+        self.of.get(slot).copied().unwrap_or(0)
+    }
+
     /// How many wait for this backend; none for any. None if there is no such backend.
     fn waiting_for(&self, owner: Option<u8>) -> Option<u16> {
         match owner {
@@ -101,7 +107,7 @@ impl<P: DerefMut<Target = [Slot<Waiter>]>> Line<P> {
 
     /// One like this has joined the line, or left it.
     fn count(&mut self, waiter: &Waiter, change: i16) {
-        if waiter.tried != 0 {
+        if !waiter.tried.is_empty() {
             self.tried = self.tried.saturating_add_signed(change.into());
         }
         let Some(slot) = waiter.owner.map(usize::from) else {

@@ -25,12 +25,12 @@ use crate::lb::Cluster;
 use crate::lb::Grant;
 use crate::lb::Homes;
 use crate::lb::Line;
-use crate::lb::Mask;
 use crate::lb::Member;
 use crate::lb::Probed;
 use crate::lb::Ring;
 use crate::lb::Rules;
 use crate::lb::Ticket;
+use crate::lb::Tried;
 use crate::lb::Verdict;
 use crate::lb::View;
 use crate::lb::Waiter;
@@ -81,6 +81,8 @@ pub(crate) struct Plan {
 pub(crate) struct Place {
     pub(crate) backend: Arc<Backend>,
     pub(crate) ticket: Ticket,
+    /// Whose number that was: see [`Tried`].
+    pub(crate) era: u32,
 }
 
 /// What comes of asking for one.
@@ -98,7 +100,7 @@ pub(crate) struct Wish {
     /// The key for [`Balance::Hash`].
     pub(crate) key: u64,
     /// The backends that have failed it.
-    pub(crate) tried: Mask,
+    pub(crate) tried: Tried,
     /// Which client it is, and the processor that looks after it.
     pub(crate) who: u64,
     pub(crate) cpu: u32,
@@ -255,9 +257,10 @@ impl Balancer {
         self.state.lock().look_at_time(now);
     }
 
-    /// What people see of backend `slot`. Process context.
-    pub(crate) fn view(&self, slot: usize) -> Option<View> {
-        self.state.lock().cluster.view(slot)
+    /// What people see of backend `slot`, and how many wait for it alone. Process context.
+    pub(crate) fn view(&self, slot: usize) -> Option<(View, u16)> {
+        let state = self.state.lock();
+        Some((state.cluster.view(slot)?, state.line.waiting_at(slot)))
     }
 
     /// How many wait for a place.
@@ -323,6 +326,7 @@ impl State {
         Some(Place {
             backend: srun.backend.clone(),
             ticket,
+            era: self.cluster.era(),
         })
     }
 }

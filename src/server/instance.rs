@@ -15,6 +15,7 @@ use kernel::sync::Arc;
 use kernel::sync::Mutex;
 
 use crate::config;
+use crate::config::Admin;
 use crate::config::Settings;
 use crate::rt::clock;
 use crate::rt::memory;
@@ -230,10 +231,14 @@ fn next_config(old: &Config, settings: Arc<Settings>, sruns: KVec<Srun>) -> Resu
 /// Not on the stack.
 static DEFAULT: config::Backend = config::Backend::DEFAULT;
 
-/// Adds a default backend.
+/// Adds a default backend. Only the first one is in use at once: the others are until their address
+/// is written, lest they get requests that are not theirs.
 #[inline(never)] // Keeps its frame out of its caller's.
 fn add(sruns: &mut KVec<Srun>) -> Result {
-    let srun = srun(&DEFAULT)?;
+    let mut srun = srun(&DEFAULT)?;
+    if !sruns.is_empty() {
+        srun.config.admin = Admin::Down;
+    }
     Ok(sruns.push(srun, GFP_KERNEL_ACCOUNT)?)
 }
 

@@ -27,10 +27,11 @@ impl Cluster {
     /// A session goes to its owner, or waits for it; if that is not fit, to another one that is the
     /// same for all of its requests.
     pub(crate) fn choose(&mut self, now: Instant, ask: &Ask, ring: Ring<'_>) -> Choice {
-        let owner = ask.owner.filter(|slot| self.keeps(*slot, ask.tried));
+        let tried = ask.tried.among(self.era);
+        let owner = ask.owner.filter(|slot| self.keeps(*slot, tried));
         let group = match owner {
             Some(slot) => only(slot),
-            None => self.group(ask.tried),
+            None => self.group(tried),
         };
         if group == 0 {
             return Choice::Nobody;
@@ -56,10 +57,11 @@ impl Cluster {
     /// more, at any that he has not tried.
     pub(crate) fn place_for(&mut self, now: Instant, waiter: &Waiter) -> Option<Ticket> {
         let owner = waiter.owner.map(usize::from);
-        let slot = match owner.filter(|slot| self.keeps(*slot, waiter.tried)) {
+        let tried = waiter.tried.among(self.era);
+        let slot = match owner.filter(|slot| self.keeps(*slot, tried)) {
             Some(slot) => Some(slot).filter(|slot| !self.is_full(*slot))?,
             None => {
-                let slot = match waiter.tried {
+                let slot = match tried {
                     0 => self.tree.least()?,
                     tried => nth(self.free(self.group(tried)), self.choices)?,
                 };

@@ -106,6 +106,7 @@ impl Cluster {
                 entry.health.heard(now);
             }
             let (waiting, quiet) = (entry.waiting, entry.quiet);
+            entry.age(now);
             entry.health.tick(now, &rules);
             entry.health.stalled(now, waiting, quiet, &rules);
             self.review(now, slot);
@@ -132,3 +133,19 @@ impl Cluster {
         (entry.generation == ticket.generation).then_some((slot, entry))
     }
 }
+
+impl Slot {
+    /// Lets what is known of its latency fade while nobody asks it.
+    fn age(&mut self, now: Instant) {
+        let spent = now.since(core::mem::replace(&mut self.aged, now));
+        if self.active > 0 {
+            return;
+        }
+        let part = spent.as_millis().min(FADING);
+        let lost = self.latency.saturating_mul(part) / FADING;
+        self.latency = self.latency.saturating_sub(lost);
+    }
+}
+
+/// Milliseconds. In a tenth of this a tenth is forgotten.
+const FADING: u64 = 10_000;

@@ -8,14 +8,14 @@ use super::step::Chore;
 use super::Client;
 use super::Hop;
 use super::State;
+use crate::config::Admin;
 use crate::config::Balance;
 use crate::exchange::Event;
 use crate::exchange::Refusal;
-use crate::lb;
-use crate::lb::Mask;
 use crate::lb::Session;
 use crate::lb::SipKey;
 use crate::lb::Ticket;
+use crate::lb::Tried;
 use crate::lb::Verdict;
 use crate::server::backend::Backend;
 use crate::server::balancer::Chosen;
@@ -38,7 +38,7 @@ pub(super) struct Journey {
     /// The balancer is to hear when the backend has all of it, body and all.
     uploads: bool,
     /// The backends that have failed it.
-    tried: Mask,
+    tried: Tried,
     /// The last of them, until another one has the request.
     failed: Option<Arc<Backend>>,
 }
@@ -143,7 +143,11 @@ impl State {
     #[inline(never)] // Keeps its frame out of its caller's.
     fn wish(&mut self, who: u64, cpu: u32) -> Wish {
         let settings = &self.config.settings;
-        let alone = self.config.sruns.len() < 2;
+        let alone = match &self.config.sruns[..] {
+            [] => true,
+            [only] => only.config.admin == Admin::Up,
+            _ => false,
+        };
         let session = if settings.sticky && !(alone && settings.sticky_cookie.is_empty()) {
             self.exchange.session(&self.buffers, settings)
         } else {
@@ -179,7 +183,8 @@ impl State {
         };
         let verdict = self.exchange.verdict();
         if matches!(verdict, Verdict::Error | Verdict::Refused) {
-            self.journey.tried |= lb::only(place.ticket.slot.into());
+            let slot = place.ticket.slot.into();
+            self.journey.tried.add(slot, place.era);
             self.journey.failed = Some(place.backend);
         }
         engine.give_back(now, place.ticket, verdict);
@@ -213,7 +218,7 @@ impl State {
 
     /// The exchange is over: the next one may try all backends.
     pub(super) fn forget_tries(&mut self) {
-        self.journey.tried = 0;
+        self.journey.tried = Tried::NONE;
         self.journey.failed = None;
     }
 }

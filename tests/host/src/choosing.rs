@@ -2,7 +2,7 @@
 
 //! Choosing a backend again and again, for those who measure what it costs.
 
-use crate::lb::{Ask, Balance, Choice, Cluster, Member, Ring, Rules, Ticket, Verdict};
+use crate::lb::{Ask, Balance, Choice, Cluster, Member, Ring, Rules, Ticket, Tried, Verdict};
 use crate::time::{Duration, Instant};
 
 /// The ways to choose, by the names of the setting.
@@ -81,7 +81,7 @@ impl Choosing {
         let ask = Ask {
             owner: self.sessions.then_some(self.random as usize % self.count),
             key: self.random,
-            tried: 0,
+            tried: Tried::NONE,
             random: self.random,
             uploads: false,
         };

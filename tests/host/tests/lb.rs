@@ -9,7 +9,7 @@ mod reviewed;
 mod sticky;
 mod tournament;
 
-use crate::lb::{Ask, Balance, Choice, Cluster, Member, Ring, Rules, Ticket, Verdict};
+use crate::lb::{Ask, Balance, Choice, Cluster, Member, Ring, Rules, Ticket, Tried, Verdict};
 use crate::time::{Duration, Instant};
 
 const RULES: Rules = Rules {
@@ -31,10 +31,17 @@ const MEMBER: Member = Member {
 const ANY: Ask = Ask {
     owner: None,
     key: 0,
-    tried: 0,
+    tried: Tried::NONE,
     random: 0,
     uploads: false,
 };
+
+/// This backend was tried.
+fn tried(slot: usize) -> Tried {
+    let mut tried = Tried::NONE;
+    tried.add(slot, 0);
+    tried
+}
 
 /// A cluster and a clock.
 struct Bench {

@@ -4,8 +4,8 @@
 
 use proptest::prelude::*;
 
-use super::{tally, Bench, ANY, MEMBER};
-use crate::lb::{Ask, Balance, Choice, Member, Verdict};
+use super::{tally, tried, Bench, ANY, MEMBER};
+use crate::lb::{Ask, Balance, Choice, Member, Tried, Verdict};
 use crate::time::Duration;
 
 fn weighted(weights: &[u16]) -> Vec<Member> {
@@ -176,7 +176,10 @@ fn backups_are_used_when_no_other_is_left() {
         let mut bench = Bench::new(balance, &[MEMBER, backup, backup]);
         assert_eq!(tally(&bench.turns(10), 3), [10, 0, 0]);
         // For one request.
-        let tried = bench.turn(&Ask { tried: 1, ..ANY });
+        let tried = bench.turn(&Ask {
+            tried: tried(0),
+            ..ANY
+        });
         assert_ne!(tried, 0);
         // For all of them.
         bench.refuse(0);
@@ -193,7 +196,13 @@ fn there_may_be_nobody() {
         ..MEMBER
     };
     let mut bench = Bench::new(Balance::RoundRobin, &[closed, MEMBER]);
-    assert_eq!(bench.choose(&Ask { tried: 2, ..ANY }), Choice::Nobody);
+    assert_eq!(
+        bench.choose(&Ask {
+            tried: tried(1),
+            ..ANY
+        }),
+        Choice::Nobody
+    );
     // Draining: its own sessions only.
     assert_eq!(
         bench.turn(&Ask {
@@ -227,11 +236,12 @@ fn each_is_tried_once() {
         Balance::Hash,
     ] {
         let mut bench = Bench::plain(balance, 5);
-        let mut tried = 0;
+        let mut tried = Tried::NONE;
+        let mut seen = [false; 5];
         for _ in 0..5 {
             let slot = bench.turn(&Ask { tried, ..ANY });
-            assert_eq!(tried & (1 << slot), 0);
-            tried |= 1 << slot;
+            assert!(!std::mem::replace(&mut seen[slot], true));
+            tried.add(slot, bench.cluster.era());
         }
         assert_eq!(bench.choose(&Ask { tried, ..ANY }), Choice::Nobody);
     }

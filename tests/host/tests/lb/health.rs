@@ -228,10 +228,64 @@ fn silence_in_a_pause_is_no_failure() {
     (0..2).for_each(|_| bench.cluster.probed(bench.now, 0, Probed::Bad));
     assert_eq!(condition(&bench, 0), Condition::Failed);
     assert_eq!(bench.cluster.view(0).unwrap().why, Some(Why::Probes));
-    // With nobody waiting it is no pause.
+    // Whether anybody waits or not: its sessions stay.
     let mut bench = Bench::plain(Balance::RoundRobin, 2);
+    silent(&mut bench);
+    assert_eq!(condition(&bench, 0), Condition::Up, "one may be lost");
+    silent(&mut bench);
+    bench.pass(SECOND);
+    assert_eq!(condition(&bench, 0), Condition::Paused);
+    assert_eq!(tally(&bench.turns(4), 2), [0, 4]);
+    bench.cluster.probed(bench.now, 0, Probed::Good);
+    assert_eq!(condition(&bench, 0), Condition::Up);
+    (0..2).for_each(|_| silent(&mut bench));
+    assert_eq!(bench.turn(&home(0)), 0);
+    assert_eq!(condition(&bench, 0), Condition::Up, "it has answered");
+    // But not for ever.
+    (0..2).for_each(|_| silent(&mut bench));
+    bench.pass(Duration::from_secs(60));
+    silent(&mut bench);
+    assert_eq!(condition(&bench, 0), Condition::Failed);
+    // And not where there are no pauses.
+    let rules = Rules {
+        pause: Duration::ZERO,
+        ..RULES
+    };
+    let mut bench = Bench::plain(Balance::RoundRobin, 2);
+    bench
+        .cluster
+        .set_rules(bench.now, rules, Balance::RoundRobin);
     (0..2).for_each(|_| silent(&mut bench));
     assert_eq!(condition(&bench, 0), Condition::Failed);
+}
+
+/// A health page that is fine says nothing of the pages that people get.
+#[test]
+fn probes_forgive_no_errors() {
+    let mut bench = Bench::plain(Balance::RoundRobin, 2);
+    let rules = Rules {
+        probes: true,
+        ..RULES
+    };
+    bench
+        .cluster
+        .set_rules(bench.now, rules, Balance::RoundRobin);
+    let well = |bench: &mut Bench| bench.cluster.probed(bench.now, 0, Probed::Good);
+    for rest in [1, 2, 4] {
+        for _ in 0..RULES.errors {
+            assert_ne!(condition(&bench, 0), Condition::Failed);
+            well(&mut bench);
+            let ticket = bench.go(&home(0));
+            bench.finish(ticket, Verdict::Error);
+        }
+        // As long as without probes, and twice as long each time.
+        bench.pass(Duration::from_millis(rest * 1000 - 1));
+        well(&mut bench);
+        assert_eq!(condition(&bench, 0), Condition::Failed, "{rest}");
+        bench.pass(Duration::from_millis(1));
+        well(&mut bench);
+        assert_eq!(condition(&bench, 0), Condition::Warming, "{rest}");
+    }
 }
 
 /// The requests of a session whose owner is gone stay together.

@@ -2,8 +2,8 @@
 
 //! Waiting for a place.
 
-use super::{Bench, ANY, MEMBER};
-use crate::lb::{Ask, Balance, Choice, Line, Member, Ticket, Verdict, Waiter};
+use super::{tried, Bench, ANY, MEMBER};
+use crate::lb::{Ask, Balance, Choice, Line, Member, Ticket, Tried, Verdict, Waiter};
 use crate::slab::Slot;
 
 fn line(places: usize) -> Line<Vec<Slot<Waiter>>> {
@@ -15,7 +15,7 @@ fn waiter(who: u64, owner: Option<u8>) -> Waiter {
         who,
         cpu: 0,
         owner,
-        tried: 0,
+        tried: Tried::NONE,
         uploads: false,
     }
 }
@@ -178,7 +178,7 @@ fn nobody_is_forgotten() {
                 _ => {
                     let ask = Ask {
                         owner: [None, Some(0), Some(1), Some(2)][draw(4) as usize],
-                        tried: [0, 0, 0, 1][draw(4) as usize],
+                        tried: [Tried::NONE, tried(0)][usize::from(draw(4) == 3)],
                         ..ANY
                     };
                     match bench.choose(&ask) {

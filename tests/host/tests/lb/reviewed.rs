@@ -2,7 +2,7 @@
 
 //! What a reader of the code could bring about.
 
-use super::{tally, Bench, ANY, MEMBER};
+use super::{tally, tried, Bench, ANY, MEMBER};
 use crate::lb::{Ask, Balance, Choice, Condition, Line, Member, Verdict, Waiter};
 use crate::slab::Slot;
 use crate::time::Duration;
@@ -105,20 +105,109 @@ fn the_line_knows_who_was_tried() {
     let one = Member { max: 1, ..MEMBER };
     let mut bench = Bench::new(Balance::RoundRobin, &[MEMBER, one]);
     let _busy = bench.go(&home(1));
-    let ask = Ask { tried: 1, ..ANY };
+    let ask = Ask {
+        tried: tried(0),
+        ..ANY
+    };
     assert_eq!(bench.choose(&ask), Choice::Wait(None));
     let mut line = Line::new(vec![Slot::new()]);
     line.join(Waiter {
         who: 1,
         cpu: 0,
         owner: None,
-        tried: 1,
+        tried: tried(0),
         uploads: false,
     });
     assert_eq!(line.serve(bench.now, &mut bench.cluster), None);
     bench.finish(_busy, Verdict::Good);
     let grant = line.serve(bench.now, &mut bench.cluster).unwrap();
     assert_eq!(grant.ticket.slot, 1);
+}
+
+/// Another backend that has got the number of one that was tried was not.
+#[test]
+fn who_takes_a_place_was_not_tried_in_it() {
+    let mut bench = Bench::plain(Balance::RoundRobin, 1);
+    let ask = Ask {
+        tried: tried(0),
+        ..ANY
+    };
+    assert_eq!(bench.choose(&ask), Choice::Nobody);
+    bench.cluster.configure(bench.now, 0, Some(MEMBER), false);
+    assert_eq!(bench.choose(&ask), Choice::Nobody);
+    bench.cluster.configure(bench.now, 0, Some(MEMBER), true);
+    assert_eq!(bench.turn(&ask), 0);
+    let mut again = ask;
+    again.tried.add(0, bench.cluster.era());
+    assert_eq!(bench.choose(&again), Choice::Nobody);
+}
+
+/// A JVM that was cold once would otherwise be the slow one for ever.
+#[test]
+fn latency_is_forgotten_in_time() {
+    let mut bench = Bench::plain(Balance::Latency, 2);
+    let answers = |bench: &mut Bench, slot, millis| {
+        let mut ticket = bench.go(&home(slot));
+        let after = Duration::from_millis(millis);
+        let now = bench.now;
+        bench
+            .cluster
+            .answered(now, &mut ticket, after, Verdict::Good);
+        bench.cluster.finish(now, ticket, Verdict::Good);
+    };
+    answers(&mut bench, 0, 2000);
+    answers(&mut bench, 1, 5);
+    // Two are always compared with each other, whatever the lot.
+    let asked = |bench: &mut Bench| {
+        let ticket = bench.go(&ANY);
+        let slot = ticket.slot;
+        bench.cluster.finish(bench.now, ticket, Verdict::None);
+        slot
+    };
+    assert_eq!(asked(&mut bench), 1);
+    let mut rounds = 0;
+    while asked(&mut bench) == 1 {
+        rounds += 1;
+        assert!(rounds < 600, "never");
+        bench.pass(Duration::from_millis(200));
+        // The other one goes on to be asked.
+        answers(&mut bench, 1, 5);
+    }
+    assert!(rounds > 50, "after {rounds} rounds");
+}
+
+/// The sum of the weights is kept, not counted: it has to be right all the same.
+#[test]
+fn shares_are_right_after_every_change() {
+    let member = |weight, max| Member {
+        weight,
+        max,
+        ..MEMBER
+    };
+    let mut bench = Bench::new(Balance::Hash, &[member(1, 0), member(2, 1), member(4, 0)]);
+    let mut seed = 7u64;
+    let mut draw = |most: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed >> 33) % most
+    };
+    for _ in 0..5000 {
+        let slot = draw(3) as usize;
+        match draw(4) {
+            0 => {
+                let new = member(draw(9) as u16 + 1, draw(3) as u32);
+                let another = draw(2) == 0;
+                bench.cluster.configure(bench.now, slot, Some(new), another);
+            }
+            1 => bench.pass(Duration::from_millis(draw(5000))),
+            _ => {
+                if let Choice::Go(ticket) = bench.choose(&ANY) {
+                    let verdicts = [Verdict::Good, Verdict::Good, Verdict::Refused];
+                    bench.finish(ticket, verdicts[draw(3) as usize]);
+                }
+            }
+        }
+        assert!(bench.cluster.is_weighed());
+    }
 }
 
 #[test]
