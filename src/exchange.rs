@@ -86,6 +86,8 @@ pub(crate) struct Io<'a, S> {
     pub(crate) protocol: Protocol,
     /// Octets that the client's end has acknowledged on this connection.
     pub(crate) client_acked: u64,
+    /// Octets that its socket has, and that its end has not acknowledged yet.
+    pub(crate) client_unacked: u64,
     /// Octets that the backend's end has acknowledged on its connection; 0 without one.
     pub(crate) upstream_acked: u64,
 }
@@ -163,10 +165,12 @@ pub(crate) struct Exchange {
     hops: Option<u64>,
     /// What the backend's end had acknowledged before it got the request.
     acked_before: u64,
+    /// Some of the request was sent on the present connection.
+    asked: bool,
     /// What goes to the client.
     download: Relay,
     /// 1xx responses relayed in this exchange.
-    interims: u8,
+    interims: u16,
     /// Which ends of a tunnel were told that the other has finished.
     told: Told,
     /// The connection has become another protocol's, and nobody was told yet.
@@ -212,7 +216,7 @@ enum Flow {
 /// Octets of a buffer that bodies are read into.
 const BODY_ROOM: usize = 16384;
 /// 1xx responses in one exchange; more is a backend gone mad.
-const MAX_INTERIMS: u8 = 16;
+const MAX_INTERIMS: u16 = 1000;
 
 const NO_MEMORY: Failure = (
     Status::SERVICE_UNAVAILABLE,
@@ -246,6 +250,7 @@ impl Exchange {
         expecting: false,
         hops: None,
         acked_before: 0,
+        asked: false,
         download: Relay::none(),
         interims: 0,
         told: Told {
@@ -377,6 +382,7 @@ impl Exchange {
         taken: usize,
         io: &mut Io<'_, S>,
     ) {
+        self.asked |= taken > 0;
         let buffers = &mut *io.buffers;
         self.upload
             .took(taken, &mut buffers.request, &mut buffers.to_upstream);
@@ -392,8 +398,8 @@ impl Exchange {
         }
         match event {
             Event::ClientData => self.client_data(io),
-            Event::ClientEof => self.client_eof(now),
-            Event::ClientLost => self.close(now, Cause::Client),
+            Event::ClientEof => self.ended = true,
+            Event::ClientLost => self.client_lost(now, io),
             Event::UpstreamReady { reused } => self.upstream_ready(now, reused, io),
             Event::UpstreamRefused(why) => self.upstream_refused(now, why, io),
             Event::UpstreamQueued => self.upstream_queued(now, io),
@@ -404,6 +410,7 @@ impl Exchange {
             Event::UpstreamLost => self.upstream_gone(now, false, io),
             Event::Tick => {}
         }
+        self.end_linger(now, io);
         self.advance(now, io);
         self.watch(now, io);
         if now >= self.deadline && self.phase != Phase::Closed {
@@ -449,14 +456,8 @@ impl Exchange {
         self.persist &= self.upload.skip(&mut io.buffers.request);
         self.upload.forget(&mut io.buffers.request);
         self.finish(now);
-        if !self.persist && self.ended {
-            self.shut_down(now, false);
-            return Flow::Wait;
-        }
         if !self.persist {
-            io.buffers.release();
-            self.todo.shutdown = true;
-            self.enter(Phase::Linger, now, io.settings.linger_timeout);
+            self.linger(now, io);
             return Flow::Wait;
         }
         self.reset();
@@ -467,6 +468,26 @@ impl Exchange {
             io.buffers.release();
         }
         Flow::Again
+    }
+
+    /// Ends the connection, once the client has taken everything.
+    fn linger<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
+        io.buffers.release();
+        self.todo.shutdown = true;
+        self.enter(Phase::Linger, now, io.settings.linger_timeout);
+        self.end_linger(now, io);
+    }
+
+    /// Closes the connection if both ends have all that they will get. Before, the kernel would keep for
+    /// minutes what the client does not take, and nobody would count it.
+    fn end_linger<S>(&mut self, now: Instant, io: &Io<'_, S>) {
+        if self.phase != Phase::Linger || io.client_unacked > 0 {
+            return;
+        }
+        if self.ended {
+            return self.shut_down(now, false);
+        }
+        self.deadline = self.deadline.min(now + io.settings.linger_timeout);
     }
 
     /// Forgets the exchange that is over.
@@ -488,6 +509,9 @@ impl Exchange {
             // The answer is whole; only the request is not.
             self.persist = false;
             return self.drop_upstream(false);
+        }
+        if self.phase == Phase::Body {
+            return self.end_upload(cause);
         }
         if self.answered {
             return self.cut_short(now, io);
@@ -520,7 +544,7 @@ impl Exchange {
 
     /// Ends this exchange for the log; once.
     fn finish(&mut self, now: Instant) {
-        if self.request.is_some() || self.answered {
+        if self.request.is_some() || self.answered || self.phase == Phase::Head {
             if !self.outcome.own_page {
                 self.outcome.octets = self.download.octets();
             }

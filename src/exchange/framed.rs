@@ -118,16 +118,15 @@ impl Exchange {
         let staged = stage(scratch, frames::text_room(len), |out| {
             frames::text(wire, head, out)
         });
-        staged.map_err(|Full| NO_MEMORY)?;
         let rest = frames.len().saturating_sub(len);
         let wanted = scratch.len().saturating_add(rest);
         let response = &mut buffers.response;
-        if response.capacity() < wanted && !response.store_mut().reserve(wanted) {
-            return Err(NO_MEMORY);
-        }
-        let replaced = response.replace(len, scratch.filled());
+        let fits = staged.is_ok()
+            && (response.capacity() >= wanted || response.store_mut().reserve(wanted))
+            && response.replace(len, scratch.filled()).is_ok();
+        // Whatever came of it: the client must not get that text.
         scratch.clear();
-        replaced.map(|()| true).map_err(|Full| NO_MEMORY)
+        fits.then_some(true).ok_or(NO_MEMORY)
     }
 }
 

@@ -41,6 +41,8 @@ pub(crate) struct Outcome {
     pub(crate) tunnel: bool,
     /// How it is to be logged.
     pub(crate) log: Log,
+    /// It has lasted for as long as an exchange may as a whole.
+    pub(crate) overran: bool,
 }
 
 /// Who has ended an exchange before its time.
@@ -82,6 +84,7 @@ impl Outcome {
         replayed: false,
         tunnel: false,
         log: Log::Off,
+        overran: false,
     };
 
     /// Notes who has ended it, and at what stage; the first one counts.

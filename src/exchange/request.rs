@@ -36,13 +36,12 @@ impl Exchange {
         }
     }
 
-    /// A client that has finished sending gets the answers to all that it has asked for, then the
-    /// connection ends.
-    pub(super) fn client_eof(&mut self, now: Instant) {
-        self.ended = true;
-        if self.phase == Phase::Linger {
-            self.shut_down(now, false);
+    /// Nobody is there any more to take an answer.
+    pub(super) fn client_lost<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
+        if self.phase == Phase::Head {
+            self.remember(None, io);
         }
+        self.close(now, Cause::Client);
     }
 
     /// Reads a request head, if it is whole.
@@ -51,7 +50,7 @@ impl Exchange {
         // An empty line in front of a request is none (RFC 9112 section 2.2).
         let nothing = matches!(io.buffers.request.filled(), b"" | b"\r" | b"\r\n");
         if nothing && self.phase == Phase::Idle {
-            return self.unfinished(now);
+            return self.unfinished(now, io);
         }
         if self.phase == Phase::Idle {
             self.phase = Phase::Head;
@@ -66,7 +65,7 @@ impl Exchange {
             Ok(Parse::Complete(head)) => self.accept(now, head, io),
             Ok(Parse::Partial) => {
                 if !request.is_full() || grow(request, io.settings.head_size) {
-                    return self.unfinished(now);
+                    return self.unfinished(now, io);
                 }
                 self.fail(now, NO_MEMORY, io);
             }
@@ -78,12 +77,20 @@ impl Exchange {
         Flow::Again
     }
 
-    /// Octets are missing for a request: waits for them if any can come.
-    fn unfinished(&mut self, now: Instant) -> Flow {
-        if self.ended {
-            self.blame(Cause::Client);
-            self.shut_down(now, false);
+    /// Octets are missing for a request: waits for them if any can come. A client that has finished
+    /// sending gets the answers to all that it has asked for, then the connection ends.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn unfinished<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) -> Flow {
+        if !self.ended {
+            return Flow::Wait;
         }
+        if self.phase == Phase::Head {
+            self.remember(None, io);
+            self.blame(Cause::Client);
+            self.outcome.aborted = true;
+            self.finish(now);
+        }
+        self.linger(now, io);
         Flow::Wait
     }
 

@@ -90,7 +90,7 @@ impl Exchange {
     ///
     /// Never if the application may have seen it, unless seeing it twice is as good as once (RFC
     /// 9110 section 9.2.2): only a FIN that was sent before anything of the request had arrived
-    /// proves that it has not.
+    /// proves that it has not, or that nothing was sent.
     fn may_replay<S: Store>(&self, eof: bool, io: &Io<'_, S>) -> bool {
         let silent = self.wire.is_none() || !self.frames.has_spoken();
         let unanswered = io.buffers.response.is_empty() && self.interims == 0 && silent;
@@ -99,7 +99,7 @@ impl Exchange {
             .as_ref()
             .is_some_and(|head| head.method.is_idempotent());
         let finished = eof || self.finished_first;
-        let unseen = finished && io.upstream_acked == self.acked_before;
+        let unseen = !self.asked || (finished && io.upstream_acked == self.acked_before);
         unanswered && self.upload.keeps() && (harmless || unseen)
     }
 
@@ -131,7 +131,11 @@ impl Exchange {
                 }
                 return self.resumes();
             }
-            Err(failure) => self.fail(now, failure, io),
+            Err(failure) => {
+                let (_, _, cause) = failure;
+                self.garbage |= cause == Cause::Proxy;
+                self.fail(now, failure, io);
+            }
         }
         Flow::Again
     }
@@ -227,8 +231,15 @@ impl Exchange {
             (_, Version::Http10) => Framing::Close,
         };
         let body = self.wire.map_or(body, |wire| framed::body(wire, body));
+        // An answer to a request that the backend cannot have read is one to nobody knows what.
+        let heard = self.upload.octets() > 0 || io.buffers.to_upstream.is_empty();
+        let framed = !matches!(body, Body::UntilClose);
+        let goes_on = self.sending && heard && head.keep_alive && framed;
+        // With the backend's connection ends the upload, and what is still to come of it is nobody's.
+        let ends_upload = !self.upload.is_done() && !goes_on;
         // A client that was not told to go on may send its body or not: nobody can tell.
-        let persist = self.persist && framing != Framing::Close && !self.expecting;
+        let unsure = self.expecting || ends_upload;
+        let persist = self.persist && framing != Framing::Close && !unsure;
         let wire = if persist {
             Persist::KeepAlive
         } else {
@@ -236,11 +247,8 @@ impl Exchange {
         };
         self.stage_head(&head, framing, wire, io)?;
         self.persist = persist;
-        // An answer to a request that the backend cannot have read is one to nobody knows what.
-        let heard = self.upload.octets() > 0 || io.buffers.to_upstream.is_empty();
         if let Upstream::Up { persist, .. } = &mut self.upstream {
-            let framed = !matches!(body, Body::UntilClose);
-            *persist = self.sending && heard && head.keep_alive && framed;
+            *persist = goes_on;
         }
         io.buffers.response.consume(head.len);
         self.upload.forget(&mut io.buffers.request);

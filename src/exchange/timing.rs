@@ -151,12 +151,22 @@ impl Exchange {
 
     /// Lets an exchange not last longer than it may as a whole.
     pub(super) fn bound_deadline<S>(&mut self, io: &Io<'_, S>) {
-        let whole = io.settings.exchange_timeout;
-        // The page that says so needs its own time.
-        let counts = self.phase != Phase::Tunnel && !self.outcome.own_page;
-        if !whole.is_zero() && counts {
-            self.deadline = self.deadline.min(self.clock.begun + whole);
+        if let Some(end) = self.whole_end(io) {
+            self.deadline = self.deadline.min(end);
         }
+    }
+
+    /// When the exchange has lasted for as long as it may, if there is a limit.
+    fn whole_end<S>(&self, io: &Io<'_, S>) -> Option<Instant> {
+        let whole = io.settings.exchange_timeout;
+        let counts = match self.phase {
+            Phase::Route | Phase::Wait | Phase::Body | Phase::Flush => true,
+            Phase::Idle | Phase::Head | Phase::Report => false,
+            Phase::Tunnel | Phase::Linger | Phase::Closed => false,
+        };
+        // The page that says so needs its own time.
+        let counts = counts && !self.outcome.own_page && !whole.is_zero();
+        counts.then(|| self.clock.begun + whole)
     }
 
     fn whose_turn<S: Store>(&self, buffers: &Buffers<S>) -> Waiting {
@@ -212,10 +222,32 @@ impl Exchange {
         }
     }
 
+    /// The time to linger is over, but as long as the client takes what is there for it, as fast as it
+    /// has to.
+    fn linger_on<S>(&mut self, now: Instant, io: &Io<'_, S>) {
+        let settings = io.settings;
+        let (limit, rate) = self.limit(Waiting::ClientTakes, settings);
+        let waited = now.since(self.clock.since);
+        let pace = &mut self.clock.client_takes;
+        pace.settle(waited, io.client_acked, limit, rate);
+        let left = pace.left();
+        self.clock.since = now;
+        if io.client_unacked == 0 {
+            self.shut_down(now, false);
+        } else if left.is_zero() {
+            self.close(now, Cause::ClientTimeout);
+        } else {
+            self.deadline = now + left;
+        }
+    }
+
     /// The present phase has lasted too long.
     pub(super) fn overdue<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
+        self.outcome.overran |= self.whole_end(io).is_some_and(|end| now >= end);
         match self.phase {
-            Phase::Idle | Phase::Linger => self.shut_down(now, false),
+            // What was not taken for so long would stay in the kernel for minutes.
+            Phase::Idle => self.shut_down(now, io.client_unacked > 0),
+            Phase::Linger => self.linger_on(now, io),
             Phase::Head => self.fail(now, LATE_HEAD, io),
             Phase::Route => self.route_overdue(now, io),
             Phase::Report => self.fail(now, NO_MEMORY, io),
@@ -232,16 +264,11 @@ impl Exchange {
                 });
                 self.drop_upstream(false);
             }
-            // It answers without having read all of the request (RFC 9112 section 9.3): the answer
-            // may go on, the rest of the request may not.
-            Phase::Body
-                if matches!(
-                    self.clock.waiting,
-                    Waiting::BackendTakes | Waiting::ClientSends
-                ) =>
-            {
-                self.upstream_deaf(false);
-                self.persist = false;
+            Phase::Body if self.clock.waiting == Waiting::BackendTakes => {
+                self.end_upload(Cause::ServerTimeout);
+            }
+            Phase::Body if self.clock.waiting == Waiting::ClientSends => {
+                self.end_upload(Cause::ClientTimeout);
             }
             Phase::Body if self.clock.waiting == Waiting::BackendSends => {
                 if self.download.lacks_only_end() {

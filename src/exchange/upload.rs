@@ -47,6 +47,7 @@ impl Exchange {
         };
         self.scan = Scan::new();
         self.acked_before = io.upstream_acked;
+        self.asked = false;
         self.finished_first = false;
         io.buffers.response.clear();
         let staged = match Wire::of(io.protocol) {
@@ -190,6 +191,14 @@ impl Exchange {
     /// Whether the backend has the whole request, and has to answer it.
     pub(crate) fn is_asked<S: Store>(&self, buffers: &Buffers<S>) -> bool {
         self.phase == Phase::Wait && self.is_uploaded(buffers)
+    }
+
+    /// The request will not be completed, and the answer has begun: it may go on, for servers answer
+    /// without having read all (RFC 9112 section 9.3), and clients stop sending then (section 9.5).
+    pub(super) fn end_upload(&mut self, cause: Cause) {
+        self.blame(cause);
+        self.upstream_deaf(false);
+        self.persist = false;
     }
 
     /// The backend takes no more of the request. Its answer may be there all the same: RFC 9112

@@ -214,8 +214,8 @@ pub(crate) fn response_room(head: &ResponseHead, delivery: &Delivery<'_>) -> usi
         .saturating_add(RESPONSE_EXTRA)
 }
 
-/// Date, Via, Set-Cookie, Connection and the framing.
-const RESPONSE_EXTRA: usize = 240;
+/// Date, Via, Set-Cookie and the Cache-Control with it, Connection and the framing.
+const RESPONSE_EXTRA: usize = 264;
 
 /// Writes the head of a response to the client, in HTTP/1.1 whatever the client's version is
 /// (RFC 9110 section 2.5).
@@ -273,7 +273,9 @@ fn put_stamp(name: &[u8], stamp: &[u8], out: &mut Writer<'_>) -> Result<(), Full
     out.put(name)?;
     out.put(b"=")?;
     out.put(stamp)?;
-    out.put(b"; Path=/; HttpOnly; SameSite=Lax\r\n")
+    out.put(b"; Path=/; HttpOnly; SameSite=Lax\r\n")?;
+    // No cache may give all its users the same one.
+    out.put(b"Cache-Control: private\r\n")
 }
 
 /// Writes the end-to-end fields of a response, in their order.

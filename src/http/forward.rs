@@ -119,16 +119,19 @@ fn received_by(element: &[u8]) -> &[u8] {
 
 /// The protocols of an Upgrade that may be offered or taken through us (RFC 9110 section 7.8).
 ///
-/// HTTP/2 in clear text is not among them, whichever draft of it (`h2c-14`): in a tunnel its
-/// requests would pass us unread.
+/// HTTP is not among them, in whatever version, nor HTTP/2 by its other names (`h2c`, its drafts as
+/// `h2c-14`, `h2`): in a tunnel its requests would pass us unread.
 pub(crate) fn protocols(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes::tokens(value).filter(|protocol| {
-        let is_h2c = protocol
-            .get(..3)
-            .is_some_and(|start| bytes::eq_ignore_case(start, b"h2c"));
         // protocol-name ["/" protocol-version], both tokens.
-        let mut parts = protocol.splitn(2, |octet| *octet == b'/');
-        !is_h2c && parts.all(bytes::is_token)
+        let parts = || protocol.splitn(2, |octet| *octet == b'/');
+        let name = parts().next().unwrap_or(b"");
+        let starts = |with: &[u8]| {
+            let start = name.get(..with.len());
+            start.is_some_and(|start| bytes::eq_ignore_case(start, with))
+        };
+        let is_http = starts(b"h2") || (starts(b"http") && name.len() == 4);
+        !is_http && parts().all(bytes::is_token)
     })
 }
 

@@ -157,7 +157,9 @@ impl Backend {
         link.owner().rest(now);
         let (_, idle) = self.idle.current();
         let mut links = idle.lock();
-        if self.retired.load(Acquire) || links.len() >= most || !is_good(&link) {
+        let full = self.retired.load(Acquire) || links.len() >= most;
+        // What of an exchange is not acknowledged yet would look like a part of the next one.
+        if full || !is_good(&link) || link.unacked() > 0 {
             return Err(link);
         }
         if links.reserve(1, GFP_NOWAIT).is_err() {

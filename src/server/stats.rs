@@ -70,7 +70,9 @@ impl Stats {
         if outcome.aborted {
             self.count(Count::of_ending(outcome.ending[0]));
         }
-        if let Some(limit) = Count::of_limit(outcome.ending) {
+        if outcome.overran {
+            self.count(Count::TimeoutExchange);
+        } else if let Some(limit) = Count::of_limit(outcome.ending) {
             self.count(limit);
         }
         let Some(status) = outcome.status else {

@@ -116,6 +116,8 @@ pub(crate) enum Count {
     TimeoutSend,
     /// `tunnel-timeout`
     TimeoutTunnel,
+    /// `exchange-timeout`
+    TimeoutExchange,
 
     // Octets.
     /// From clients.

@@ -325,6 +325,7 @@ const INTERRUPTIONS: &[Family] = &[
                 ("read", Count::TimeoutRead),
                 ("send", Count::TimeoutSend),
                 ("tunnel", Count::TimeoutTunnel),
+                ("exchange", Count::TimeoutExchange),
             ],
         ),
     ),

@@ -219,6 +219,11 @@ u64 resin_helper_tcp_acked(const struct sock *sk)
 	return READ_ONCE(tcp_sk(sk)->bytes_acked);
 }
 
+u32 resin_helper_tcp_unacked(const struct sock *sk)
+{
+	return READ_ONCE(tcp_sk(sk)->write_seq) - READ_ONCE(tcp_sk(sk)->snd_una);
+}
+
 /*
  * The part of inet_shutdown(SHUT_WR) for connected sockets. Under the socket's lock.
  *

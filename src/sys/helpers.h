@@ -55,6 +55,7 @@ int resin_helper_tcp_send(struct sock *sk, const struct kvec *parts, size_t coun
 			  unsigned int flags);
 bool resin_helper_tcp_queues_empty(struct sock *sk);
 u64 resin_helper_tcp_acked(const struct sock *sk);
+u32 resin_helper_tcp_unacked(const struct sock *sk);
 void resin_helper_tcp_shutdown_send(struct sock *sk);
 
 int resin_helper_sock_option(struct socket *sock, int level, int name, int value);

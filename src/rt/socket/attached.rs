@@ -239,6 +239,13 @@ impl<T: Events> Attached<T> {
         unsafe { bindings::tcp_acked(self.socket.sk()) }
     }
 
+    /// Octets that were given to the socket, a FIN among them, and that the peer has not acknowledged
+    /// yet: a snapshot. Any context.
+    pub(crate) fn unacked(&self) -> u64 {
+        // SAFETY: The socket is valid by its invariants.
+        unsafe { bindings::tcp_unacked(self.socket.sk()) }.into()
+    }
+
     /// Whether a receive would give something other than [`Io::Wait`]: a snapshot. Any context.
     pub(crate) fn readable(&self) -> bool {
         // SAFETY: The socket is valid by its invariants.

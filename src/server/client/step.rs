@@ -428,6 +428,7 @@ fn io<'a>(
         stamp: link.map(|link| link.owner().backend().stamp()),
         protocol: link.map_or(Protocol::Http, |link| link.owner().backend().protocol()),
         client_acked: socket.map_or(0, Attached::acked),
+        client_unacked: socket.map_or(0, Attached::unacked),
         upstream_acked: link.map_or(0, Attached::acked),
     }
 }

@@ -63,9 +63,9 @@ fn upgrade_goes_on_when_asked_and_h2c_does_not() {
     assert_eq!(passed_on(asked, &QUIET), "Sec-WebSocket-Version: 13\r\n");
     for (lines, expected) in [
         (
-            "Upgrade: h2c, websocket,H2C-14,, IRC/6.9\r\nConnection: upgrade, HTTP2-Settings\r\n\
+            "Upgrade: h2c, websocket,H2C-14,, IRC/6.9, HTTP/2.0, h2, http, HTTPS/1\r\nConnection: upgrade, HTTP2-Settings\r\n\
              HTTP2-Settings: AAMAAABk\r\nUpgrade: b\r\n",
-            "Upgrade: websocket, IRC/6.9\r\nUpgrade: b\r\nConnection: upgrade\r\n",
+            "Upgrade: websocket, IRC/6.9, HTTPS/1\r\nUpgrade: b\r\nConnection: upgrade\r\n",
         ),
         (
             "Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABk\r\n",

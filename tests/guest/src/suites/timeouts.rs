@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::faults::black_hole;
 use crate::conn::{Fault, Options};
+use crate::gateway;
 use crate::scale;
 use crate::testing::{Bed, Context, Outcome};
 use crate::{ensure, same, tests};
@@ -13,6 +14,7 @@ tests![
     response_timeout,
     read_timeout,
     send_timeout,
+    answers_that_nobody_takes,
     header_timeout,
     keepalive_timeout,
     idle_backend_connections_are_closed,
@@ -102,6 +104,53 @@ fn send_timeout() -> Outcome {
             ))
         }
     })?;
+    bed.works()
+}
+
+/// An answer that fits into the socket is out for the gateway, and not for the client: as long as it is
+/// not, the client has its seat.
+fn answers_that_nobody_takes() -> Outcome {
+    let limits = [
+        ("send-timeout", "700ms"),
+        ("linger-timeout", "100ms"),
+        ("keepalive-timeout", "700ms"),
+    ];
+    let bed = Bed::with(&limits)?;
+    let open = || {
+        let metrics = gateway::read("metrics").unwrap_or_default();
+        let line = metrics
+            .lines()
+            .find(|line| line.starts_with("resin_client_connections "));
+        line.and_then(|line| line.rsplit(' ').next()) != Some("0")
+    };
+    for (fields, ends) in [
+        ("Connection: close\r\n", false),
+        ("Connection: close\r\n", true),
+        ("", true),
+        ("", false),
+    ] {
+        let tiny = Options {
+            receive_buffer: Some(1024),
+            ..Options::default()
+        };
+        let what = format!("{fields:?}, {ends}");
+        let mut client = bed.client_with(tiny)?;
+        let head = format!("GET /len/60000 HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+        client.send(head.as_bytes())?;
+        if ends {
+            client.half_close()?;
+        }
+        takes(LIMIT, &what, || {
+            if scale::wait_until(Duration::from_secs(15), || !open()) {
+                Ok(())
+            } else {
+                Err(Fault::Timeout("waiting for the seat to be free".into()))
+            }
+        })?;
+        // With RST: nothing stays behind in the kernel.
+        let rest = client.rest();
+        ensure!(matches!(rest, Err(Fault::Reset(_))), "{what}: no reset");
+    }
     bed.works()
 }
 

@@ -181,9 +181,13 @@ impl World {
     }
 
     /// What the two ends have acknowledged: what they have read, or a little less.
-    fn acked(&self) -> (u64, u64) {
+    fn acked(&self) -> Acked {
         let link = self.hop.index().map(|index| &self.links[index]);
-        (self.socket.acked, link.map_or(0, |link| link.acked))
+        Acked {
+            client: self.socket.acked,
+            client_lacks: self.socket.down.len() as u64,
+            upstream: link.map_or(0, |link| link.acked),
+        }
     }
 
     /// Whether a connection has to be made.
@@ -397,11 +401,19 @@ impl World {
     }
 }
 
+/// What the two ends have acknowledged.
+struct Acked {
+    client: u64,
+    /// What the client's has not.
+    client_lacks: u64,
+    upstream: u64,
+}
+
 /// What an exchange sees of the world.
 fn io<'a>(
     buffers: &'a mut Buffers<Memory>,
     settings: &'a Settings,
-    (client_acked, upstream_acked): (u64, u64),
+    acked: Acked,
 ) -> Io<'a, Memory> {
     Io {
         buffers,
@@ -413,7 +425,8 @@ fn io<'a>(
         stamp: None,
         protocol: Protocol::Http,
         id: 0x1000,
-        client_acked,
-        upstream_acked,
+        client_acked: acked.client,
+        client_unacked: acked.client_lacks,
+        upstream_acked: acked.upstream,
     }
 }

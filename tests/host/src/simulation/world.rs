@@ -203,6 +203,8 @@ impl World {
         client.appetite -= octets;
         self.socket.acked += octets as u64;
         client.received.extend(self.socket.down.drain(..octets));
+        // It has acknowledged the FIN too.
+        self.woken |= octets > 0 && self.socket.shut && self.socket.down.is_empty();
         octets
     }
 

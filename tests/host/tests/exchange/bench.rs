@@ -41,6 +41,7 @@ pub(super) struct Bench {
     pub(super) protocol: Protocol,
     /// What the two ends have acknowledged.
     pub(super) client_acked: u64,
+    pub(super) client_unacked: u64,
     pub(super) upstream_acked: u64,
 }
 
@@ -69,6 +70,7 @@ impl Bench {
             name: "",
             protocol: Protocol::Http,
             client_acked: 0,
+            client_unacked: 0,
             upstream_acked: 0,
         }
     }
@@ -136,6 +138,7 @@ impl Bench {
             protocol: self.protocol,
             id: 0x1000,
             client_acked: self.client_acked,
+            client_unacked: self.client_unacked,
             upstream_acked: self.upstream_acked,
         };
         (&mut self.exchange, io)

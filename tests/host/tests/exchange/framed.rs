@@ -551,31 +551,3 @@ fn a_second_try_may_be_in_another_protocol() {
         }
     }
 }
-
-/// Memory that is not there makes a page or ends the connection.
-#[test]
-fn without_memory_there_is_a_page_or_an_end() {
-    for wire in BOTH {
-        for spared in 0..9 {
-            let mut bench = bench(wire);
-            bench.spare(spared);
-            bench.client(GET);
-            if bench.phase() == Phase::Route {
-                bench.actions();
-                bench.handle(Event::UpstreamReady { reused: false });
-                bench.send();
-                bench.backend(&hello(wire));
-            }
-            let answer = bench.answered();
-            assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 "));
-            let mut actions = bench.actions();
-            for _ in 0..4 {
-                bench.pass(bench.deadline() - bench.now);
-                bench.take();
-                actions.extend(bench.actions());
-            }
-            let closed = |action: &&Action| matches!(action, Action::CloseClient { .. });
-            assert_eq!(actions.iter().filter(closed).count(), 1);
-        }
-    }
-}

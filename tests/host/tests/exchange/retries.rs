@@ -161,6 +161,13 @@ fn verdicts() {
             b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n",
             Verdict::Error,
         ),
+        // What cannot be read is as bad: another protocol, above all.
+        (b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", Verdict::Error),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+            Verdict::Error,
+        ),
+        (b"X\0\0\0Q", Verdict::Error),
     ];
     for (answer, verdict) in table {
         let mut bench = Bench::connected(GET);

@@ -384,9 +384,19 @@ fn an_answer_to_nothing_is_none() {
     assert!(bench.answered().starts_with(b"HTTP/1.1 204"));
 
     // It may yet read the request, and a POST must not be seen twice.
-    let mut bench = reused(&[POST, b"hello"].concat());
+    let post = [POST, b"hello"].concat();
+    let mut bench = reused(&post);
     bench.unasked(late);
     assert_eq!(bench.page().status, 502);
+    // But if nothing was sent yet, nobody can have seen it.
+    let mut bench = Bench::new();
+    bench.client(&post);
+    bench.actions();
+    bench.handle(Event::UpstreamReady { reused: true });
+    bench.unasked(late);
+    assert_eq!(bench.actions(), again);
+    bench.handle(Event::UpstreamReady { reused: false });
+    assert_eq!(bench.requested(), post);
 }
 
 /// What was sent and let go of cannot be sent again.

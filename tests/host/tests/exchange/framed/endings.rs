@@ -6,6 +6,7 @@ use super::super::bench::{Bench, End};
 use super::{answer, bench, connected, hello, put, BOTH, GET, HEAD11};
 use crate::exchange::{Action, Event, Outcome, Phase};
 use crate::lb::Verdict;
+use crate::simulation::reference::{self, After};
 
 const POST: &[u8] = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok";
 
@@ -181,5 +182,64 @@ fn an_end_that_never_comes_is_nothing_to_the_client() {
         assert_eq!(bench.answer(false).body, b"hello");
         assert!(!outcome(&mut bench, false).aborted);
         assert_eq!(bench.phase(), Phase::Idle);
+    }
+}
+
+/// A head that was made text of and then has no room must not be in front of the page.
+#[test]
+fn a_page_for_want_of_memory_is_alone() {
+    let long = "x".repeat(3900);
+    let mut pages = 0;
+    for wire in BOTH {
+        let fields = format!("Content-Length: 5\nA: {long}");
+        let hello = answer(wire, "200 OK", &fields, &["hello"], b'Q');
+        for spared in 0..9 {
+            let mut bench = bench(wire);
+            bench.spare(spared);
+            bench.client(GET);
+            if bench.phase() != Phase::Route {
+                continue;
+            }
+            bench.actions();
+            bench.handle(Event::UpstreamReady { reused: false });
+            bench.send();
+            bench.backend(&hello);
+            let octets = bench.answered();
+            if octets.is_empty() {
+                continue;
+            }
+            let answer = reference::response(&octets, false, After::Reset).expect("an answer");
+            assert_eq!(answer.len, octets.len(), "{}", octets.escape_ascii());
+            pages += usize::from(answer.status == 503);
+        }
+    }
+    assert!(pages > 0);
+}
+
+/// Memory that is not there makes a page or ends the connection.
+#[test]
+fn without_memory_there_is_a_page_or_an_end() {
+    for wire in BOTH {
+        for spared in 0..9 {
+            let mut bench = bench(wire);
+            bench.spare(spared);
+            bench.client(GET);
+            if bench.phase() == Phase::Route {
+                bench.actions();
+                bench.handle(Event::UpstreamReady { reused: false });
+                bench.send();
+                bench.backend(&hello(wire));
+            }
+            let answer = bench.answered();
+            assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 "));
+            let mut actions = bench.actions();
+            for _ in 0..4 {
+                bench.pass(bench.deadline() - bench.now);
+                bench.take();
+                actions.extend(bench.actions());
+            }
+            let closed = |action: &&Action| matches!(action, Action::CloseClient { .. });
+            assert_eq!(actions.iter().filter(closed).count(), 1);
+        }
     }
 }

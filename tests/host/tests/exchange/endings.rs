@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How exchanges and connections end when one side is not as far as the other.
+
+use super::bench::{Bench, End, GET};
+use super::OK;
+use crate::exchange::{Action, Event, Outcome, Phase};
+use crate::time::Duration;
+
+const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10000\r\n\r\n";
+const CHUNKED: &[u8] = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+const EARLY: &[u8] = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 9\r\n\r\ntoo";
+
+/// What was told of the exchange that is over.
+fn outcome(bench: &mut Bench) -> Outcome {
+    let actions = bench.actions();
+    let outcome = actions.iter().find_map(|action| match action {
+        Action::Finish(outcome) => Some(*outcome),
+        _ => None,
+    });
+    outcome.unwrap_or_else(|| panic!("{actions:?}"))
+}
+
+/// Clients stop sending when they see that (RFC 9112 section 9.5), and servers answer without having
+/// read all (section 9.3): what becomes of the request takes nothing from the answer.
+#[test]
+fn an_answer_outlives_its_request() {
+    type Trouble = (&'static [u8], fn(&mut Bench), &'static [u8; 2]);
+    let troubles: [Trouble; 4] = [
+        (POST, |bench| bench.handle(Event::ClientEof), b"CD"),
+        (POST, |bench| bench.pass(Duration::from_secs(60)), b"cD"),
+        (CHUNKED, |bench| assert!(bench.client(b"x\r\n") > 0), b"PD"),
+        (
+            CHUNKED,
+            |bench| {
+                bench.settings.body_size = 100;
+                bench.client(&[b"65\r\n", &[b'x'; 101][..]].concat());
+            },
+            b"PD",
+        ),
+    ];
+    for (request, trouble, ending) in troubles {
+        let mut bench = Bench::connected(request);
+        bench.backend(EARLY);
+        bench.take();
+        trouble(&mut bench);
+        assert_eq!(bench.phase(), Phase::Body, "{ending:?}");
+        bench.send();
+        bench.backend(b" large");
+        let answer = bench.answer(false);
+        assert_eq!((answer.status, answer.end), (413, End::Framed));
+        let outcome = outcome(&mut bench);
+        assert_eq!((outcome.aborted, &outcome.ending), (false, ending));
+        assert!(matches!(bench.phase(), Phase::Linger | Phase::Closed));
+    }
+}
+
+/// Whoever goes on to upload what nobody will read has to be told not to (RFC 9112 section 9.6).
+#[test]
+fn an_answer_that_ends_the_upload_says_that_it_ends_the_connection() {
+    let keeps = "HTTP/1.1 413 X\r\nContent-Length: 0\r\n";
+    for (fields, closes) in [("Connection: close\r\n", true), ("", false)] {
+        let mut bench = Bench::connected(POST);
+        bench.client(b"some");
+        bench.send();
+        bench.backend(format!("{keeps}{fields}\r\n").as_bytes());
+        assert_eq!(bench.answer(false).closes(), closes);
+    }
+    // Without a body to come the backend's connection is no business of the client.
+    let mut bench = Bench::connected(GET);
+    bench.backend(format!("{keeps}Connection: close\r\n\r\n").as_bytes());
+    assert!(!bench.answer(false).closes());
+}
+
+/// A client that goes in the middle of a head has asked for something: the log says so.
+#[test]
+fn a_head_that_is_cut_short_is_told_of() {
+    for (event, abort) in [(Event::ClientEof, false), (Event::ClientLost, true)] {
+        let mut bench = Bench::new();
+        bench.client(b"GET / HTTP/1.1\r\nHo");
+        bench.handle(event);
+        let actions = bench.actions();
+        let [Action::Finish(outcome), Action::CloseClient { abort: how }] = actions[..] else {
+            panic!("{actions:?}");
+        };
+        assert_eq!(
+            (outcome.status, outcome.aborted, &outcome.ending, how),
+            (None, true, b"CR", abort)
+        );
+        // A connection on which nothing was asked for is none of its business.
+        let mut bench = Bench::new();
+        bench.handle(event);
+        assert_eq!(bench.actions(), [Action::CloseClient { abort }]);
+    }
+}
+
+/// A bench whose client has been sent its last answer, and has taken nothing of it.
+fn untaken() -> Bench {
+    let mut bench = Bench::connected(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    bench.backend(OK);
+    bench.client_unacked = 100;
+    bench.take();
+    bench.client_acked = 0;
+    bench.actions();
+    assert_eq!(bench.phase(), Phase::Linger);
+    bench
+}
+
+/// A socket that was closed with something in it stays in the kernel for minutes, and nobody counts
+/// it: a client that takes nothing keeps its seat until it is reset.
+#[test]
+fn who_takes_nothing_is_reset() {
+    for ends in [false, true] {
+        let mut bench = untaken();
+        if ends {
+            bench.handle(Event::ClientEof);
+        }
+        let limit = bench.settings.send_timeout;
+        let begun = bench.now;
+        while bench.phase() == Phase::Linger {
+            assert!(bench.deadline() > bench.now);
+            bench.pass(bench.deadline() - bench.now);
+        }
+        assert_eq!(bench.now - begun, limit);
+        assert_eq!(bench.actions(), [Action::CloseClient { abort: true }]);
+    }
+}
+
+/// Who takes it slowly gets all of it, and then the connection ends as it should.
+#[test]
+fn who_takes_the_rest_slowly_gets_it() {
+    for ends in [false, true] {
+        let mut bench = untaken();
+        bench.settings.min_rate = 0;
+        if ends {
+            bench.handle(Event::ClientEof);
+        }
+        for left in (0..100).rev() {
+            bench.pass(Duration::from_secs(9));
+            assert_eq!(bench.phase(), Phase::Linger, "{left} left");
+            bench.client_acked += 1;
+            bench.client_unacked = left;
+        }
+        // The acknowledgement of our FIN is an event, and the end if the client has sent its own.
+        bench.handle(Event::Tick);
+        if !ends {
+            assert_eq!(bench.phase(), Phase::Linger);
+            bench.pass(bench.settings.linger_timeout);
+        }
+        assert_eq!(bench.actions(), [Action::CloseClient { abort: false }]);
+    }
+}
+
+/// The same between requests.
+#[test]
+fn a_kept_connection_of_who_takes_nothing_is_reset() {
+    for unacked in [0, 1] {
+        let mut bench = Bench::connected(GET);
+        bench.backend(OK);
+        bench.take();
+        bench.actions();
+        bench.client_unacked = unacked;
+        bench.pass(bench.settings.keepalive_timeout);
+        let abort = unacked > 0;
+        assert_eq!(bench.actions(), [Action::CloseClient { abort }]);
+    }
+}
