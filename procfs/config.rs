@@ -4,7 +4,7 @@
 //!
 //! What is applied whole or not at all is what one `write()` carries, as of `cat FILE > config`. A
 //! shell's own `echo` and `printf` write each line by itself, so there each is judged by itself.
-//! One write takes 4096 octets, which hold the longest text that this file can print; a file with
+//! One write takes 16384 octets, which hold the longest text that this file can print; a file with
 //! long comments is written in parts, a line being the least.
 
 use kernel::{

@@ -39,7 +39,6 @@ use kernel::{
         from_result,
         to_result, //
     },
-    page::PAGE_SIZE,
     prelude::*,
     sync::Arc,
     types::{
@@ -52,6 +51,9 @@ use kernel::{
     },
 };
 
+/// The most octets in one `write()`.
+const MAX_WRITE: usize = 16 << 10;
+
 /// What a file in /proc does. Calls come from system calls (process context, may sleep), any
 /// number of them at once.
 pub(crate) trait File: Send + Sync + 'static {
@@ -61,7 +63,7 @@ pub(crate) trait File: Send + Sync + 'static {
         Err(EACCES)
     }
 
-    /// Takes what one `write()` wrote: 1 to [`PAGE_SIZE`] octets, by a caller who may.
+    /// Takes what one `write()` wrote: 1 to [`MAX_WRITE`] octets, by a caller who may.
     ///
     /// Each `write()` is a command of its own, whatever the file's offset.
     fn store(&self, text: &[u8]) -> Result {
@@ -387,8 +389,8 @@ impl<T: File> Node<T> {
         if text.is_empty() {
             return Ok(());
         }
-        if text.len() > PAGE_SIZE {
-            self.file.refuse("more than 4096 octets in one write");
+        if text.len() > MAX_WRITE {
+            self.file.refuse("more than 16384 octets in one write");
             return Err(E2BIG);
         }
         let mut buffer = KVec::new();

@@ -18,8 +18,8 @@ use kernel::{
     prelude::*, //
 };
 
-/// Options of a listening socket, which its children inherit. What is set later is for children
-/// that come later.
+/// Options of a connection, or of a listening socket, whose children inherit them. What is set later
+/// is for children that come later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Options {
     /// A peer that has been silent for this long is probed, [`PROBES`] times within the same span;
@@ -68,6 +68,11 @@ impl Socket {
         self.set(bindings::SOL_SOCKET, bindings::SO_SNDBUF, SEND_BUFFER)
     }
 
+    /// Bounds what has come and waits to be read, likewise. Process context.
+    pub(super) fn bound_receives(&self) -> Result {
+        self.set(bindings::SOL_SOCKET, bindings::SO_RCVBUF, RECEIVE_BUFFER)
+    }
+
     /// `setsockopt()`.
     fn set(&self, level: u32, name: u32, value: c_int) -> Result {
         // CAST: Levels and names are small numbers.
@@ -78,8 +83,9 @@ impl Socket {
     }
 }
 
-/// Octets; the kernel doubles it and counts its own structures too.
+/// Octets; the kernel doubles them and counts its own structures too.
 const SEND_BUFFER: c_int = 128 << 10;
+const RECEIVE_BUFFER: c_int = 192 << 10;
 
 fn seconds(span: Duration) -> c_int {
     rounded_up(span, Duration::from_secs(1))

@@ -272,9 +272,9 @@ fn garbage_is_judged_without_panic() {
             .collect();
         proc_grammar::check(&octets);
     }
-    proc_grammar::check(&[b'9'; 4096]);
-    proc_grammar::check(&[0xff; 4096]);
-    proc_grammar::check(&[b'\n'; 4096]);
+    proc_grammar::check(&[b'9'; 16_384]);
+    proc_grammar::check(&[0xff; 16_384]);
+    proc_grammar::check(&[b'\n'; 16_384]);
 }
 
 /// SplitMix64: the same values on every run.

@@ -331,16 +331,16 @@ fn backend_speaks_first() -> Outcome {
     bed.origin.set(Mode::Unasked, 0);
     // Octets that meet the request cannot be told from an early answer; but once the true one is
     // there too, the connection must not be used a second time, with every answer one behind.
-    let mut asked = 0;
     for seed in 1..6 {
+        let before = bed.origin.finished();
         match bed.client()?.get(&format!("/len/9?seed={seed}")) {
             Ok(response) if response.status == 502 => continue,
             Ok(response) if response.text() == "unasked" => {}
             Ok(response) => same!(response.body, pattern::body(seed, 9), "the body"),
             Err(fault) => return Err(fault.into()),
         }
-        asked += 1;
-        let said = || bed.origin.finished() >= asked;
+        // Or the gateway has closed the connection at the first octet of it.
+        let said = || bed.origin.finished() > before || bed.origin.open() == 0;
         ensure!(
             scale::wait_until(Duration::from_secs(10), said),
             "the backend does not answer"
