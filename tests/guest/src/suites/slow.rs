@@ -45,6 +45,14 @@ const SETTINGS: [(&str, &str); 6] = [
     ("min-rate", "500"),
 ];
 
+/// With so many at once even the backend is slow, on a slow machine.
+fn bed() -> Result<Bed, Failure> {
+    let bed = Bed::with(&SETTINGS)?;
+    let patience = format!("{}s", scale::secs(5).as_secs());
+    bed.gateway.set("connect-timeout", &patience)?;
+    Ok(bed)
+}
+
 /// Slowloris: a field line each second, and never the end of the head.
 fn slow_headers() -> Outcome {
     attack(&["-H", "-i", "1", "-x", "24"], "/len/100")
@@ -65,7 +73,7 @@ fn slow_read() -> Outcome {
     let reading = [
         "-X", "-n", "1", "-z", "16", "-w", "256", "-y", "512", "-k", "1",
     ];
-    let bed = Bed::with(&SETTINGS)?;
+    let bed = bed()?;
     let usual = bed.origin.open();
     let normal = Normal::start(bed.addr());
     let target = format!("http://{}/len/4000000", bed.addr());
@@ -88,7 +96,7 @@ fn slow_read() -> Outcome {
 
 /// Runs slowhttptest with these options while a normal client goes on asking.
 fn attack(options: &[&str], path: &str) -> Outcome {
-    let bed = Bed::with(&SETTINGS)?;
+    let bed = bed()?;
     let usual = bed.origin.open();
     let normal = Normal::start(bed.addr());
     let target = format!("http://{}{path}", bed.addr());
