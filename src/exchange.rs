@@ -478,6 +478,15 @@ impl Exchange {
         self.end_linger(now, io);
     }
 
+    /// Ends the connection of a client that waits for nothing more: at once, if it has taken everything.
+    fn part<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
+        if io.client_unacked == 0 {
+            self.shut_down(now, false);
+        } else {
+            self.linger(now, io);
+        }
+    }
+
     /// Closes the connection if both ends have all that they will get. Before, the kernel would keep for
     /// minutes what the client does not take, and nobody would count it.
     fn end_linger<S>(&mut self, now: Instant, io: &Io<'_, S>) {
@@ -504,14 +513,14 @@ impl Exchange {
 
     /// Answers with a page of our own, or cuts the answer that has begun.
     fn fail<S: Store>(&mut self, now: Instant, (status, why, cause): Failure, io: &mut Io<'_, S>) {
+        if self.phase == Phase::Body {
+            return self.end_upload(Some(cause));
+        }
         self.blame(cause);
         if self.phase == Phase::Flush {
             // The answer is whole; only the request is not.
             self.persist = false;
             return self.drop_upstream(false);
-        }
-        if self.phase == Phase::Body {
-            return self.end_upload(cause);
         }
         if self.answered {
             return self.cut_short(now, io);

@@ -245,8 +245,7 @@ impl Exchange {
     pub(super) fn overdue<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
         self.outcome.overran |= self.whole_end(io).is_some_and(|end| now >= end);
         match self.phase {
-            // What was not taken for so long would stay in the kernel for minutes.
-            Phase::Idle => self.shut_down(now, io.client_unacked > 0),
+            Phase::Idle => self.part(now, io),
             Phase::Linger => self.linger_on(now, io),
             Phase::Head => self.fail(now, LATE_HEAD, io),
             Phase::Route => self.route_overdue(now, io),
@@ -264,11 +263,9 @@ impl Exchange {
                 });
                 self.drop_upstream(false);
             }
-            Phase::Body if self.clock.waiting == Waiting::BackendTakes => {
-                self.end_upload(Cause::ServerTimeout);
-            }
+            Phase::Body if self.clock.waiting == Waiting::BackendTakes => self.end_upload(None),
             Phase::Body if self.clock.waiting == Waiting::ClientSends => {
-                self.end_upload(Cause::ClientTimeout);
+                self.end_upload(Some(Cause::ClientTimeout));
             }
             Phase::Body if self.clock.waiting == Waiting::BackendSends => {
                 if self.download.lacks_only_end() {
@@ -279,7 +276,8 @@ impl Exchange {
             Phase::Body | Phase::Flush => self.close(now, Cause::ClientTimeout),
             Phase::Tunnel => {
                 self.blame(Cause::ClientTimeout);
-                self.shut_down(now, false);
+                // What was not taken for so long would stay in the kernel for minutes.
+                self.shut_down(now, io.client_unacked > 0);
             }
             Phase::Closed => {}
         }

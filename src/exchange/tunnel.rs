@@ -48,9 +48,11 @@ impl Exchange {
         let over = self.told.upstream || !self.sending;
         let flushed = self.upstream_ended && self.is_flushed(io.buffers);
         if flushed && over {
-            self.shut_down(now, false);
+            self.drop_upstream(false);
             // It ends in order: what is on its way arrives.
             self.cut = false;
+            self.finish(now);
+            self.part(now, io);
         } else if flushed && !self.told.client {
             self.told.client = true;
             self.todo.shutdown = true;

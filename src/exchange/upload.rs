@@ -195,8 +195,11 @@ impl Exchange {
 
     /// The request will not be completed, and the answer has begun: it may go on, for servers answer
     /// without having read all (RFC 9112 section 9.3), and clients stop sending then (section 9.5).
-    pub(super) fn end_upload(&mut self, cause: Cause) {
-        self.blame(cause);
+    /// A backend is not to blame for that.
+    pub(super) fn end_upload(&mut self, cause: Option<Cause>) {
+        if let Some(cause) = cause {
+            self.outcome.blame(cause, b'B');
+        }
         self.upstream_deaf(false);
         self.persist = false;
     }

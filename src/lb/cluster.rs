@@ -130,8 +130,7 @@ struct Slot {
     /// When it was last heard of, while somebody waited.
     quiet: Instant,
     /// How long an answer takes: an average in nanoseconds in which the last eight count for most. Of
-    /// one that nobody asks it gets less with time, and of one that was away it is forgotten: nobody
-    /// would ever find out that it is better now.
+    /// one that nobody asks it gets less with time: nobody would ever find out that it is better now.
     latency: u64,
     /// When that was last looked at.
     aged: Instant,

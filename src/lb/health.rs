@@ -129,6 +129,8 @@ pub(super) struct Health {
     errors: u32,
     /// Failed probes on end.
     probes: u32,
+    /// Since when no probe was answered, whatever else it says meanwhile.
+    silent: Option<Instant>,
     /// The last failure.
     why: Option<Why>,
     /// How often it has failed.
@@ -145,6 +147,7 @@ impl Health {
             recovery: Duration::ZERO,
             errors: 0,
             probes: 0,
+            silent: None,
             why: None,
             failures: 0,
         }
@@ -220,8 +223,8 @@ impl Health {
                 self.enter(Condition::Paused, now);
             }
             // Those who waited have given up, and no probe says that it stands still.
-            Condition::Paused if waiting == 0 && self.probes < PROBES => {
-                self.enter(Condition::Up, now);
+            Condition::Paused if waiting == 0 && !(rules.probes && self.probes >= PROBES) => {
+                self.resume(now);
             }
             _ => {}
         }
@@ -230,9 +233,14 @@ impl Health {
     /// It has said something.
     pub(super) fn heard(&mut self, now: Instant) {
         if self.condition == Condition::Paused {
-            self.probes = 0;
-            self.enter(Condition::Up, now);
+            self.resume(now);
         }
+    }
+
+    /// Its pause is over.
+    fn resume(&mut self, now: Instant) {
+        self.probes = 0;
+        self.enter(Condition::Up, now);
     }
 
     /// A request is on its way to it.
@@ -286,15 +294,9 @@ impl Health {
 
     /// Somebody has waited for too long in a pause: that is no error, unless the pause has no end.
     fn late(&mut self, now: Instant, rules: &Rules) {
-        if self.is_long(now, rules) {
+        if now.since(self.since) >= longest(rules) {
             self.fail(now, Why::Errors);
         }
-    }
-
-    /// Whether it is in a pause that has lasted for too long to be one.
-    fn is_long(&self, now: Instant, rules: &Rules) -> bool {
-        let longest = rules.pause.saturating_mul(LONG_PAUSE);
-        self.condition == Condition::Paused && now.since(self.since) >= longest
     }
 
     /// A probe has come back.
@@ -303,6 +305,7 @@ impl Health {
             Probed::Good => self.well(now, rules),
             Probed::Accepts => {
                 self.probes = 0;
+                self.silent = None;
                 let unreachable = matches!(self.why, Some(Why::Refused | Why::Probes));
                 if self.has_failed() && unreachable {
                     self.recover(now, rules);
@@ -311,7 +314,8 @@ impl Health {
             // It stands still, and keeps its sessions, as long as that may last.
             Probed::Silent if self.may_pause(rules) => {
                 self.probes = self.probes.saturating_add(1);
-                if self.is_long(now, rules) {
+                let since = *self.silent.get_or_insert(now);
+                if now.since(since) >= longest(rules) {
                     self.fail(now, Why::Probes);
                 } else if self.probes >= PROBES && self.condition != Condition::Paused {
                     self.enter(Condition::Paused, now);
@@ -334,10 +338,11 @@ impl Health {
     /// them as long as without probes, and for longer each time.
     fn well(&mut self, now: Instant, rules: &Rules) {
         self.probes = 0;
+        self.silent = None;
         let errors = self.why == Some(Why::Errors);
         let rests = now.since(self.since) < self.recovery.min(rules.recover);
         match self.condition {
-            Condition::Paused => self.enter(Condition::Up, now),
+            Condition::Paused => self.resume(now),
             Condition::Failed if errors && rests => {}
             _ if self.has_failed() => self.recover(now, rules),
             _ => {}
@@ -351,7 +356,7 @@ impl Health {
         if self.has_failed() {
             self.recover(now, rules);
         } else if self.condition == Condition::Paused {
-            self.enter(Condition::Up, now);
+            self.resume(now);
         }
     }
 
@@ -378,14 +383,20 @@ impl Health {
                 again
             };
             self.failures = self.failures.saturating_add(1);
+            self.why = Some(why);
+            self.silent = None;
             self.enter(Condition::Failed, now);
         }
         self.errors = 0;
-        self.why = Some(why);
     }
 
     fn enter(&mut self, condition: Condition, now: Instant) {
         self.condition = condition;
         self.since = now;
     }
+}
+
+/// A pause that lasts for longer is none.
+fn longest(rules: &Rules) -> Duration {
+    rules.pause.saturating_mul(LONG_PAUSE)
 }

@@ -74,7 +74,9 @@ impl Upstream {
         let charge = engine.account().admit(memory::SOCKET)?;
         let addr = backend.addr();
         let socket = Socket::outgoing(engine.net(), addr.is_ipv6())?;
+        // How long a client may take has nothing to do with backends.
         socket.configure(&Options {
+            user_timeout: Duration::ZERO,
             defer_accept: Duration::ZERO,
             ..listener::options(&engine.config().settings)
         })?;

@@ -135,10 +135,10 @@ impl Cluster {
 }
 
 impl Slot {
-    /// Lets what is known of its latency fade while nobody asks it.
+    /// Lets what is known of its latency fade while nobody waits for its answer.
     fn age(&mut self, now: Instant) {
         let spent = now.since(core::mem::replace(&mut self.aged, now));
-        if self.active > 0 {
+        if self.waiting > 0 {
             return;
         }
         let part = spent.as_millis().min(FADING);

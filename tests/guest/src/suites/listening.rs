@@ -243,8 +243,8 @@ fn a_full_gateway_says_so() -> Outcome {
     let response = assert_refused(&mut bed.client()?, 503, "one too many")?;
     same!(response.text(), "Service Unavailable\n", "the page");
     ensure!(
-        response.head.get("Retry-After").is_some(),
-        "no Retry-After in {:?}",
+        response.head.get("Retry-After").is_some() && response.head.get("Date").is_some(),
+        "no Retry-After or no Date in {:?}",
         response.head
     );
     // A request in pieces, and one whose sender has finished.

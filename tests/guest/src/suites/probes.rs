@@ -113,6 +113,7 @@ fn state_of_both() -> Result<[String; 2], Failure> {
     Ok([state(0)?, state(1)?])
 }
 
+/// But a pause, at first.
 fn silence_is_no_answer() -> Outcome {
     let farm = asked(1, &[("health-path", "/script/well")])?;
     wait_for_probes(&farm.origins[0], 2)?;
@@ -128,11 +129,15 @@ fn silence_is_no_answer() -> Outcome {
         ],
     ] {
         farm.origins[0].script("well", silent);
-        wait_for_state(0, "failing")?;
+        wait_for_state(0, "paused")?;
         farm.origins[0].raw("well", WELL);
         wait_for_state(0, "ok")?;
     }
-    Ok(())
+    farm.gateway.set("pause-time", "100ms")?;
+    farm.origins[0].script("well", vec![Step::Hang]);
+    wait_for_state(0, "failing")?;
+    farm.origins[0].raw("well", WELL);
+    wait_for_state(0, "ok")
 }
 
 fn a_broken_answer_is_none() -> Outcome {

@@ -215,6 +215,19 @@ fn probes_spare_the_requests() {
     assert_eq!(tally(&bench.turns(4), 2), [2, 2]);
 }
 
+/// Two backends that are asked how they are.
+fn probing() -> Bench {
+    let mut bench = Bench::plain(Balance::RoundRobin, 2);
+    let rules = Rules {
+        probes: true,
+        ..RULES
+    };
+    bench
+        .cluster
+        .set_rules(bench.now, rules, Balance::RoundRobin);
+    bench
+}
+
 /// A JVM that collects its garbage does not answer probes either; one that refuses them is dead.
 #[test]
 fn silence_in_a_pause_is_no_failure() {
@@ -229,7 +242,7 @@ fn silence_in_a_pause_is_no_failure() {
     assert_eq!(condition(&bench, 0), Condition::Failed);
     assert_eq!(bench.cluster.view(0).unwrap().why, Some(Why::Probes));
     // Whether anybody waits or not: its sessions stay.
-    let mut bench = Bench::plain(Balance::RoundRobin, 2);
+    let mut bench = probing();
     silent(&mut bench);
     assert_eq!(condition(&bench, 0), Condition::Up, "one may be lost");
     silent(&mut bench);
@@ -246,6 +259,27 @@ fn silence_in_a_pause_is_no_failure() {
     bench.pass(Duration::from_secs(60));
     silent(&mut bench);
     assert_eq!(condition(&bench, 0), Condition::Failed);
+    // Whatever it says meanwhile to others.
+    let mut bench = probing();
+    for second in 0..30 {
+        silent(&mut bench);
+        bench.turn(&home(0));
+        bench.pass(SECOND);
+        let failed = condition(&bench, 0) == Condition::Failed;
+        assert_eq!(failed, second >= 20, "after {second} s");
+        if failed {
+            break;
+        }
+    }
+    // Nor when nobody asks any more.
+    let mut bench = probing();
+    (0..2).for_each(|_| silent(&mut bench));
+    assert_eq!(condition(&bench, 0), Condition::Paused);
+    bench
+        .cluster
+        .set_rules(bench.now, RULES, Balance::RoundRobin);
+    bench.pass(SECOND);
+    assert_eq!(condition(&bench, 0), Condition::Up);
     // And not where there are no pauses.
     let rules = Rules {
         pause: Duration::ZERO,
@@ -262,14 +296,7 @@ fn silence_in_a_pause_is_no_failure() {
 /// A health page that is fine says nothing of the pages that people get.
 #[test]
 fn probes_forgive_no_errors() {
-    let mut bench = Bench::plain(Balance::RoundRobin, 2);
-    let rules = Rules {
-        probes: true,
-        ..RULES
-    };
-    bench
-        .cluster
-        .set_rules(bench.now, rules, Balance::RoundRobin);
+    let mut bench = probing();
     let well = |bench: &mut Bench| bench.cluster.probed(bench.now, 0, Probed::Good);
     for rest in [1, 2, 4] {
         for _ in 0..RULES.errors {
