@@ -30,13 +30,13 @@ pub(crate) use conditional::{
     freshen_by_head, is_replaced, select, Conditions, EntityTag, HeadEffect, Outcome, Selection,
     Validators,
 };
-pub(crate) use control::{RequestControl, ResponseControl};
+pub(crate) use control::{Directives, RequestControl, ResponseControl};
 pub(crate) use delta::DeltaSeconds;
 pub(crate) use field::Field;
 pub(crate) use freshness::{age, Basis, Freshness, Times};
 pub(crate) use invalidate::{invalidates, references, Base};
 pub(crate) use request::Request;
 pub(crate) use reuse::{reuse, reuse_on_failure, Excuse, Failure, Reuse};
-pub(crate) use rules::{Rules, SetCookie};
+pub(crate) use rules::{Cookies, Rules, SetCookie};
 pub(crate) use store::{Response, Storable, Uncacheable};
 pub(crate) use update::{Received, DATE_ROOM};

@@ -6,16 +6,7 @@ use proptest::prelude::*;
 
 use super::{at, date, lines};
 use crate::bytes::{Full, Writer};
-use crate::cache::{Received, ResponseControl, Rules, SetCookie, Times, DATE_ROOM};
-
-fn with<T>(fields: &[u8], rules: &Rules, then: impl Fn(&Received<'_>) -> T) -> T {
-    let control = ResponseControl::of(fields);
-    let times = Times {
-        request: at(-5),
-        response: at(0),
-    };
-    then(&Received::of(fields, &control, rules, times))
-}
+use crate::cache::{Received, Rules, SetCookie, DATE_ROOM};
 
 fn written(write: impl Fn(&mut Writer<'_>) -> Result<(), Full>) -> String {
     let mut room = [0; 4096];
@@ -28,24 +19,32 @@ fn written(write: impl Fn(&mut Writer<'_>) -> Result<(), Full>) -> String {
     text
 }
 
-fn stored_by(fields: &[&str], rules: &Rules) -> Vec<String> {
-    let fields = lines(fields);
-    let text = with(&fields, rules, |received| {
-        written(|out| received.store(out))
-    });
+fn split(text: &str) -> Vec<String> {
     text.split_terminator("\r\n").map(str::to_owned).collect()
+}
+
+fn stored_by(fields: &[&str], rules: &Rules<'_>) -> Vec<String> {
+    let fields = lines(fields);
+    let received = Received::of(&fields, rules, at(0));
+    split(&written(|out| received.store(out)))
 }
 
 fn stored(fields: &[&str]) -> Vec<String> {
     stored_by(fields, &Rules::DEFAULT)
 }
 
-fn updated(stored: &[&str], fields: &[&str]) -> Vec<String> {
+/// What the store has afterwards, and what the client gets.
+fn merged_by(stored: &[&str], fields: &[&str], rules: &Rules<'_>) -> [Vec<String>; 2] {
     let (stored, fields) = (lines(stored), lines(fields));
-    let text = with(&fields, &Rules::DEFAULT, |received| {
-        written(|out| received.update(&stored, out))
-    });
-    text.split_terminator("\r\n").map(str::to_owned).collect()
+    let received = Received::of(&fields, rules, at(0));
+    let kept = written(|out| received.update(&stored, out));
+    let sent = written(|out| received.answer(&stored, out));
+    [kept, sent].map(|text| split(&text))
+}
+
+fn updated(stored: &[&str], fields: &[&str]) -> Vec<String> {
+    let [kept, _] = merged_by(stored, fields, &Rules::DEFAULT);
+    kept
 }
 
 fn dated(secs: i64) -> String {
@@ -64,7 +63,6 @@ fn all_fields_are_stored_but_some() {
         "Content-Encoding: gzip",
         "Content-Location: /x",
         "Content-MD5: x",
-        "Content-Range: bytes 0-1/2",
         "Content-Type: text/plain",
         "ETag: \"x\"",
         "Expires: 0",
@@ -81,6 +79,8 @@ fn all_fields_are_stored_but_some() {
     for field in [
         "Age: 5",
         "Content-Length: 5",
+        // The parts that are stored say it; nobody does once they are the whole (section 3.4).
+        "Content-Range: bytes 0-1/2",
         "Connection: x",
         "Keep-Alive: x",
         "Proxy-Connection: x",
@@ -110,6 +110,15 @@ fn fields_that_are_named_are_not_stored() {
         &now,
     ];
     assert_eq!(stored(&hop), ["c: 3", &now]);
+    // "A sender MUST NOT send a connection option corresponding to a field that is intended for all
+    // recipients of the content. For example, Cache-Control is never appropriate".
+    let end_to_end = [
+        "Connection: cache-control, vary, keep-alive",
+        "Cache-Control: max-age=5",
+        "Vary: a",
+        &now,
+    ];
+    assert_eq!(stored(&end_to_end), &end_to_end[1..]);
     let control = "Cache-Control: no-cache=\"a, B\", private=\"d\"";
     let qualified = [control, "a: 1", "b: 2", "c: 3", "D: 4", &now];
     assert_eq!(stored(&qualified), [control, "c: 3", &now]);
@@ -184,13 +193,78 @@ fn newer_fields_replace_stored_ones() {
         assert_eq!(updated(&kept, &fields), expected, "by {fields:?}");
     }
     // The stored octets stay as they are.
-    let octets = ["Content-Encoding: gzip", "Content-Range: bytes 0-1/2", &now];
+    let octets = ["Content-Encoding: gzip", &now];
     let others = ["Content-Encoding: br", "content-range: bytes 2-3/4", &now];
-    assert_eq!(updated(&octets, &others), octets);
-    assert_eq!(updated(&[&now], &others), [now.as_str()]);
+    for found in merged_by(&octets, &others, &Rules::DEFAULT) {
+        assert_eq!(found, octets);
+    }
+    for found in merged_by(&[&now], &others, &Rules::DEFAULT) {
+        assert_eq!(found, [now.as_str()]);
+    }
     // Others of the name do not.
     let (one, other) = ("Content-Security-Policy: a", "Content-Security-Policy: b");
     assert_eq!(updated(&[one, &now], &[other, &now]), [other, &now]);
+}
+
+/// RFC 9111 sections 3.2, 5.2.2.4 and 5.2.2.7: what is withheld by the directives that are in force
+/// afterwards, wherever they are, is not stored; whoever has asked gets what he was sent.
+#[test]
+fn the_client_gets_what_the_store_must_not_have() {
+    let now = dated(0);
+    const PRIVATE: &str = "Cache-Control: private=\"a\"";
+    for (stored, fields, kept, sent) in [
+        // The 304 says nothing of it, but the stored response does.
+        (
+            vec![PRIVATE],
+            vec!["a: 1", "b: 2"],
+            vec![PRIVATE, "b: 2"],
+            vec![PRIVATE, "a: 1", "b: 2"],
+        ),
+        (
+            vec![PRIVATE],
+            vec!["Cache-Control: max-age=5", "a: 1"],
+            vec!["Cache-Control: max-age=5", "a: 1"],
+            vec!["Cache-Control: max-age=5", "a: 1"],
+        ),
+        // The stored one is somebody else's.
+        (
+            vec!["a: 1", "b: 2"],
+            vec![PRIVATE],
+            vec!["b: 2", PRIVATE],
+            vec!["b: 2", PRIVATE],
+        ),
+        (
+            vec!["a: 1", "b: 2"],
+            vec![PRIVATE, "a: 3"],
+            vec!["b: 2", PRIVATE],
+            vec!["b: 2", PRIVATE, "a: 3"],
+        ),
+        // For a proxy, which we are to nobody; and for this hop alone.
+        (
+            vec!["a: 1"],
+            vec!["Proxy-Authenticate: x", "Connection: c", "c: 3", "Age: 5"],
+            vec!["a: 1"],
+            vec!["a: 1", "Proxy-Authenticate: x"],
+        ),
+    ] {
+        let with_date = |mut lines: Vec<&'static str>| {
+            lines.push("Date: ");
+            lines
+                .iter()
+                .map(|line| line.replace("Date: ", &now))
+                .collect::<Vec<_>>()
+        };
+        let came: Vec<&str> = fields.iter().copied().chain([now.as_str()]).collect();
+        let found = merged_by(&stored, &came, &Rules::DEFAULT);
+        assert_eq!(found, [with_date(kept), with_date(sent)], "by {fields:?}");
+    }
+    let strip = Rules {
+        set_cookie: SetCookie::Strip,
+        ..Rules::DEFAULT
+    };
+    let [kept, sent] = merged_by(&["b: 2", &now], &["Set-Cookie: a=b", &now], &strip);
+    assert_eq!(kept, ["b: 2", &now]);
+    assert_eq!(sent, ["b: 2", "Set-Cookie: a=b", &now]);
 }
 
 proptest! {
