@@ -64,10 +64,20 @@ reasons! {
     NoFreshness = "no freshness",
     /// It would be stale at once, and the origin could not be asked whether it is still good.
     NoValidator = "stale without a validator",
-    /// `Vary: *`, which no request ever matches (section 4.1).
-    VaryAny = "vary: *",
     /// It sets a cookie: see [`SetCookie`].
     SetCookie = "set-cookie",
+    /// `Vary: *`, or something that is no list of field names: no request ever matches (section
+    /// 4.1).
+    VaryAny = "vary: *",
+    /// `Vary: Cookie`, and somebody who has one: see [`Cookies::Anonymous`](super::Cookies).
+    VaryCookie = "vary: cookie, and a cookie in the request",
+    /// It varies by a field that the gateway itself writes, of each client another one.
+    VaryClient = "vary: the client's address",
+    /// It varies by a field that the request has, but for this hop only: the origin has not seen it
+    /// (RFC 9110 section 7.6.1).
+    VaryUnseen = "vary: a field that connection names",
+    /// Its selector is longer than there is room for.
+    VaryTooLong = "vary: too much",
 }
 
 /// A response, as the cache sees it.

@@ -13,6 +13,7 @@ mod structured;
 mod update;
 
 use crate::cache::{age, Field, Freshness, Request, Response, ResponseControl, Rules, Times};
+use crate::http::head::BodyLength;
 use crate::http::{Method, Status};
 use crate::time::UnixTime;
 
@@ -53,8 +54,13 @@ fn response(code: u16, lines: &[u8], rules: &Rules) -> Response {
     Response::of(status(code), lines, control, freshness)
 }
 
+/// A request without content.
+fn asked(method: Method, lines: &[u8]) -> Request<'_> {
+    Request::of(method, lines, BodyLength::None, false)
+}
+
 fn get(lines: &[u8]) -> Request<'_> {
-    Request::of(Method::Get, lines)
+    asked(Method::Get, lines)
 }
 
 #[test]
@@ -69,6 +75,7 @@ fn the_fields_of_a_cache_are_known_in_any_case() {
         ("Content-Length", Field::ContentLength),
         ("Content-Location", Field::ContentLocation),
         ("Content-Range", Field::ContentRange),
+        ("Cookie", Field::Cookie),
         ("Date", Field::Date),
         ("ETag", Field::Etag),
         ("Expires", Field::Expires),

@@ -4,10 +4,9 @@
 
 use proptest::prelude::*;
 
-use super::{at, get, lines, response, status};
+use super::{asked as request_with, at, get, lines, response, status};
 use crate::cache::{
-    reuse, reuse_on_failure, DeltaSeconds, Excuse, Failure, Forward, Request, RequestControl,
-    Reuse, Rules,
+    reuse, reuse_on_failure, DeltaSeconds, Excuse, Failure, Forward, RequestControl, Reuse, Rules,
 };
 use crate::http::Method;
 
@@ -175,7 +174,7 @@ fn only_get_and_head_reuse() {
         (Method::Other, Reuse::Pass(Forward::Method)),
     ] {
         let asked = lines(&["Cache-Control: only-if-cached"]);
-        let request = Request::of(method, &asked);
+        let request = request_with(method, &asked);
         let found = reuse(
             &request,
             Some(&stored),

@@ -2,8 +2,8 @@
 
 //! Whether a response may be stored (RFC 9111 section 3).
 
-use super::{at, date, get, lines, response};
-use crate::cache::{DeltaSeconds, Request, Rules, SetCookie, Storable, Uncacheable};
+use super::{asked, at, date, get, lines, response};
+use crate::cache::{DeltaSeconds, Rules, SetCookie, Storable, Uncacheable};
 use crate::http::Method;
 
 const FRESH: &str = "Cache-Control: max-age=60";
@@ -42,7 +42,7 @@ fn only_answers_to_get_are_stored() {
         Method::Trace,
         Method::Other,
     ] {
-        let request = Request::of(method, b"");
+        let request = asked(method, b"");
         let decision = found.may_be_stored(&request, &Rules::DEFAULT, at(0));
         assert_eq!(decision, Err(Uncacheable::Method), "for {method:?}");
     }
