@@ -4,9 +4,12 @@
 
 use proptest::prelude::*;
 
-use super::{at, date, lines};
+use super::{answer, asked, at, date, get, instant, lines, response, status, times};
 use crate::bytes::{Full, Writer};
-use crate::cache::{Received, Rules, SetCookie, DATE_ROOM};
+use crate::cache::{age, Received, Response, Rules, SetCookie, Uncacheable, DATE_ROOM};
+use crate::http::Method;
+
+const FRESH: &str = "Cache-Control: max-age=60";
 
 fn written(write: impl Fn(&mut Writer<'_>) -> Result<(), Full>) -> String {
     let mut room = [0; 4096];
@@ -265,6 +268,122 @@ fn the_client_gets_what_the_store_must_not_have() {
     let [kept, sent] = merged_by(&["b: 2", &now], &["Set-Cookie: a=b", &now], &strip);
     assert_eq!(kept, ["b: 2", &now]);
     assert_eq!(sent, ["b: 2", "Set-Cookie: a=b", &now]);
+}
+
+fn updates(asked: &[&str], code: u16, fields: &[&str], rules: &Rules<'_>) -> Option<Uncacheable> {
+    let asked = lines(asked);
+    let request = get(&asked);
+    let decision = answer(&request, code, &lines(fields), rules).may_update(&request, rules);
+    decision.err()
+}
+
+/// RFC 9111 sections 3, 3.2 and 3.5: to update is to store, and is judged by what the new message
+/// says, since the stored one was for others.
+#[test]
+fn what_must_not_be_stored_does_not_update() {
+    const BASIC: &str = "Authorization: Basic eDp5";
+    for (asked, fields, refused) in [
+        (&[][..], &[][..], None),
+        (&[], &["ETag: \"x\""], None),
+        (&[], &[FRESH], None),
+        // "allowed" cookies are updated: the conformance suite wants them.
+        (&[], &[FRESH, "Set-Cookie: a=b"], None),
+        (&[], &["Set-Cookie: a=b"], Some(Uncacheable::SetCookie)),
+        (
+            &[],
+            &[FRESH, "Set-Cookie: JSESSIONID=a"],
+            Some(Uncacheable::Session),
+        ),
+        (
+            &[],
+            &["Cache-Control: max-age=60, private"],
+            Some(Uncacheable::Private),
+        ),
+        (
+            &[],
+            &["Cache-Control: max-age=60, no-store"],
+            Some(Uncacheable::NoStore),
+        ),
+        (&[BASIC], &[FRESH], Some(Uncacheable::Authorization)),
+        (&[BASIC], &["X-User: a"], Some(Uncacheable::Authorization)),
+        (&[BASIC], &["Cache-Control: public"], None),
+        (&[BASIC], &["Cache-Control: s-maxage=60"], None),
+        (
+            &["Cache-Control: no-store"],
+            &[FRESH],
+            Some(Uncacheable::RequestNoStore),
+        ),
+    ] {
+        for code in [304, 200] {
+            let found = updates(asked, code, fields, &Rules::DEFAULT);
+            assert_eq!(found, refused, "for {code} {asked:?} {fields:?}");
+        }
+    }
+    let strip = Rules {
+        set_cookie: SetCookie::Strip,
+        ..Rules::DEFAULT
+    };
+    assert_eq!(updates(&[], 304, &["Set-Cookie: a=b"], &strip), None);
+    for reason in Uncacheable::ALL {
+        let is_of_resource = matches!(reason, Uncacheable::NoStore | Uncacheable::Private);
+        assert_eq!(reason.is_of_resource(), is_of_resource, "for {reason:?}");
+    }
+}
+
+/// RFC 9111 section 3.2: what comes of an update is a stored response like any other.
+#[test]
+fn what_an_update_makes_may_stay_or_not() {
+    let stored = response(200, &lines(&[FRESH, "ETag: \"x\""]), &Rules::DEFAULT);
+    let head = asked(Method::Head, b"");
+    for (fields, refused) in [
+        (&[FRESH, "ETag: \"x\""][..], None),
+        (&["ETag: \"x\""], None),
+        (&["Cache-Control: private"], Some(Uncacheable::Private)),
+        (&["Cache-Control: no-store"], Some(Uncacheable::NoStore)),
+        (
+            &["Cache-Control: max-age=0"],
+            Some(Uncacheable::NoValidator),
+        ),
+        (
+            &["Set-Cookie: a=b", "ETag: \"x\""],
+            Some(Uncacheable::SetCookie),
+        ),
+    ] {
+        let fields = lines(fields);
+        for request in [&get(b""), &head] {
+            let times = times(7, 9);
+            let updated = stored.updated(request, &fields, age(b""), &times, &Rules::DEFAULT);
+            let decision = updated.may_stay(request, &Rules::DEFAULT, instant(9));
+            assert_eq!(decision.err(), refused);
+            assert_eq!(updated.status, stored.status);
+            assert_eq!(updated.freshness.received, instant(9));
+        }
+    }
+}
+
+/// RFC 9110 section 8.8.2.2: a 304 with a newer Date brings no newer body.
+#[test]
+fn an_update_does_not_make_the_body_younger() {
+    let request = get(b"");
+    let [old, new] = [0, 500].map(|secs| lines(&[FRESH, &format!("Date: {}", date(secs))]));
+    let stored = response(200, &old, &Rules::DEFAULT);
+    assert_eq!(stored.dated, at(0));
+    let times = times(500, 500);
+    let again = Response::of(
+        &request,
+        status(200),
+        &new,
+        age(b""),
+        &times,
+        &Rules::DEFAULT,
+    );
+    assert_eq!(again.dated, at(500));
+    let updated = stored.updated(&request, &new, age(b""), &times, &Rules::DEFAULT);
+    assert_eq!(updated.dated, at(0));
+    assert_eq!(updated.freshness, again.freshness);
+    // Without one it is of when it came.
+    let undated = response(200, &lines(&["Date: x"]), &Rules::DEFAULT);
+    assert_eq!(undated.dated, at(0));
 }
 
 proptest! {
