@@ -94,7 +94,7 @@ pub(crate) fn reuse(
         Some(stored) if stored.status == Status::PARTIAL_CONTENT && !is_of_parts(request) => {
             Reuse::Pass(Forward::Partial)
         }
-        Some(stored) => reuse_stored(&request.control, stored, rules, now),
+        Some(stored) => reuse_stored(request, stored, rules, now),
     };
     match found {
         Reuse::Validate(_) | Reuse::Pass(_) if request.control.only_if_cached => {
@@ -117,11 +117,15 @@ fn is_of_parts(request: &Request<'_>) -> bool {
 }
 
 fn reuse_stored(
-    request: &RequestControl,
+    request: &Request<'_>,
     stored: &Response,
     rules: &Rules<'_>,
     now: Instant,
 ) -> Reuse {
+    // What is fresh by our guess alone is not fresh for those who are known: they may have a page of
+    // their own, as `lifetime` supposes of what they get.
+    let is_guess = request.is_known && stored.freshness.basis == Basis::Heuristic;
+    let request = &request.control;
     // The RFC lets no-store reuse what is stored (section 5.2.1.5), but who says it wants the
     // origin's answer; and as that must not be stored, nothing may be freshened with it either.
     if request.no_store {
@@ -131,7 +135,7 @@ fn reuse_stored(
         return Reuse::Validate(Forward::Request);
     }
     // RFC 9111 section 5.2.2.4: not "without forwarding it for validation".
-    if stored.control.no_cache {
+    if stored.control.no_cache || is_guess {
         return Reuse::Validate(Forward::Stale);
     }
     if stored.freshness.is_fresh(now) {

@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 
-use super::{asked as request_with, get, instant, lines, response};
+use super::{asked as request_with, date, get, instant, lines, response};
 use crate::cache::{
     reuse, reuse_on_failure, DeltaSeconds, Excuse, Failure, Forward, Request, RequestControl,
     Reuse, Rules,
@@ -281,6 +281,37 @@ fn a_part_is_not_the_whole() {
                 expected => expected,
             };
             assert_eq!(found, expected, "for {method:?} {request:?}");
+        }
+    }
+}
+
+/// A rule of ours: what is fresh by our guess is not so for those who may have a page of their own.
+#[test]
+fn what_is_guessed_is_not_for_those_who_are_known() {
+    let guessed = lines(&[&format!("Last-Modified: {}", date(-1000))]);
+    let said = lines(&["Cache-Control: max-age=10"]);
+    for (stored, is_guessed) in [(&guessed, true), (&said, false)] {
+        let stored = response(200, stored, &Rules::DEFAULT);
+        for (fields, session_in_path, is_known) in [
+            ("", false, false),
+            ("Cookie: a=b", false, true),
+            ("Cookie: a=b\r\nCache-Control: max-stale", false, true),
+            ("", true, true),
+        ] {
+            let fields = lines(&[fields]);
+            let request = Request::of(Method::Get, &fields, BodyLength::None, session_in_path);
+            let found = reuse(
+                &request,
+                Some(&stored),
+                Forward::UriMiss,
+                &Rules::DEFAULT,
+                instant(0),
+            );
+            let expected = match is_guessed && is_known {
+                true => STALE,
+                false => Reuse::Fresh,
+            };
+            assert_eq!(found, expected, "for {request:?}");
         }
     }
 }
