@@ -296,6 +296,18 @@ pub(crate) fn parse_decimal(text: &[u8]) -> Option<u64> {
     })
 }
 
+/// Reads a decimal number of any number of digits, and nothing else. One that is too large is the
+/// largest there is.
+pub(crate) fn parse_saturating(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(text.iter().fold(0u64, |number, digit| {
+        let digit = u64::from(digit.wrapping_sub(b'0'));
+        number.saturating_mul(10).saturating_add(digit)
+    }))
+}
+
 /// Reads a hexadecimal number: one to sixteen digits of either case and nothing else.
 pub(crate) fn parse_hex(text: &[u8]) -> Option<u64> {
     if text.is_empty() || text.len() > 16 {

@@ -86,16 +86,22 @@ pub(crate) struct Validators<'a> {
     etag: Option<&'a [u8]>,
     /// Last-Modified as it was sent, if it is a date.
     last_modified: Option<(&'a [u8], UnixTime)>,
-    /// Date, if it is one.
-    date: Option<UnixTime>,
+    /// The Date of the message that brought the body, or when that came if it had none.
+    ///
+    /// Not of a 304 that has updated it since: a Last-Modified that was too young to be a strong
+    /// validator of this body does not become one with time (RFC 9110 section 8.8.2.2).
+    pub(crate) dated: UnixTime,
 }
 
 impl<'a> Validators<'a> {
-    /// Those in the field lines of a response. The first of several counts; what does not parse is
-    /// none.
+    /// Those in the field lines of a response, the body of which is of the time `dated`. The first
+    /// of several counts; what does not parse is none.
     #[inline(never)] // Keeps its frame out of its caller's.
-    pub(crate) fn of(lines: &'a [u8], now: UnixTime) -> Validators<'a> {
-        let mut found = Validators::default();
+    pub(crate) fn of(lines: &'a [u8], dated: UnixTime) -> Validators<'a> {
+        let mut found = Validators {
+            dated,
+            ..Validators::default()
+        };
         for (name, value) in field::fields(lines) {
             match Field::of(name) {
                 Field::Etag => {
@@ -103,10 +109,9 @@ impl<'a> Validators<'a> {
                     found.etag = found.etag.or(etag);
                 }
                 Field::LastModified => {
-                    let time = date::parse(value, now).map(|time| (value, time));
+                    let time = date::parse(value, dated).map(|time| (value, time));
                     found.last_modified = found.last_modified.or(time);
                 }
-                Field::Date => found.date = found.date.or(date::parse(value, now)),
                 _ => {}
             }
         }
@@ -136,20 +141,43 @@ impl<'a> Validators<'a> {
     /// They go in the place of those that the client sent: see [`is_replaced`].
     pub(crate) fn put(&self, out: &mut Writer<'_>) -> Result<(), Full> {
         if let Some(etag) = self.etag {
-            put_field(b"If-None-Match", etag, out)?;
+            field::put_field(b"If-None-Match", etag, out)?;
         }
         if let Some((text, _)) = self.last_modified {
-            put_field(b"If-Modified-Since", text, out)?;
+            field::put_field(b"If-Modified-Since", text, out)?;
         }
         Ok(())
     }
-}
 
-fn put_field(name: &[u8], value: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
-    out.put(name)?;
-    out.put(b": ")?;
-    out.put(value)?;
-    out.put(b"\r\n")
+    /// Whether two messages brought parts of one version for certain: they have "the same strong
+    /// validator" (RFC 9111 section 3.4, RFC 9110 section 15.3.7.3). Entity-tags decide if either
+    /// has one.
+    pub(crate) fn allow_combining_with(&self, other: &Validators<'_>) -> bool {
+        match (self.entity_tag(), other.entity_tag()) {
+            (Some(one), Some(other)) => one.strongly_equals(other),
+            (None, None) => self
+                .strong_date()
+                .is_some_and(|date| other.strong_date() == Some(date)),
+            _ => false,
+        }
+    }
+
+    /// Whether a Range is to be obeyed although there is an If-Range of this value; if not, the
+    /// whole is sent (RFC 9110 section 13.1.5). Entity-tags are compared strongly, dates to the
+    /// letter, and a date only if it is a strong validator.
+    pub(crate) fn pass_if_range(&self, value: &[u8]) -> bool {
+        let tags = EntityTag::parse(value).zip(self.entity_tag());
+        tags.is_some_and(|(asked, own)| asked.strongly_equals(own))
+            || self.strong_date() == Some(value)
+    }
+
+    /// Last-Modified, if there was time to see a second change of the same second: "that cache
+    /// entry includes a Date value which is at least one second after the Last-Modified value" (RFC
+    /// 9110 section 8.8.2.2).
+    fn strong_date(&self) -> Option<&'a [u8]> {
+        let (text, modified) = self.last_modified?;
+        (modified < self.dated).then_some(text)
+    }
 }
 
 /// Whether a field of the client's request does not go with a validation of ours: its own
@@ -216,7 +244,7 @@ impl<'a> Conditions<'a> {
     /// What they make of a stored response that could be reused (RFC 9111 section 4.3.2), in the
     /// order of RFC 9110 section 13.2.2.
     ///
-    /// `lines` are the field lines of the request, `received` is when the stored response came.
+    /// `lines` are the field lines of the request.
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn evaluate(
         &self,
@@ -224,7 +252,6 @@ impl<'a> Conditions<'a> {
         method: Method,
         status: Status,
         stored: &Validators<'_>,
-        received: UnixTime,
     ) -> Outcome {
         if self.is_for_origin {
             return Outcome::Origin;
@@ -238,7 +265,7 @@ impl<'a> Conditions<'a> {
         let is_current = if self.has_if_none_match {
             matches_any(lines, stored.entity_tag())
         } else {
-            self.is_unmodified(stored, received)
+            self.is_unmodified(stored)
         };
         match is_current {
             true => Outcome::NotModified,
@@ -248,12 +275,12 @@ impl<'a> Conditions<'a> {
 
     /// If-Modified-Since (RFC 9110 section 13.1.3). RFC 9111 section 4.3.2: where there is no
     /// Last-Modified, Date counts, and where there is none of them, when the response came.
-    fn is_unmodified(&self, stored: &Validators<'_>, received: UnixTime) -> bool {
+    fn is_unmodified(&self, stored: &Validators<'_>) -> bool {
         let since = self
             .if_modified_since
             .filter(|_| !self.is_modified_since_repeated)
-            .and_then(|text| date::parse(text, received));
-        let modified = stored.last_modified().or(stored.date).unwrap_or(received);
+            .and_then(|text| date::parse(text, stored.dated));
+        let modified = stored.last_modified().unwrap_or(stored.dated);
         since.is_some_and(|since| modified <= since)
     }
 }
@@ -274,15 +301,18 @@ pub(crate) enum Selection {
     Strong,
     /// By a weak one: the most recent stored response that is selected so is updated.
     Weak,
-    /// Neither has a validator: it is updated if it is the only one that could be meant.
-    Lone,
+    /// It has no validator, but it is the answer to those of this stored response, and of no other:
+    /// that one is updated.
+    Asked,
     /// Not at all: the 304 must not be used for it. What was asked is asked again without
     /// conditions.
     Nothing,
 }
 
 /// Whether a 304 with the validators `new` is about a stored response with `stored`.
-pub(crate) fn select(new: &Validators<'_>, stored: &Validators<'_>) -> Selection {
+///
+/// `is_asked` says that the request was made with the validators of this stored response.
+pub(crate) fn select(new: &Validators<'_>, stored: &Validators<'_>, is_asked: bool) -> Selection {
     let is_matched = |is: bool, selection| if is { selection } else { Selection::Nothing };
     match (new.entity_tag(), stored.entity_tag()) {
         // "If the new response contains one or more strong validators [...] If none of the initial
@@ -301,7 +331,11 @@ pub(crate) fn select(new: &Validators<'_>, stored: &Validators<'_>) -> Selection
             let is_same = new.last_modified() == stored.last_modified();
             is_matched(is_same, Selection::Weak)
         }
-        (None, _) => is_matched(!stored.is_some(), Selection::Lone),
+        // "A 304 [...] response status code indicates that the stored response can be updated and
+        // reused" (section 4.3.3), and a server need not repeat a Last-Modified in it: it "SHOULD
+        // NOT generate representation metadata other than" ETag and the like (RFC 9110 section
+        // 15.4.5).
+        (None, _) => is_matched(is_asked, Selection::Asked),
     }
 }
 
@@ -318,6 +352,9 @@ pub(crate) enum HeadEffect {
 
 /// What an answer to a HEAD with this status and these field lines does to a stored response whose
 /// body is `length` octets long.
+///
+/// The RFC has an answer that says nothing update what is stored. Here it must have one of the
+/// validators that are stored, if there are any: else nobody knows what it is about.
 pub(crate) fn freshen_by_head(
     status: Status,
     lines: &[u8],
@@ -334,9 +371,11 @@ pub(crate) fn freshen_by_head(
         new.last_modified.is_none() || new.last_modified() == stored.last_modified();
     let declared = first(lines, Field::ContentLength);
     let has_same_length = declared.is_none_or(|text| bytes::parse_decimal(text) == Some(length));
-    if has_same_tag && has_same_date && has_same_length {
+    if !has_same_tag || !has_same_date || !has_same_length {
+        HeadEffect::MakeStale
+    } else if new.is_some() || !stored.is_some() {
         HeadEffect::Update
     } else {
-        HeadEffect::MakeStale
+        HeadEffect::Nothing
     }
 }

@@ -7,7 +7,7 @@
 //! since this cache transforms nothing.
 
 use super::delta::DeltaSeconds;
-use super::field::{values, Field};
+use super::field::{first, values, Field};
 use super::structured::{dictionary, Value};
 use crate::bytes;
 use crate::http::{field, list};
@@ -32,7 +32,7 @@ pub(crate) struct ResponseControl {
     pub(crate) must_understand: bool,
     /// It does not change while it is fresh (RFC 8246).
     pub(crate) immutable: bool,
-    /// Some fields are not for a shared cache: see [`withholds`](Self::withholds).
+    /// Some fields are not for a shared cache: see [`Directives::withholds`].
     pub(crate) is_qualified: bool,
     /// All this is from CDN-Cache-Control, in place of Cache-Control and Expires.
     pub(crate) is_targeted: bool,
@@ -71,36 +71,15 @@ impl ResponseControl {
     /// RFC 9213 section 2.2: a cache "MUST select the first (in target-list order) field with a
     /// valid, non-empty value and use its value to determine the caching policy for the response,
     /// and it MUST ignore the Cache-Control and Expires header fields in that response".
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn of(lines: &[u8]) -> ResponseControl {
-        let mut control = ResponseControl {
-            is_targeted: is_targeted(lines),
-            ..Self::NONE
-        };
-        each_directive(lines, control.is_targeted, &mut |directive, argument| {
-            control.note(directive, argument);
-        });
-        control
+        Directives::of(lines).control()
     }
 
-    /// Whether a shared cache must not keep or reuse this field of the response, whose field lines
-    /// are `lines`: a qualified no-cache or private names it.
-    ///
-    /// RFC 9111 section 5.2.2.7 forbids to store what private names; section 5.2.2.4 forbids to
-    /// reuse what no-cache names without validation. This cache stores neither, so that a reused
-    /// response has them only from a validation just made.
-    pub(crate) fn withholds(&self, lines: &[u8], name: &[u8]) -> bool {
-        if !self.is_qualified {
-            return false;
-        }
-        let mut is_named = false;
-        each_directive(lines, self.is_targeted, &mut |directive, argument| {
-            if matches!(directive, Directive::NoCache | Directive::Private) {
-                let mut names = argument.names().into_iter().flat_map(bytes::tokens);
-                is_named |= names.any(|named| bytes::eq_ignore_case(named, name));
-            }
-        });
-        is_named
+    /// Whether no-store is to be obeyed. RFC 9111 section 5.2.2.3: with must-understand, "caches
+    /// that understand the status code and conform to its requirements SHOULD ignore no-store";
+    /// to store what they do not understand was forbidden them by must-understand itself.
+    pub(crate) const fn forbids_storing(&self) -> bool {
+        self.no_store && !self.must_understand
     }
 
     /// Takes a directive into account.
@@ -314,9 +293,10 @@ impl Directive {
 enum Argument<'a> {
     /// There is none.
     None,
-    /// The text of a token or of a quoted string: "recipients ought to accept both forms" (RFC
-    /// 9111 section 5.2).
-    Text(&'a [u8]),
+    /// A token: "recipients ought to accept both forms" (RFC 9111 section 5.2).
+    Token(&'a [u8]),
+    /// The text of a quoted string.
+    Quoted(&'a [u8]),
     /// Something else.
     Bad,
     /// Of a targeted field: the directive is not there.
@@ -328,39 +308,39 @@ impl<'a> Argument<'a> {
     fn of(text: &'a [u8]) -> Argument<'a> {
         match text {
             [b'"', inner @ .., b'"'] if bytes::find_unquotable(inner).is_none() => {
-                Argument::Text(inner)
+                Argument::Quoted(inner)
             }
             [] | [b'"' | b' ' | b'\t', ..] => Argument::Bad,
-            _ => Argument::Text(text),
+            _ => Argument::Token(text),
         }
     }
 
     /// The same of a value of a targeted field (RFC 9213 section 2.1): a number is an Integer,
-    /// names of fields are a String or a Token.
+    /// names of fields are a String.
     fn of_value(value: Value<'a>, directive: Directive) -> Argument<'a> {
         match value {
             Value::Boolean(true) => Argument::None,
             Value::Boolean(false) => Argument::False,
-            Value::Integer(text) if directive.is_numeric() => Argument::Text(text),
-            Value::String(text) | Value::Token(text) if !directive.is_numeric() => {
-                Argument::Text(text)
-            }
+            Value::Integer(text) if directive.is_numeric() => Argument::Token(text),
+            Value::String(text) if !directive.is_numeric() => Argument::Quoted(text),
             _ => Argument::Bad,
         }
     }
 
     /// A number of seconds. `15s` is one too: Resin's servlets say so.
     fn seconds(self) -> Option<DeltaSeconds> {
-        match self {
-            Argument::Text([digits @ .., b's']) => DeltaSeconds::parse(digits),
-            Argument::Text(digits) => DeltaSeconds::parse(digits),
-            _ => None,
-        }
+        let (Argument::Token(text) | Argument::Quoted(text)) = self else {
+            return None;
+        };
+        DeltaSeconds::parse(text.strip_suffix(b"s").unwrap_or(text))
     }
 
     /// A list of field names, with at least one in it and nothing else.
+    ///
+    /// RFC 9111 section 5.2.2.4: "This directive uses the quoted-string form of the argument
+    /// syntax." What is not quoted (`private=1`) may be meant otherwise, and is no list.
     fn names(self) -> Option<&'a [u8]> {
-        let Argument::Text(names) = self else {
+        let Argument::Quoted(names) = self else {
             return None;
         };
         let mut tokens = bytes::tokens(names).peekable();
@@ -369,25 +349,80 @@ impl<'a> Argument<'a> {
     }
 }
 
-/// Shows each directive of a response that is known.
-fn each_directive<'a>(
+/// The directives of a response, where they are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Directives<'a> {
     lines: &'a [u8],
+    /// In CDN-Cache-Control.
     is_targeted: bool,
-    show: &mut dyn FnMut(Directive, Argument<'a>),
-) {
-    if !is_targeted {
-        for value in values(lines, Field::CacheControl) {
-            each_of_line(value, show);
-        }
-        return;
+}
+
+impl<'a> Directives<'a> {
+    /// Those in the field lines of a response.
+    pub(crate) fn of(lines: &'a [u8]) -> Directives<'a> {
+        Self::merged(&[], lines)
     }
-    for value in values(lines, Field::CdnCacheControl) {
-        // It was read whole before: see `is_targeted`.
-        let _ = dictionary(value, &mut |key, value| {
-            if let Some(directive) = Directive::of(key) {
-                show(directive, Argument::of_value(value, directive));
+
+    /// Those of a stored response once a newer one has updated it: each of the two fields is the
+    /// newer one's, if that has it at all (RFC 9111 section 3.2).
+    pub(crate) fn merged(stored: &'a [u8], newer: &'a [u8]) -> Directives<'a> {
+        let with = |field| match first(newer, field) {
+            Some(_) => newer,
+            None => stored,
+        };
+        let targeted = with(Field::CdnCacheControl);
+        let is_targeted = is_targeted(targeted);
+        let lines = match is_targeted {
+            true => targeted,
+            false => with(Field::CacheControl),
+        };
+        Directives { lines, is_targeted }
+    }
+
+    /// What they say together.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(crate) fn control(&self) -> ResponseControl {
+        let mut control = ResponseControl {
+            is_targeted: self.is_targeted,
+            ..ResponseControl::NONE
+        };
+        self.each(&mut |directive, argument| control.note(directive, argument));
+        control
+    }
+
+    /// Whether a shared cache must not keep or reuse this field of the response: a qualified
+    /// no-cache or private names it.
+    ///
+    /// RFC 9111 section 5.2.2.7 forbids to store what private names; section 5.2.2.4 forbids to
+    /// reuse what no-cache names without validation. This cache stores neither, so that a reused
+    /// response has them only from a validation just made.
+    pub(crate) fn withholds(&self, name: &[u8]) -> bool {
+        let mut is_named = false;
+        self.each(&mut |directive, argument| {
+            if matches!(directive, Directive::NoCache | Directive::Private) {
+                let mut names = argument.names().into_iter().flat_map(bytes::tokens);
+                is_named |= names.any(|named| bytes::eq_ignore_case(named, name));
             }
         });
+        is_named
+    }
+
+    /// Shows each one that is known.
+    fn each(&self, show: &mut dyn FnMut(Directive, Argument<'a>)) {
+        if !self.is_targeted {
+            for value in values(self.lines, Field::CacheControl) {
+                each_of_line(value, show);
+            }
+            return;
+        }
+        for value in values(self.lines, Field::CdnCacheControl) {
+            // It was read whole before: see `is_targeted`.
+            let _ = dictionary(value, &mut |key, value| {
+                if let Some(directive) = Directive::of(key) {
+                    show(directive, Argument::of_value(value, directive));
+                }
+            });
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 //! Ages and lifetimes.
 
+use crate::bytes;
 use crate::time::UnixTime;
 
 /// A time span in whole seconds (delta-seconds, RFC 9111 section 1.2.2), never more than 2^31.
@@ -37,14 +38,7 @@ impl DeltaSeconds {
 
     /// Reads `1*DIGIT`, however many there are.
     pub(crate) fn parse(text: &[u8]) -> Option<DeltaSeconds> {
-        if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
-            return None;
-        }
-        let secs = text.iter().fold(0u64, |secs, digit| {
-            let digit = u64::from(digit.wrapping_sub(b'0'));
-            secs.saturating_mul(10).saturating_add(digit)
-        });
-        Some(Self::from_secs(secs))
+        bytes::parse_saturating(text).map(Self::from_secs)
     }
 
     /// The seconds.

@@ -26,6 +26,8 @@ pub(crate) enum Field {
     ContentLocation,
     /// RFC 9110 section 14.4.
     ContentRange,
+    /// RFC 6265 section 4.2.
+    Cookie,
     /// RFC 9110 section 6.6.1.
     Date,
     /// RFC 9110 section 8.8.3.
@@ -79,6 +81,7 @@ impl Field {
             (4, b'e') => (b"etag", Field::Etag),
             (4, b'v') => (b"vary", Field::Vary),
             (5, b'r') => (b"range", Field::Range),
+            (6, b'c') => (b"cookie", Field::Cookie),
             (6, b'p') => (b"pragma", Field::Pragma),
             (7, b'e') => (b"expires", Field::Expires),
             (7, b't') => (b"trailer", Field::Trailer),

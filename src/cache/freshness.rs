@@ -1,23 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! How old a response is and how long it is fresh (RFC 9111 section 4.2).
+//!
+//! Spans are measured by the monotonic clock. The wall clock, which is set by people, is only
+//! compared with the dates that the origin wrote by its own.
 
+use super::conditional::Validators;
 use super::control::ResponseControl;
 use super::delta::DeltaSeconds;
-use super::field::{values, Field};
+use super::field::{first, values, Field};
+use super::request::Request;
 use super::rules::Rules;
 use crate::bytes;
-use crate::http::{date, field, Status};
-use crate::time::UnixTime;
+use crate::http::{date, Status};
+use crate::time::{Instant, UnixTime};
 
-/// When a response was asked for and when it came, by our clock (RFC 9111 section 4.2.3:
-/// request_time and response_time).
+/// When a response was asked for and when it came (RFC 9111 section 4.2.3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Times {
-    /// When the request was sent.
-    pub(crate) request: UnixTime,
-    /// When the response came.
-    pub(crate) response: UnixTime,
+    /// request_time: when the request was sent.
+    pub(crate) request: Instant,
+    /// response_time: when the response came.
+    pub(crate) response: Instant,
+    /// The same by the wall clock.
+    pub(crate) wall: UnixTime,
 }
 
 /// Where a lifetime comes from (RFC 9111 section 4.2.1).
@@ -54,52 +60,28 @@ pub(crate) struct Freshness {
     /// corrected_initial_age (section 4.2.3).
     pub(crate) initial_age: DeltaSeconds,
     /// response_time.
-    pub(crate) received: UnixTime,
+    pub(crate) received: Instant,
 }
 
 impl Freshness {
-    /// Of a response with these field lines, for a shared cache.
-    ///
-    /// `age` is what [`age`] says of the message that came; it is apart because what is stored has
-    /// no Age.
-    #[inline(never)] // Keeps its frame out of its caller's.
-    pub(crate) fn of(
-        status: Status,
-        lines: &[u8],
-        control: &ResponseControl,
-        age: DeltaSeconds,
-        times: Times,
-        rules: &Rules,
-    ) -> Freshness {
-        let dates = Dates::of(lines, times.response);
-        let (lifetime, basis) = dates.lifetime(status, control, rules);
-        Freshness {
-            lifetime,
-            basis,
-            initial_age: dates.initial_age(age, times),
-            received: times.response,
-        }
-    }
-
-    /// current_age (RFC 9111 section 4.2.3). It never falls below what it was at first, even if
-    /// our clock is set back.
-    pub(crate) fn current_age(&self, now: UnixTime) -> DeltaSeconds {
-        let resident_time = DeltaSeconds::between(self.received, now);
+    /// current_age (RFC 9111 section 4.2.3).
+    pub(crate) fn current_age(&self, now: Instant) -> DeltaSeconds {
+        let resident_time = DeltaSeconds::from_secs(now.since(self.received).as_secs());
         self.initial_age.saturating_add(resident_time)
     }
 
     /// `response_is_fresh = (freshness_lifetime > current_age)` (RFC 9111 section 4.2).
-    pub(crate) fn is_fresh(&self, now: UnixTime) -> bool {
+    pub(crate) fn is_fresh(&self, now: Instant) -> bool {
         self.lifetime > self.current_age(now)
     }
 
     /// How long it has been stale; nothing if it is fresh.
-    pub(crate) fn staleness(&self, now: UnixTime) -> DeltaSeconds {
+    pub(crate) fn staleness(&self, now: Instant) -> DeltaSeconds {
         self.current_age(now).saturating_sub(self.lifetime)
     }
 
     /// How many seconds it is still fresh, fewer than none when it is stale (RFC 9211 section 2.4).
-    pub(crate) fn ttl(&self, now: UnixTime) -> i64 {
+    pub(crate) fn ttl(&self, now: Instant) -> i64 {
         let age = i64::from(self.current_age(now).as_secs());
         i64::from(self.lifetime.as_secs()).saturating_sub(age)
     }
@@ -126,94 +108,67 @@ pub(crate) const fn is_heuristically_cacheable(status: Status) -> bool {
     )
 }
 
-/// The dates of a response. Of several lines of one field the first one counts (RFC 9111 section
-/// 4.2.1), since none of them is a list.
-struct Dates {
-    /// Date, or when it came if there is no valid one (RFC 9110 section 6.6.1).
-    date: UnixTime,
-    expires: Option<Expires>,
-    last_modified: Option<UnixTime>,
-    has_validator: bool,
+/// The Date of a response, or when it came if there is no valid one (RFC 9110 section 6.6.1).
+pub(super) fn dated(lines: &[u8], came: UnixTime) -> UnixTime {
+    let text = first(lines, Field::Date);
+    text.and_then(|text| date::parse(text, came))
+        .unwrap_or(came)
 }
 
-/// RFC 9111 section 5.3: "A cache recipient MUST interpret invalid date formats, especially the
-/// value "0", as representing a time in the past".
-#[derive(Clone, Copy)]
-enum Expires {
-    At(UnixTime),
-    Past,
+/// corrected_initial_age (RFC 9111 section 4.2.3) of a response with this Date and [`age`].
+pub(super) fn initial_age(dated: UnixTime, age: DeltaSeconds, times: &Times) -> DeltaSeconds {
+    let apparent_age = DeltaSeconds::between(dated, times.wall);
+    let response_delay = times.response.since(times.request);
+    let corrected_age_value = age.saturating_add(DeltaSeconds::from_secs(response_delay.as_secs()));
+    apparent_age.max(corrected_age_value)
 }
 
-impl Dates {
-    fn of(lines: &[u8], now: UnixTime) -> Dates {
-        let (mut date, mut expires, mut last_modified) = (None, None, None);
-        let mut has_etag = false;
-        for (name, value) in field::fields(lines) {
-            let slot = match Field::of(name) {
-                Field::Date => &mut date,
-                Field::Expires => &mut expires,
-                Field::LastModified => &mut last_modified,
-                Field::Etag => {
-                    has_etag = true;
-                    continue;
-                }
-                _ => continue,
-            };
-            if slot.is_none() {
-                *slot = Some(date::parse(value, now));
-            }
-        }
-        let last_modified = last_modified.flatten();
-        Dates {
-            date: date.flatten().unwrap_or(now),
-            expires: expires.map(|time| time.map_or(Expires::Past, Expires::At)),
-            last_modified,
-            has_validator: has_etag || last_modified.is_some(),
-        }
+/// The freshness lifetime, from the first of these that is there (RFC 9111 section 4.2.1). Of
+/// several lines of one date the first one counts.
+///
+/// `validators` have the [date](dated) of this very response.
+pub(super) fn lifetime(
+    request: &Request<'_>,
+    status: Status,
+    lines: &[u8],
+    control: &ResponseControl,
+    validators: &Validators<'_>,
+    rules: &Rules<'_>,
+) -> (DeltaSeconds, Basis) {
+    if let Some(lifetime) = control.s_maxage {
+        return (lifetime, Basis::SMaxage);
     }
+    if let Some(lifetime) = control.max_age {
+        return (lifetime, Basis::MaxAge);
+    }
+    // RFC 9213 section 2.2: a targeted field is in the place of Expires too.
+    if let Some(text) = first(lines, Field::Expires).filter(|_| !control.is_targeted) {
+        // RFC 9111 section 5.3: "A cache recipient MUST interpret invalid date formats, especially
+        // the value "0", as representing a time in the past".
+        let expires = date::parse(text, validators.dated).unwrap_or(validators.dated);
+        let lifetime = DeltaSeconds::between(validators.dated, expires);
+        return (lifetime, Basis::Expires);
+    }
+    // RFC 9111 section 4.2.2: heuristics "only on responses without explicit freshness whose
+    // status codes are defined as heuristically cacheable" or that are public.
+    if !is_heuristically_cacheable(status) && !control.public {
+        return (DeltaSeconds::ZERO, Basis::Nothing);
+    }
+    if let Some(lifetime) = rules.mapped.filter(|_| validators.is_some()) {
+        return (lifetime, Basis::Mapped);
+    }
+    // A rule of ours: what was made for somebody who is known may be for him alone, though nobody
+    // said so. We do not guess how long it is good for others.
+    match validators.last_modified() {
+        Some(modified) if !request.is_known => {
+            (a_tenth(modified, validators.dated, rules), Basis::Heuristic)
+        }
+        _ => (DeltaSeconds::ZERO, Basis::Nothing),
+    }
+}
 
-    /// The freshness lifetime, from the first of these that is there (RFC 9111 section 4.2.1).
-    fn lifetime(
-        &self,
-        status: Status,
-        control: &ResponseControl,
-        rules: &Rules,
-    ) -> (DeltaSeconds, Basis) {
-        if let Some(lifetime) = control.s_maxage {
-            return (lifetime, Basis::SMaxage);
-        }
-        if let Some(lifetime) = control.max_age {
-            return (lifetime, Basis::MaxAge);
-        }
-        // RFC 9213 section 2.2: a targeted field is in the place of Expires too.
-        match self.expires.filter(|_| !control.is_targeted) {
-            Some(Expires::At(time)) => (DeltaSeconds::between(self.date, time), Basis::Expires),
-            Some(Expires::Past) => (DeltaSeconds::ZERO, Basis::Expires),
-            // RFC 9111 section 4.2.2: heuristics "only on responses without explicit freshness
-            // whose status codes are defined as heuristically cacheable" or that are public.
-            None if is_heuristically_cacheable(status) || control.public => self.heuristic(rules),
-            None => (DeltaSeconds::ZERO, Basis::Nothing),
-        }
-    }
-
-    /// RFC 9111 section 4.2.2: a tenth of the time since Last-Modified.
-    fn heuristic(&self, rules: &Rules) -> (DeltaSeconds, Basis) {
-        if let Some(lifetime) = rules.mapped.filter(|_| self.has_validator) {
-            return (lifetime, Basis::Mapped);
-        }
-        let Some(last_modified) = self.last_modified else {
-            return (DeltaSeconds::ZERO, Basis::Nothing);
-        };
-        let unmodified = DeltaSeconds::between(last_modified, self.date).as_secs();
-        let tenth = DeltaSeconds::from_secs(u64::from(unmodified / 10));
-        (tenth.min(rules.heuristic_cap), Basis::Heuristic)
-    }
-
-    /// corrected_initial_age (RFC 9111 section 4.2.3).
-    fn initial_age(&self, age: DeltaSeconds, times: Times) -> DeltaSeconds {
-        let apparent_age = DeltaSeconds::between(self.date, times.response);
-        let response_delay = DeltaSeconds::between(times.request, times.response);
-        let corrected_age_value = age.saturating_add(response_delay);
-        apparent_age.max(corrected_age_value)
-    }
+/// RFC 9111 section 4.2.2: a tenth of the time since Last-Modified.
+fn a_tenth(modified: UnixTime, dated: UnixTime, rules: &Rules<'_>) -> DeltaSeconds {
+    let unmodified = DeltaSeconds::between(modified, dated).as_secs();
+    DeltaSeconds::from_secs(u64::from(unmodified / 10)).min(rules.heuristic_cap)
 }

@@ -3,6 +3,7 @@
 //! What a request makes of responses that are stored (RFC 9111 section 4.4).
 
 use super::field::Field;
+use super::key::{without_default_port, Scheme};
 use crate::bytes;
 use crate::http::{field, target, Method, Status};
 
@@ -16,9 +17,9 @@ pub(crate) const fn invalidates(method: Method, status: Status) -> bool {
 /// The target of a request, against which others are read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Base<'a> {
-    /// Whether the scheme is https.
-    pub(crate) is_https: bool,
-    /// Host, with a port if it has one.
+    /// Its scheme.
+    pub(crate) scheme: Scheme,
+    /// Host, with a port if it has one: that of the [key](super::key::Key::new).
     pub(crate) host: &'a [u8],
     /// Path and query.
     pub(crate) path: &'a [u8],
@@ -69,25 +70,21 @@ impl Base<'_> {
 
     /// What follows scheme and authority; none if they are others than ours.
     fn without_origin<'r>(&self, reference: &'r [u8]) -> Option<&'r [u8]> {
-        let (is_https, rest) = match reference {
-            [b'/', b'/', rest @ ..] => (self.is_https, rest),
-            _ => match scheme(reference) {
-                None => return Some(reference),
-                Some(scheme) => {
-                    let is_https = bytes::eq_ignore_case(scheme, b"https");
-                    if !is_https && !bytes::eq_ignore_case(scheme, b"http") {
-                        return None;
-                    }
-                    let rest = reference.get(scheme.len()..)?;
-                    (is_https, rest.strip_prefix(b"://")?)
-                }
-            },
+        let rest = match (reference, scheme(reference)) {
+            ([b'/', b'/', rest @ ..], _) => rest,
+            (_, None) => return Some(reference),
+            (_, Some(scheme)) if bytes::eq_ignore_case(scheme, self.scheme.name()) => {
+                let rest = reference.get(scheme.len()..)?;
+                rest.strip_prefix(b"://")?
+            }
+            _ => return None,
         };
         let end = rest.iter().position(|octet| matches!(octet, b'/' | b'?'));
         let (host, relative) = rest.split_at_checked(end.unwrap_or(rest.len()))?;
-        let is_same = is_https == self.is_https
-            && target::is_host(host)
-            && is_same_host(host, self.host, is_https);
+        // RFC 9110 section 4.2.3: hosts in any case, and the scheme's port may be left out.
+        let without_port = |host| without_default_port(host, self.scheme);
+        let is_same = target::is_host(host)
+            && bytes::eq_ignore_case(without_port(host), without_port(self.host));
         is_same.then_some(relative)
     }
 }
@@ -99,19 +96,6 @@ fn scheme(reference: &[u8]) -> Option<&[u8]> {
         .position(|octet| matches!(octet, b':' | b'/' | b'?'))?;
     let (scheme, rest) = reference.split_at_checked(end)?;
     rest.starts_with(b":").then_some(scheme)
-}
-
-/// Whether two authorities are one: hosts in any case, and the scheme's port may be left out (RFC
-/// 9110 section 4.2.3).
-fn is_same_host(one: &[u8], other: &[u8], is_https: bool) -> bool {
-    let default_port: &[u8] = if is_https { b":443" } else { b":80" };
-    let one = without_port(one, default_port);
-    bytes::eq_ignore_case(one, without_port(other, default_port))
-}
-
-fn without_port<'a>(host: &'a [u8], default_port: &[u8]) -> &'a [u8] {
-    let host = host.strip_suffix(default_port).unwrap_or(host);
-    host.strip_suffix(b":").unwrap_or(host)
 }
 
 /// What comes before the first delimiter, and all from there on.

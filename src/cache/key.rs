@@ -19,6 +19,14 @@ pub(crate) enum Scheme {
 }
 
 impl Scheme {
+    /// Its name.
+    pub(super) const fn name(self) -> &'static [u8] {
+        match self {
+            Scheme::Http => b"http",
+            Scheme::Https => b"https",
+        }
+    }
+
     /// What a URI of the scheme begins with.
     const fn start(self) -> &'static [u8] {
         match self {
@@ -53,14 +61,27 @@ impl<'a> Key<'a> {
     /// The key of a request's target: `host` and `path` as [`RequestHead`] has them, valid by its
     /// rules. None for the target `*`, which names no resource.
     ///
+    /// `fallback_host` is what a backend is [told] in the place of a host that is empty, so that what
+    /// it answers is stored as what it thinks it is. None if that is empty too.
+    ///
     /// [`RequestHead`]: crate::http::head::RequestHead
-    pub(crate) fn new(scheme: Scheme, host: &'a [u8], path: &'a [u8]) -> Option<Key<'a>> {
+    /// [told]: crate::http::forward::Forward::fallback_host
+    pub(crate) fn new(
+        scheme: Scheme,
+        host: &'a [u8],
+        fallback_host: &'a [u8],
+        path: &'a [u8],
+    ) -> Option<Key<'a>> {
         let rest = match path {
             [b'/', rest @ ..] => rest,
             [] | [b'?', ..] => path,
             _ => return None,
         };
-        Some(Key {
+        let host = match host {
+            [] => fallback_host,
+            host => host,
+        };
+        (!host.is_empty()).then_some(Key {
             scheme,
             host: without_default_port(host, scheme),
             rest,
@@ -125,7 +146,7 @@ pub(crate) fn parts(written: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// A host without its port, if that is the scheme's or empty (RFC 9110 section 4.2.3).
-fn without_default_port(host: &[u8], scheme: Scheme) -> &[u8] {
+pub(super) fn without_default_port(host: &[u8], scheme: Scheme) -> &[u8] {
     // What follows the last colon of an IPv6 address ends with a bracket, and is no number.
     let Some(colon) = host.iter().rposition(|octet| *octet == b':') else {
         return host;

@@ -14,14 +14,14 @@ pub(crate) use held::Refused;
 pub(crate) use multipart::Boundary;
 pub(crate) use multipart::Multipart;
 
+use super::conditional::Validators;
+use super::field::{values, Field};
 use crate::bytes;
+use crate::bytes::parse_saturating;
 use crate::bytes::Full;
 use crate::bytes::Writer;
-use crate::http::date;
-use crate::http::field;
 use crate::http::Method;
 use crate::http::Status;
-use crate::time::UnixTime;
 
 /// A range of octets, the last of which belongs to it (RFC 9110 section 14.1.2).
 ///
@@ -130,8 +130,7 @@ pub(crate) fn is_divisible(method: Method, status: Status) -> bool {
 /// The value of a request's Range field. None if it has none, or several: one alone is valid (RFC
 /// 9110 section 14.2).
 pub(crate) fn of_request(lines: &[u8]) -> Option<&[u8]> {
-    let mut values = field::fields(lines)
-        .filter_map(|(name, value)| bytes::eq_ignore_case(name, b"range").then_some(value));
+    let mut values = values(lines, Field::Range);
     let value = values.next()?;
     values.next().is_none().then_some(value)
 }
@@ -194,14 +193,15 @@ enum Spec {
 impl Spec {
     /// Reads a range-spec (RFC 9110 section 14.1.1); none if it is not valid.
     fn parse(text: &[u8]) -> Option<Spec> {
+        // A position that is too large for a number is beyond every end, as the largest number is.
         let (first, rest) = text.split_at_checked(bytes::find_byte(text, b'-')?)?;
         let last = rest.get(1..)?;
         match (first, last) {
             ([], []) => None,
-            ([], length) => Some(Spec::Suffix(position(length)?)),
-            (first, []) => Some(Spec::From(position(first)?, u64::MAX)),
+            ([], length) => Some(Spec::Suffix(parse_saturating(length)?)),
+            (first, []) => Some(Spec::From(parse_saturating(first)?, u64::MAX)),
             (first, last) => {
-                let (first, last) = (position(first)?, position(last)?);
+                let (first, last) = (parse_saturating(first)?, parse_saturating(last)?);
                 // "An int-range is invalid if the last-pos value is present and less than
                 // first-pos."
                 (first <= last).then_some(Spec::From(first, last))
@@ -227,18 +227,6 @@ impl Spec {
             Spec::Suffix(length) => ByteRange::new(complete.saturating_sub(length), end),
         }
     }
-}
-
-/// A position, of any number of digits: one that is too large for a number is beyond every end, as
-/// the largest number is.
-fn position(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    Some(digits.iter().fold(0, |number: u64, digit| {
-        let value = u64::from(digit.wrapping_sub(b'0'));
-        number.saturating_mul(10).saturating_add(value)
-    }))
 }
 
 /// The ranges that were chosen so far: none overlaps or meets another.
@@ -294,66 +282,15 @@ impl<'a> Chosen<'a> {
     }
 }
 
-/// The fields of a stored response that say which version of a representation it is (RFC 9110
-/// section 8.8). Absent fields are empty.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Validators<'a> {
-    /// The value of ETag.
-    pub(crate) etag: &'a [u8],
-    /// The value of Last-Modified.
-    pub(crate) last_modified: &'a [u8],
-    /// When it was sent: its Date, or when it came if it had none.
-    pub(crate) date: UnixTime,
-}
-
-impl Validators<'_> {
-    /// Whether the two are parts of one version for certain: they have "the same strong validator"
-    /// (RFC 9111 section 3.4, RFC 9110 section 15.3.7.3). Entity tags decide if either has one.
-    pub(crate) fn allow_combining_with(&self, other: &Validators<'_>) -> bool {
-        if !self.etag.is_empty() || !other.etag.is_empty() {
-            return is_strong_match(self.etag, other.etag);
-        }
-        self.last_modified == other.last_modified
-            && self.is_last_modified_strong()
-            && other.is_last_modified_strong()
-    }
-
-    /// Whether there was time to see a second change of the same second: "that cache entry includes a
-    /// Date value which is at least one second after the Last-Modified value" (RFC 9110 section
-    /// 8.8.2.2).
-    fn is_last_modified_strong(&self) -> bool {
-        date::parse(self.last_modified, self.date)
-            .and_then(|modified| modified.as_secs().checked_add(1))
-            .is_some_and(|second_after| second_after <= self.date.as_secs())
-    }
-}
-
-/// Whether a Range is to be obeyed although there is an If-Range of this value; if not, the whole is
-/// sent (RFC 9110 section 13.1.5). Entity tags are compared strongly, dates to the letter, and a date
-/// only if it is a strong validator.
-pub(crate) fn if_range(value: &[u8], stored: &Validators<'_>) -> bool {
-    match value {
-        [b'"', ..] => is_strong_match(value, stored.etag),
-        [b'W', b'/', ..] | [] => false,
-        date => date == stored.last_modified && stored.is_last_modified_strong(),
-    }
-}
-
-/// The same for a whole request. Without an If-Range every Range is obeyed, with several none.
-pub(crate) fn if_range_of_request(lines: &[u8], stored: &Validators<'_>) -> bool {
-    let mut values = field::fields(lines)
-        .filter_map(|(name, value)| bytes::eq_ignore_case(name, b"if-range").then_some(value));
+/// Whether the If-Range of a request lets its Range be obeyed: see [`Validators::pass_if_range`].
+/// Without one every Range is, with several none.
+pub(crate) fn if_range(lines: &[u8], stored: &Validators<'_>) -> bool {
+    let mut values = values(lines, Field::IfRange);
     match (values.next(), values.next()) {
         (None, _) => true,
-        (Some(value), None) => if_range(value, stored),
+        (Some(value), None) => stored.pass_if_range(value),
         _ => false,
     }
-}
-
-/// The strong comparison of two entity tags (RFC 9110 section 8.8.3.2).
-fn is_strong_match(one: &[u8], other: &[u8]) -> bool {
-    let is_strong = matches!(one, [b'"', opaque @ .., b'"'] if !opaque.contains(&b'"'));
-    is_strong && one == other
 }
 
 /// The value of a response's Content-Range (RFC 9110 section 14.4).
@@ -366,6 +303,16 @@ pub(crate) enum ContentRange {
 }
 
 impl ContentRange {
+    /// The part that the field lines of a 206 say they come with. None if they do not say it once:
+    /// several parts are in a multipart, each with its own.
+    pub(crate) fn of_response(lines: &[u8]) -> Option<(ByteRange, Option<u64>)> {
+        let mut values = values(lines, Field::ContentRange);
+        match (Self::parse(values.next()?)?, values.next()) {
+            (ContentRange::Part(range, complete), None) => Some((range, complete)),
+            _ => None,
+        }
+    }
+
     /// Reads a value. None for another unit and for what is not valid, which nobody may combine with
     /// anything: an end before the beginning, or beyond the whole; a number that is too large.
     pub(crate) fn parse(value: &[u8]) -> Option<ContentRange> {

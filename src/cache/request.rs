@@ -5,6 +5,7 @@
 use super::conditional::Conditions;
 use super::control::RequestControl;
 use super::field::Field;
+use crate::http::head::BodyLength;
 use crate::http::{field, Method};
 
 /// A request, as the cache sees it.
@@ -22,15 +23,29 @@ pub(crate) struct Request<'a> {
     pub(crate) has_authorization: bool,
     /// Range (RFC 9110 section 14.2).
     pub(crate) has_range: bool,
+    /// Whether content comes with it. For GET and HEAD that "has no generally defined semantics"
+    /// (RFC 9110 section 9.3.1): what it means to the origin is in no key.
+    pub(crate) has_content: bool,
+    /// Whether it says who asks: it has a Cookie, or a session in its path.
+    pub(crate) is_known: bool,
 }
 
 impl<'a> Request<'a> {
     /// One pass over the field lines of a head; more only if the request says something about
     /// caching, which most do not.
+    ///
+    /// `session_in_path` says whether the path names a session (`;jsessionid=`), which is as good
+    /// as a cookie.
     #[inline(never)] // Keeps its frame out of its caller's.
-    pub(crate) fn of(method: Method, lines: &'a [u8]) -> Request<'a> {
+    pub(crate) fn of(
+        method: Method,
+        lines: &'a [u8],
+        body: BodyLength,
+        session_in_path: bool,
+    ) -> Request<'a> {
         let (mut is_controlled, mut is_conditional) = (false, false);
         let (mut has_authorization, mut has_range) = (false, false);
+        let mut is_known = session_in_path;
         for (name, _) in field::fields(lines) {
             match Field::of(name) {
                 Field::CacheControl | Field::Pragma => is_controlled = true,
@@ -39,6 +54,7 @@ impl<'a> Request<'a> {
                 | Field::IfNoneMatch
                 | Field::IfUnmodifiedSince => is_conditional = true,
                 Field::Authorization => has_authorization = true,
+                Field::Cookie => is_known = true,
                 Field::Range => has_range = true,
                 _ => {}
             }
@@ -56,6 +72,8 @@ impl<'a> Request<'a> {
             },
             has_authorization,
             has_range,
+            has_content: !matches!(body, BodyLength::None | BodyLength::Length(0)),
+            is_known,
         }
     }
 }

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether a response may be stored (RFC 9111 section 3).
+//! Whether a response may be stored, and may update what is stored (RFC 9111 section 3).
 
-use super::control::ResponseControl;
+use super::conditional::Validators;
+use super::control::{Directives, ResponseControl};
+use super::delta::DeltaSeconds;
 use super::field::Field;
-use super::freshness::{is_heuristically_cacheable, Freshness};
+use super::freshness::{self, is_heuristically_cacheable, Freshness, Times};
+use super::range::ContentRange;
 use super::request::Request;
 use super::reuse::longest_stale;
 use super::rules::{Rules, SetCookie};
 use crate::bytes;
 use crate::http::{field, Method, Status};
-use crate::time::UnixTime;
+use crate::time::{Instant, UnixTime};
 
 /// How a response may be stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,6 +44,12 @@ macro_rules! reasons {
                     $(Uncacheable::$name => $text,)*
                 }
             }
+
+            /// Whether the origin says it of the resource, not of one request or one answer: then
+            /// what is stored of it is not to be used either.
+            pub(crate) const fn is_of_resource(self) -> bool {
+                matches!(self, Uncacheable::NoStore | Uncacheable::Private)
+            }
         }
     };
 }
@@ -48,8 +57,12 @@ macro_rules! reasons {
 reasons! {
     /// The method is not GET: nothing else has an answer that this cache would reuse.
     Method = "method",
-    /// It is an interim response, or a 304, which only updates.
+    /// The request has content, which means who knows what (RFC 9110 section 9.3.1).
+    Content = "content in the request",
+    /// It is an interim response, or a 304, which only updates, or is about this one request.
     Status = "status",
+    /// It is a 206, but not of one part, or nobody has asked for one.
+    Part = "no part that can be stored",
     /// It asks to be understood, and its status is not known (RFC 9111 section 5.2.2.3).
     NotUnderstood = "must-understand",
     /// The request says no-store (section 5.2.1.5).
@@ -64,10 +77,22 @@ reasons! {
     NoFreshness = "no freshness",
     /// It would be stale at once, and the origin could not be asked whether it is still good.
     NoValidator = "stale without a validator",
-    /// `Vary: *`, which no request ever matches (section 4.1).
-    VaryAny = "vary: *",
     /// It sets a cookie: see [`SetCookie`].
     SetCookie = "set-cookie",
+    /// It sets a cookie that names a session: see [`Rules::session_cookies`].
+    Session = "set-cookie of a session",
+    /// `Vary: *`, or something that is no list of field names: no request ever matches (section
+    /// 4.1).
+    VaryAny = "vary: *",
+    /// `Vary: Cookie`, and somebody who has one: see [`Cookies::Anonymous`](super::Cookies).
+    VaryCookie = "vary: cookie, and a cookie in the request",
+    /// It varies by a field that the gateway itself writes, of each client another one.
+    VaryClient = "vary: the client's address",
+    /// It varies by a field that the request has, but for this hop only: the origin has not seen it
+    /// (RFC 9110 section 7.6.1).
+    VaryUnseen = "vary: a field that connection names",
+    /// Its selector is longer than there is room for.
+    VaryTooLong = "vary: too much",
 }
 
 /// A response, as the cache sees it.
@@ -79,67 +104,123 @@ pub(crate) struct Response {
     pub(crate) control: ResponseControl,
     /// How old and how long fresh.
     pub(crate) freshness: Freshness,
-    /// `Vary: *`
-    varies_on_all: bool,
-    sets_cookie: bool,
-    /// ETag or Last-Modified.
+    /// The Date of the message that brought its body, or when that came: for [`Validators::of`].
+    pub(crate) dated: UnixTime,
     has_validator: bool,
+    /// It says which part of the whole it is.
+    is_part: bool,
+    /// It sets a cookie, not only for the client that it was sent to.
+    sets_cookie: bool,
+    sets_session: bool,
 }
 
 impl Response {
-    /// Of a response with these field lines, the control and freshness of which were found.
+    /// Of an answer to `request` with these field lines. `age` is what
+    /// [`age`](freshness::age) says of the message that came; it is apart because what is stored
+    /// has no Age.
+    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn of(
+        request: &Request<'_>,
         status: Status,
         lines: &[u8],
-        control: ResponseControl,
-        freshness: Freshness,
+        age: DeltaSeconds,
+        times: &Times,
+        rules: &Rules<'_>,
     ) -> Response {
-        let mut response = Response {
+        let directives = Directives::of(lines);
+        let control = directives.control();
+        let dated = freshness::dated(lines, times.wall);
+        let validators = Validators::of(lines, dated);
+        let (lifetime, basis) =
+            freshness::lifetime(request, status, lines, &control, &validators, rules);
+        let cookies = || field::fields(lines).filter(|(name, _)| is_set_cookie(name));
+        Response {
             status,
             control,
-            freshness,
-            varies_on_all: false,
-            sets_cookie: false,
-            has_validator: false,
-        };
-        for (name, value) in field::fields(lines) {
-            match Field::of(name) {
-                Field::Vary => {
-                    response.varies_on_all |= bytes::tokens(value).any(|one| one == b"*");
-                }
-                Field::SetCookie | Field::SetCookie2 => response.sets_cookie = true,
-                Field::Etag | Field::LastModified => response.has_validator = true,
-                _ => {}
-            }
+            freshness: Freshness {
+                lifetime,
+                basis,
+                initial_age: freshness::initial_age(dated, age, times),
+                received: times.response,
+            },
+            dated,
+            has_validator: validators.is_some(),
+            is_part: ContentRange::of_response(lines).is_some(),
+            sets_cookie: cookies().any(|(name, _)| !directives.withholds(name)),
+            sets_session: cookies().any(|(_, value)| sets_one_of(value, &rules.session_cookies)),
         }
-        response
+    }
+
+    /// What this stored response becomes when `lines` are its field lines, as
+    /// [`Received::update`](super::Received::update) has merged them. `age` and `times` are those
+    /// of the message that updated it.
+    pub(crate) fn updated(
+        &self,
+        request: &Request<'_>,
+        lines: &[u8],
+        age: DeltaSeconds,
+        times: &Times,
+        rules: &Rules<'_>,
+    ) -> Response {
+        Response {
+            dated: self.dated,
+            ..Response::of(request, self.status, lines, age, times, rules)
+        }
     }
 
     /// Whether a shared cache may store it as the answer to `request` (RFC 9111 section 3), `now`
-    /// being when it came. That its body came whole is for the caller to see (section 3.3).
+    /// being when it came. Two things are for others to see: that its body came whole (section
+    /// 3.3), and that its Vary has a selector ([`vary::select`](super::vary::select)).
     pub(crate) fn may_be_stored(
         &self,
         request: &Request<'_>,
-        rules: &Rules,
-        now: UnixTime,
+        rules: &Rules<'_>,
+        now: Instant,
     ) -> Result<Storable, Uncacheable> {
         if request.method != Method::Get {
             return Err(Uncacheable::Method);
         }
-        if self.status.is_informational() || self.status == Status::NOT_MODIFIED {
+        if request.has_content {
+            return Err(Uncacheable::Content);
+        }
+        if is_of_one_request(self.status) {
             return Err(Uncacheable::Status);
         }
-        self.is_allowed(request)?;
-        self.is_cacheable()?;
-        self.is_of_use(rules, now)?;
-        match self.status {
-            Status::PARTIAL_CONTENT => Ok(Storable::Partial),
-            _ => Ok(Storable::Whole),
+        let is_partial = self.status == Status::PARTIAL_CONTENT;
+        if is_partial && !(request.has_range && self.is_part) {
+            return Err(Uncacheable::Part);
+        }
+        self.may_stay(request, rules, now)?;
+        match is_partial {
+            true => Ok(Storable::Partial),
+            false => Ok(Storable::Whole),
         }
     }
 
-    /// Nobody forbids it.
-    fn is_allowed(&self, request: &Request<'_>) -> Result<(), Uncacheable> {
+    /// Whether what is stored may stay so after an answer to `request` has
+    /// [updated](Self::updated) it.
+    pub(crate) fn may_stay(
+        &self,
+        request: &Request<'_>,
+        rules: &Rules<'_>,
+        now: Instant,
+    ) -> Result<(), Uncacheable> {
+        self.may_update(request, rules)?;
+        self.is_cacheable()?;
+        self.is_of_use(rules, now)
+    }
+
+    /// Whether this 304, or this answer to a HEAD, may update a stored response, which is to store
+    /// its field lines (RFC 9111 section 3.2): nobody forbids to store them, by what it says
+    /// itself.
+    ///
+    /// If somebody does, what is stored stays as it was, stale; it goes if the reason
+    /// [is of the resource](Uncacheable::is_of_resource).
+    pub(crate) fn may_update(
+        &self,
+        request: &Request<'_>,
+        rules: &Rules<'_>,
+    ) -> Result<(), Uncacheable> {
         let control = &self.control;
         if control.must_understand && !is_understood(self.status) {
             return Err(Uncacheable::NotUnderstood);
@@ -147,9 +228,7 @@ impl Response {
         if request.control.no_store {
             return Err(Uncacheable::RequestNoStore);
         }
-        // RFC 9111 section 5.2.2.3: with must-understand, "caches that understand the status code
-        // and conform to its requirements SHOULD ignore no-store".
-        if control.no_store && !control.must_understand {
+        if control.forbids_storing() {
             return Err(Uncacheable::NoStore);
         }
         if control.private {
@@ -160,6 +239,12 @@ impl Response {
             control.must_revalidate || control.public || control.s_maxage.is_some();
         if request.has_authorization && !allows_authorized {
             return Err(Uncacheable::Authorization);
+        }
+        if self.sets_session {
+            return Err(Uncacheable::Session);
+        }
+        if self.sets_cookie && !self.may_set_cookie(rules.set_cookie) {
+            return Err(Uncacheable::SetCookie);
         }
         Ok(())
     }
@@ -176,18 +261,12 @@ impl Response {
         }
     }
 
-    /// It would ever be reused. The RFC does not ask that, nor that cookies be kept apart.
-    fn is_of_use(&self, rules: &Rules, now: UnixTime) -> Result<(), Uncacheable> {
-        if self.varies_on_all {
-            return Err(Uncacheable::VaryAny);
-        }
-        if self.sets_cookie && !self.may_set_cookie(rules.set_cookie) {
-            return Err(Uncacheable::SetCookie);
-        }
+    /// It would ever be reused. The RFC does not ask that.
+    fn is_of_use(&self, rules: &Rules<'_>, now: Instant) -> Result<(), Uncacheable> {
         let freshness = &self.freshness;
         let usable = freshness
             .lifetime
-            .saturating_add(longest_stale(&self.control, rules));
+            .saturating_add(longest_stale(self, rules));
         let is_reusable = usable > freshness.current_age(now) && !self.control.no_cache;
         if !is_reusable && !self.has_validator {
             return Err(
@@ -207,6 +286,31 @@ impl Response {
             SetCookie::Refuse => false,
         }
     }
+}
+
+fn is_set_cookie(name: &[u8]) -> bool {
+    matches!(Field::of(name), Field::SetCookie | Field::SetCookie2)
+}
+
+/// Whether a Set-Cookie sets a cookie with one of these names. Set-Cookie2 may set several, after
+/// commas; where there is one in a date, what follows it has no such name.
+fn sets_one_of(value: &[u8], names: &[&[u8]]) -> bool {
+    let mut parts = value.split(|octet| matches!(octet, b';' | b','));
+    parts.any(|part| {
+        let end = bytes::find_byte(part, b'=').unwrap_or(part.len());
+        let name = bytes::trim_ows(part.get(..end).unwrap_or(part));
+        !name.is_empty() && names.contains(&name)
+    })
+}
+
+/// Whether a response with this status is never stored, whatever it says: it is not final, or no
+/// response of its own (304), or about fields that only this request has, or "MUST NOT be stored by
+/// a cache" (RFC 6585: 428, 429, 431, 511).
+const fn is_of_one_request(status: Status) -> bool {
+    matches!(
+        status.code(),
+        100..=199 | 304 | 407 | 412 | 416 | 417 | 421 | 425 | 426 | 428 | 429 | 431 | 511
+    )
 }
 
 /// Whether the cache knows what a status says about caching, which is nothing but for 206 and 304

@@ -3,145 +3,160 @@
 //! Which fields of a response are stored, and how a newer one updates them (RFC 9111 sections 3.1
 //! and 3.2).
 //!
-//! The field lines that are stored have no Age, which is told anew each time, no Content-Length,
-//! which the stored body says, and always a Date.
+//! The field lines that are stored have no Age, which is told anew each time, neither Content-Length
+//! nor Content-Range, which the stored body says, and always a Date.
 
-use super::control::ResponseControl;
+use super::control::Directives;
 use super::field::{values, Field};
-use super::freshness::Times;
 use super::rules::{Rules, SetCookie};
 use crate::bytes::{self, Full, Writer};
-use crate::http::field::Name;
+use crate::http::field::{put_field, Name};
+use crate::http::named::{with_named, Named};
 use crate::http::{date, field};
 use crate::time::UnixTime;
 
-/// The fields of a response that came, on their way into the store.
+/// The fields of a response that came.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Received<'a> {
     lines: &'a [u8],
-    control: &'a ResponseControl,
     strips_cookies: bool,
-    has_connection: bool,
-    /// When it came.
-    received: UnixTime,
+    /// When it came, by the wall clock.
+    came: UnixTime,
+}
+
+/// For whom field lines are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Recipient {
+    /// For everyone, some time.
+    Store,
+    /// For the client that the response is an answer to, now.
+    Client,
 }
 
 impl<'a> Received<'a> {
-    /// Of the field lines of a response, and what [`ResponseControl::of`] said of them.
-    pub(crate) fn of(
-        lines: &'a [u8],
-        control: &'a ResponseControl,
-        rules: &Rules,
-        times: Times,
-    ) -> Received<'a> {
+    /// Of the field lines of a response that came at this time.
+    pub(crate) fn of(lines: &'a [u8], rules: &Rules<'_>, came: UnixTime) -> Received<'a> {
         Received {
             lines,
-            control,
             strips_cookies: rules.set_cookie == SetCookie::Strip,
-            has_connection: values(lines, Field::Connection).next().is_some(),
-            received: times.response,
+            came,
         }
     }
 
     /// Writes the lines that are stored. What is written has at most [`DATE_ROOM`] octets more than
     /// what came, and a space more for each line that came without one.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn store(&self, out: &mut Writer<'_>) -> Result<(), Full> {
-        for (name, value) in field::fields(self.lines) {
-            if self.is_stored(name) {
-                put(name, value, out)?;
-            }
-        }
-        self.put_date(out)
+        self.merge(&[], Recipient::Store, out)
     }
 
     /// Writes the lines `stored` as this response updates them: "the cache MUST add each header
     /// field in the provided response to the stored response, replacing field values that are
-    /// already present" (RFC 9111 section 3.2).
+    /// already present" (RFC 9111 section 3.2). Ask
+    /// [`Response::may_update`](super::Response::may_update) before.
     ///
     /// What is written has its own control and freshness, which are found anew with the Age and the
     /// times of this response.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn update(&self, stored: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
-        for (name, value) in field::fields(stored) {
-            // A Date that is older than what was just validated would make it old at once.
-            if Field::of(name) != Field::Date && !self.replaces(name) {
-                put(name, value, out)?;
-            }
-        }
-        for (name, value) in field::fields(self.lines) {
-            if self.may_update(name) {
-                put(name, value, out)?;
-            }
-        }
-        self.put_date(out)
+        self.merge(stored, Recipient::Store, out)
     }
 
-    /// RFC 9110 section 6.6.1: a recipient with a clock adds the time it came when it stores a
-    /// response without a Date, and may replace one that is none.
-    fn put_date(&self, out: &mut Writer<'_>) -> Result<(), Full> {
-        if self.has_date() {
-            return Ok(());
+    /// Writes the lines for the client that this response is an answer to, with `stored` behind it:
+    /// as [`update`](Self::update), but its own cookies are among them, and the fields that are
+    /// withheld from the store. That the store must not have them is no reason to keep them from
+    /// whom they are for.
+    pub(crate) fn answer(&self, stored: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
+        self.merge(stored, Recipient::Client, out)
+    }
+
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn merge(&self, stored: &[u8], recipient: Recipient, out: &mut Writer<'_>) -> Result<(), Full> {
+        with_named(self.lines, true, |named| {
+            let directives = Directives::merged(stored, self.lines);
+            let merged = Merged {
+                received: self,
+                named,
+                directives,
+                is_qualified: directives.control().is_qualified,
+                recipient,
+                is_update: !stored.is_empty(),
+            };
+            merged.put(stored, out)
+        })?;
+        // RFC 9110 section 6.6.1: a recipient with a clock adds the time it came when it stores a
+        // response without a Date, and may replace one that is none.
+        match self.has_date() {
+            true => Ok(()),
+            false => put_field(b"Date", &date::format(self.came), out),
         }
-        put(b"Date", &date::format(self.received), out)
     }
 
     fn has_date(&self) -> bool {
         let mut dates = values(self.lines, Field::Date);
-        dates.any(|text| date::parse(text, self.received).is_some())
+        dates.any(|text| date::parse(text, self.came).is_some())
+    }
+}
+
+/// What decides which fields are in the lines that are written.
+struct Merged<'a> {
+    received: &'a Received<'a>,
+    /// What the Connection of the response names (RFC 9110 section 7.6.1).
+    named: Named<'a>,
+    /// The directives of what is written.
+    directives: Directives<'a>,
+    /// Some of them withhold fields.
+    is_qualified: bool,
+    recipient: Recipient,
+    /// There is something stored, the octets of which stay.
+    is_update: bool,
+}
+
+impl Merged<'_> {
+    fn put(&self, stored: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
+        for (name, value) in field::fields(stored) {
+            // A Date that is older than what was just validated would make it old at once.
+            if Field::of(name) != Field::Date && !self.replaces(name) {
+                put_field(name, value, out)?;
+            }
+        }
+        for (name, value) in field::fields(self.received.lines) {
+            if self.takes(name) {
+                put_field(name, value, out)?;
+            }
+        }
+        Ok(())
     }
 
-    /// Whether a field is stored (RFC 9111 section 3.1): all are but those that are for this hop,
-    /// for a proxy, or not for a shared cache.
-    fn is_stored(&self, name: &[u8]) -> bool {
+    /// Whether a field of the response is written: all are but those that are for this hop, and in
+    /// the store those for a proxy or not for a shared cache (RFC 9111 section 3.1).
+    fn takes(&self, name: &[u8]) -> bool {
+        let is_stored = self.recipient == Recipient::Store;
         let is_kept = match Field::of(name) {
-            Field::Age
-            | Field::ContentLength
-            | Field::ProxyAuthenticate
+            Field::Age | Field::ContentLength | Field::ContentRange | Field::Trailer => false,
+            // How the stored octets are to be read is not for an answer without any to say: RFC
+            // 9111 section 3.2 excepts "those fields necessary to ensure integrity of the stored
+            // response".
+            Field::ContentEncoding => !self.is_update,
+            Field::Date => self.received.has_date(),
+            Field::ProxyAuthenticate
             | Field::ProxyAuthenticationInfo
-            | Field::ProxyAuthorization
-            | Field::Trailer => false,
-            Field::SetCookie | Field::SetCookie2 => !self.strips_cookies,
-            Field::Date => self.has_date(),
+            | Field::ProxyAuthorization => !is_stored,
+            Field::SetCookie | Field::SetCookie2 => !(is_stored && self.received.strips_cookies),
             _ => !Name::of(name).is_hop_by_hop(),
         };
-        is_kept && !self.control.withholds(self.lines, name) && !self.is_of_this_hop(name)
+        is_kept && !self.named.has(name) && !(is_stored && self.withholds(name))
     }
 
-    /// Connection names it (RFC 9110 section 7.6.1).
-    fn is_of_this_hop(&self, name: &[u8]) -> bool {
-        self.has_connection
-            && values(self.lines, Field::Connection)
-                .flat_map(bytes::tokens)
-                .any(|option| bytes::eq_ignore_case(option, name))
-    }
-
-    /// Whether a field updates a stored response (RFC 9111 section 3.2). All that is stored does,
-    /// but what says how the stored octets are to be read: "necessary to ensure integrity of the
-    /// stored response". They are not encoded anew by an answer without any, nor are they another
-    /// part.
-    fn may_update(&self, name: &[u8]) -> bool {
-        let is_of_octets = matches!(
-            Field::of(name),
-            Field::ContentEncoding | Field::ContentRange
-        );
-        !is_of_octets && self.is_stored(name)
-    }
-
-    /// Whether a stored field gives way: this response has it anew, or keeps it from the store.
+    /// Whether a stored field gives way: the response has it anew, or keeps it from the store.
     fn replaces(&self, name: &[u8]) -> bool {
-        let mut fields = field::fields(self.lines);
+        let mut fields = field::fields(self.received.lines);
         let is_anew = fields.any(|(other, _)| bytes::eq_ignore_case(name, other));
-        (is_anew && self.may_update(name)) || self.control.withholds(self.lines, name)
+        (is_anew && self.takes(name)) || self.withholds(name)
+    }
+
+    fn withholds(&self, name: &[u8]) -> bool {
+        self.is_qualified && self.directives.withholds(name)
     }
 }
 
 /// Octets of a Date line.
 pub(crate) const DATE_ROOM: usize = "Date: \r\n".len() + date::LEN;
-
-fn put(name: &[u8], value: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
-    out.put(name)?;
-    out.put(b": ")?;
-    out.put(value)?;
-    out.put(b"\r\n")
-}

@@ -14,114 +14,105 @@
 //! number of lines count for nothing, in lists of which it is known that they are; neither does the
 //! order of content codings. What is not known of a field is left as it is.
 
-use crate::bytes;
-use crate::bytes::Full;
-use crate::bytes::Writer;
-use crate::http::field;
-use crate::http::field::Name;
+use super::field::{self, Field};
+use super::request::Request;
+use super::rules::Cookies;
+use super::store::Uncacheable;
+use crate::bytes::{self, Full, Writer};
+use crate::http::field::{fields, Name};
 use crate::http::list;
+use crate::http::named::{with_named, Named};
 
-/// Who asks.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Asker<'a> {
-    /// The field lines of the request's head, which is valid.
-    pub(crate) fields: &'a [u8],
-    /// Whether the path names a session (`;jsessionid=`), which is as good as a cookie.
-    pub(crate) session_in_path: bool,
-}
-
-/// What `Vary: Cookie` means.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Cookies {
-    /// Resin's rule: those who have no cookie and no session share what is stored, nothing is
-    /// stored for the others, and they get nothing that is stored.
-    Anonymous,
-    /// RFC 9111: as any other field. Those who have the same cookies share.
-    Compared,
-}
-
-/// Why a response has no selector: it cannot be stored.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Unselectable {
-    /// `Vary: *`, or something that is no list of field names: no request would match.
-    Everything,
-    /// `Vary: Cookie`, and somebody who has one: see [`Cookies::Anonymous`].
-    Cookie,
-    /// It varies by a field that the gateway itself writes, of each client another one.
-    Client,
-    /// The selector is longer than there is room for.
-    TooLong,
-}
-
-impl Unselectable {
-    /// The reason, for people.
-    pub(crate) const fn reason(self) -> &'static str {
-        match self {
-            Self::Everything => "Vary: *",
-            Self::Cookie => "Vary: Cookie, and a request with a cookie",
-            Self::Client => "Vary names the client's address",
-            Self::TooLong => "Vary names too much",
-        }
-    }
-}
-
-/// Writes the selector of a response to `asker`; `fields` are the field lines of its valid head.
+/// Writes the selector of an answer to `request`; `lines` are the field lines of its valid head.
 pub(crate) fn select(
-    fields: &[u8],
-    asker: Asker<'_>,
+    lines: &[u8],
+    request: &Request<'_>,
     cookies: Cookies,
     out: &mut Writer<'_>,
-) -> Result<(), Unselectable> {
-    for name in values(fields, b"vary").flat_map(bytes::tokens) {
-        // `*` is a token.
-        if name == b"*" || !bytes::is_token(name) {
-            return Err(Unselectable::Everything);
-        }
-        match Name::of(name) {
-            // It is in the primary key.
-            Name::Host => continue,
-            Name::XForwardedFor | Name::Forwarded => return Err(Unselectable::Client),
-            _ => {}
-        }
-        if is_barred(name, asker, cookies) {
-            return Err(Unselectable::Cookie);
-        }
-        let written = put_lower_case(name, out)
-            .and_then(|()| put_value(name, asker.fields, out))
-            .and_then(|()| out.put(b"\n"));
-        written.map_err(|Full| Unselectable::TooLong)?;
+) -> Result<(), Uncacheable> {
+    with_named(request.lines, true, |unseen| {
+        let mut names = nominated(lines);
+        names.try_for_each(|name| put_line(name, unseen, request, cookies, out))
+    })
+}
+
+/// Writes the line of one field that is nominated.
+fn put_line(
+    name: &[u8],
+    unseen: Named<'_>,
+    request: &Request<'_>,
+    cookies: Cookies,
+    out: &mut Writer<'_>,
+) -> Result<(), Uncacheable> {
+    // `*` is a token.
+    if name == b"*" || !bytes::is_token(name) {
+        return Err(Uncacheable::VaryAny);
     }
-    Ok(())
+    match Name::of(name) {
+        // It is in the primary key.
+        Name::Host => return Ok(()),
+        Name::XForwardedFor | Name::Forwarded => return Err(Uncacheable::VaryClient),
+        _ => {}
+    }
+    if is_barred(name, request, cookies) {
+        return Err(Uncacheable::VaryCookie);
+    }
+    // The origin has chosen without it: what was stored so would be for those who send it.
+    if unseen.has(name) {
+        return Err(Uncacheable::VaryUnseen);
+    }
+    let written = put_lower_case(name, out)
+        .and_then(|()| put_value(name, request.lines, out))
+        .and_then(|()| out.put(b"\n"));
+    written.map_err(|Full| Uncacheable::VaryTooLong)
 }
 
-/// Whether a stored response with this selector may be sent to `asker`, as far as Vary is concerned.
-pub(crate) fn matches(selector: &[u8], asker: Asker<'_>, cookies: Cookies) -> bool {
+/// Whether a stored response with this selector may be sent to `request`, as far as Vary is
+/// concerned.
+pub(crate) fn matches(selector: &[u8], request: &Request<'_>, cookies: Cookies) -> bool {
     let mut lines = selector.split(|octet| *octet == b'\n');
-    lines.all(|line| line.is_empty() || line_matches(line, asker, cookies))
+    lines.all(|line| line.is_empty() || line_matches(line, request, cookies))
 }
 
-fn line_matches(line: &[u8], asker: Asker<'_>, cookies: Cookies) -> bool {
+fn line_matches(line: &[u8], request: &Request<'_>, cookies: Cookies) -> bool {
     let end = bytes::find_byte(line, b':').unwrap_or(line.len());
     let Some((name, value)) = line.split_at_checked(end) else {
         return false;
     };
     let mut rest = Expected(value);
-    !is_barred(name, asker, cookies)
-        && put_value(name, asker.fields, &mut rest).is_ok()
+    !is_barred(name, request, cookies)
+        && put_value(name, request.lines, &mut rest).is_ok()
         && rest.0.is_empty()
 }
 
+/// Whether two responses, the field lines of which these are, vary by the same. A stored one that
+/// no longer does after an update has a selector that means nothing any more: nobody knows what the
+/// request for which it was sent had in the fields that are nominated now. It goes.
+pub(crate) fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let mut others = nominated(other);
+    let mut names = nominated(one);
+    let is_next = |name| {
+        let next = others.next();
+        next.is_some_and(|other| bytes::eq_ignore_case(name, other))
+    };
+    names.all(is_next) && others.next().is_none()
+}
+
+/// The names in Vary.
+fn nominated(lines: &[u8]) -> impl Iterator<Item = &[u8]> {
+    field::values(lines, Field::Vary).flat_map(bytes::tokens)
+}
+
 /// Whether nothing that varies by this field is for this request.
-fn is_barred(name: &[u8], asker: Asker<'_>, cookies: Cookies) -> bool {
-    let is_known = || asker.session_in_path || values(asker.fields, COOKIE).next().is_some();
-    cookies == Cookies::Anonymous && bytes::eq_ignore_case(name, COOKIE) && is_known()
+fn is_barred(name: &[u8], request: &Request<'_>, cookies: Cookies) -> bool {
+    cookies == Cookies::Anonymous && request.is_known && bytes::eq_ignore_case(name, COOKIE)
 }
 
 const COOKIE: &[u8] = b"cookie";
 
 /// The values of all lines of a field of any name, in their order.
 fn values<'a>(lines: &'a [u8], wanted: &'a [u8]) -> impl Iterator<Item = &'a [u8]> + Clone {
-    field::fields(lines)
+    fields(lines)
         .filter_map(move |(name, value)| bytes::eq_ignore_case(name, wanted).then_some(value))
 }
 
@@ -264,7 +255,8 @@ impl Codings {
             let mut parts = list::parameters(element);
             let name = canonical(parts.next()?);
             let weight = match parts.next() {
-                Some(parameter) => weight(parameter)?,
+                Some([b'q' | b'Q', b'=', weight @ ..]) => list::qvalue(weight)?,
+                Some(_) => return None,
                 None => 1000,
             };
             let index = CODINGS
@@ -319,32 +311,5 @@ fn canonical(coding: &[u8]) -> &[u8] {
             rest
         }
         _ => coding,
-    }
-}
-
-/// `q=0.5`, in thousandths (RFC 9110 section 12.4.2).
-fn weight(parameter: &[u8]) -> Option<u16> {
-    let [b'q' | b'Q', b'=', whole, rest @ ..] = parameter else {
-        return None;
-    };
-    let digits: &[u8] = match rest {
-        [] | [b'.'] => &[],
-        [b'.', digits @ ..] if digits.len() <= 3 => digits,
-        _ => return None,
-    };
-    let mut thousandths = 0u16;
-    for place in 0..3 {
-        let digit = digits.get(place).copied().unwrap_or(b'0');
-        if !digit.is_ascii_digit() {
-            return None;
-        }
-        thousandths = thousandths
-            .saturating_mul(10)
-            .saturating_add(u16::from(digit.wrapping_sub(b'0')));
-    }
-    match whole {
-        b'0' => Some(thousandths),
-        b'1' if thousandths == 0 => Some(1000),
-        _ => None,
     }
 }

@@ -4,7 +4,6 @@
 
 mod answer;
 mod forwarded;
-mod named;
 
 #[allow(unused_imports)] // Not all of it is called yet.
 pub(crate) use answer::{
@@ -13,15 +12,15 @@ pub(crate) use answer::{
 };
 
 use super::date;
-use super::field::{self, Name};
+use super::field::{self, put_field, Name};
 use super::forward::{self, Forward};
 use super::head::{BodyLength, RequestHead, ResponseHead};
+use super::named::{with_named, Named};
 use super::{list, Method, Status, Version};
 use crate::bytes::{Full, Writer};
 use crate::srun::Wire;
 use crate::time::UnixTime;
 use forwarded::Told;
-use named::{with_named, Named};
 
 /// How the body of a message is framed on its way out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -105,7 +104,7 @@ pub(crate) fn request_head(
     };
     put_field(b"Host", host, out)?;
     let lines = head.fields.of(bytes);
-    with_named(lines, &head.options, |named| {
+    with_named(lines, head.options.named > 0, |named| {
         request_fields(head, bytes, named, forward, out)
     })?;
     put_hop(head.version, forward.name, out)?;
@@ -230,7 +229,7 @@ pub(crate) fn response_head(
 ) -> Result<(), Full> {
     put_status_line(head.status, head.reason.of(bytes), out)?;
     let lines = head.fields.of(bytes);
-    with_named(lines, &head.options, |named| {
+    with_named(lines, head.options.named > 0, |named| {
         response_fields(head, bytes, named, delivery, out)
     })?;
     let upgrade = delivery.upgrade && head.upgrade;
@@ -318,13 +317,6 @@ fn put_status_line(status: Status, reason: &[u8], out: &mut Writer<'_>) -> Resul
     out.put_decimal(u64::from(status.code()))?;
     out.put(b" ")?;
     out.put(reason)?;
-    out.put(b"\r\n")
-}
-
-fn put_field(name: &[u8], value: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
-    out.put(name)?;
-    out.put(b": ")?;
-    out.put(value)?;
     out.put(b"\r\n")
 }
 

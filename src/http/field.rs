@@ -3,7 +3,7 @@
 //! Field lines (RFC 9110 section 5, RFC 9112 section 5).
 
 use super::Violation;
-use crate::bytes;
+use crate::bytes::{self, Full, Writer};
 
 /// The fields whose names mean something to a gateway.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -230,6 +230,14 @@ impl<'a> Iterator for Fields<'a> {
         self.lines = rest.get(2..)?;
         Some((name, bytes::trim_ows(value)))
     }
+}
+
+/// Writes a field line.
+pub(crate) fn put_field(name: &[u8], value: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
+    out.put(name)?;
+    out.put(b": ")?;
+    out.put(value)?;
+    out.put(b"\r\n")
 }
 
 /// The values of all lines of one field, in their order.

@@ -78,13 +78,8 @@ pub(crate) fn max_forwards(head: &RequestHead, bytes: &[u8]) -> Result<Option<u6
         if found.is_some() {
             return Err(Violation::bad("more than one Max-Forwards"));
         }
-        if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
-            return Err(Violation::bad("bad Max-Forwards"));
-        }
-        found = Some(text.iter().fold(0u64, |number, digit| {
-            let digit = u64::from(digit.wrapping_sub(b'0'));
-            number.saturating_mul(10).saturating_add(digit)
-        }));
+        let number = bytes::parse_saturating(text);
+        found = Some(number.ok_or(Violation::bad("bad Max-Forwards"))?);
     }
     Ok(found)
 }
@@ -199,21 +194,7 @@ fn weight<'a>(mut parameters: impl Iterator<Item = &'a [u8]>) -> Option<u16> {
         [b'q' | b'Q', b'=', value @ ..] => Some(value),
         _ => None,
     });
-    let (whole, decimals) = match weight {
-        None => return Some(1000),
-        Some([whole @ (b'0' | b'1')]) => (whole, &[][..]),
-        Some([whole @ (b'0' | b'1'), b'.', decimals @ ..]) => (whole, decimals),
-        Some(_) => return None,
-    };
-    if decimals.len() > 3 || !decimals.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let digits = decimals.iter().chain([&b'0'; 3]).take(3);
-    let thousandths = [whole].into_iter().chain(digits).fold(0u16, |sum, digit| {
-        sum.saturating_mul(10)
-            .saturating_add(u16::from(digit.wrapping_sub(b'0')))
-    });
-    (thousandths <= 1000).then_some(thousandths)
+    weight.map_or(Some(1000), list::qvalue)
 }
 
 /// Whether a field of the trailer section may be relayed (RFC 9110 section 6.5.1).

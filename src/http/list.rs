@@ -24,6 +24,24 @@ pub(crate) fn parameters(element: &[u8]) -> impl Iterator<Item = &[u8]> {
     split(element, b';', Nest::Quotes)
 }
 
+/// Reads a weight without its `q=`, in thousandths (RFC 9110 section 12.4.2): `0.5`.
+pub(crate) fn qvalue(text: &[u8]) -> Option<u16> {
+    let (whole, decimals) = match text {
+        [whole @ (b'0' | b'1')] => (whole, &[][..]),
+        [whole @ (b'0' | b'1'), b'.', decimals @ ..] => (whole, decimals),
+        _ => return None,
+    };
+    if decimals.len() > 3 || !decimals.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let digits = decimals.iter().chain([&b'0'; 3]).take(3);
+    let thousandths = [whole].into_iter().chain(digits).fold(0u16, |sum, digit| {
+        sum.saturating_mul(10)
+            .saturating_add(u16::from(digit.wrapping_sub(b'0')))
+    });
+    (thousandths <= 1000).then_some(thousandths)
+}
+
 /// Whether every quoted string ends. If not, whoever appends to the list appends to the string.
 pub(crate) fn is_closed(list: &[u8]) -> bool {
     Place::is_outside_after(list, Nest::Quotes)

@@ -11,6 +11,7 @@ pub(crate) mod field;
 pub(crate) mod forward;
 pub(crate) mod head;
 pub(crate) mod list;
+pub(crate) mod named;
 mod start;
 pub(crate) mod target;
 

@@ -17,7 +17,7 @@ pub(crate) enum Refused {
 }
 
 /// The parts that are held of one representation of one strong validator (see
-/// [`allow_combining_with`](super::Validators::allow_combining_with)), in room that the caller owns.
+/// [`allow_combining_with`](crate::cache::Validators::allow_combining_with)), in room that the caller owns.
 ///
 /// # Invariants
 ///

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use crate::bytes::{
     eq_ignore_case, find_byte, find_control, find_non_target, find_non_tchar, hex_digit,
     is_field_content, is_host_char, is_target_char, is_tchar, is_token, parse_decimal, parse_hex,
-    tokens, trim_ows, Buffer, Full, Span, Writer,
+    parse_saturating, tokens, trim_ows, Buffer, Full, Span, Writer,
 };
 
 #[test]
@@ -96,8 +96,18 @@ fn numbers_at_their_limits() {
     ] {
         assert_eq!(parse_decimal(text.as_bytes()), None, "for {text:?}");
     }
+    for (text, right) in [
+        ("", None),
+        ("18446744073709551614", Some(u64::MAX - 1)),
+        ("18446744073709551616", Some(u64::MAX)),
+        ("99999999999999999999999999999999", Some(u64::MAX)),
+        ("000000000000000000000000000000001", Some(1)),
+    ] {
+        assert_eq!(parse_saturating(text.as_bytes()), right, "for {text:?}");
+    }
     for text in ["+1", "-1", " 1", "1 ", "1_0", "a", "1/", ":", "\u{661}"] {
         assert_eq!(parse_decimal(text.as_bytes()), None, "for {text:?}");
+        assert_eq!(parse_saturating(text.as_bytes()), None, "for {text:?}");
         assert_eq!(
             parse_hex(text.as_bytes()).filter(|_| text != "a"),
             None,

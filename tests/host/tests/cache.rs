@@ -8,13 +8,15 @@ mod control;
 mod freshness;
 mod invalidate;
 mod reuse;
+mod stale;
 mod store;
 mod structured;
 mod update;
 
-use crate::cache::{age, Field, Freshness, Request, Response, ResponseControl, Rules, Times};
+use crate::cache::{age, Field, Request, Response, ResponseControl, Rules, Times};
+use crate::http::head::BodyLength;
 use crate::http::{Method, Status};
-use crate::time::UnixTime;
+use crate::time::{Duration, Instant, UnixTime};
 
 /// Field lines, as a head has them, from lines without their ends.
 fn lines(text: &[&str]) -> Vec<u8> {
@@ -26,6 +28,12 @@ fn lines(text: &[&str]) -> Vec<u8> {
 /// Sun, 06 Nov 1994 08:49:37 GMT, the RFCs' example, and so many seconds after it.
 fn at(secs: i64) -> UnixTime {
     UnixTime::from_secs(784_111_777 + secs)
+}
+
+/// That time by the monotonic clock, which was a year in the past when it began.
+fn instant(secs: i64) -> Instant {
+    let since = u64::try_from(365 * 86_400 + secs).unwrap_or(0);
+    Instant::from_nanos(0) + Duration::from_secs(since)
 }
 
 /// The same as a date.
@@ -42,19 +50,33 @@ fn status(code: u16) -> Status {
     Status::new(code).unwrap()
 }
 
-/// A response that was asked for and came at the time 0.
-fn response(code: u16, lines: &[u8], rules: &Rules) -> Response {
-    let control = ResponseControl::of(lines);
-    let times = Times {
-        request: at(0),
-        response: at(0),
-    };
-    let freshness = Freshness::of(status(code), lines, &control, age(lines), times, rules);
-    Response::of(status(code), lines, control, freshness)
+/// When a response was asked for and when it came.
+fn times(request: i64, response: i64) -> Times {
+    Times {
+        request: instant(request),
+        response: instant(response),
+        wall: at(response),
+    }
+}
+
+/// An answer to `request` that was asked for and came at the time 0.
+fn answer(request: &Request<'_>, code: u16, lines: &[u8], rules: &Rules<'_>) -> Response {
+    let age = age(lines);
+    Response::of(request, status(code), lines, age, &times(0, 0), rules)
+}
+
+/// An answer to a plain GET.
+fn response(code: u16, lines: &[u8], rules: &Rules<'_>) -> Response {
+    answer(&get(b""), code, lines, rules)
+}
+
+/// A request without content.
+fn asked(method: Method, lines: &[u8]) -> Request<'_> {
+    Request::of(method, lines, BodyLength::None, false)
 }
 
 fn get(lines: &[u8]) -> Request<'_> {
-    Request::of(Method::Get, lines)
+    asked(Method::Get, lines)
 }
 
 #[test]
@@ -69,6 +91,7 @@ fn the_fields_of_a_cache_are_known_in_any_case() {
         ("Content-Length", Field::ContentLength),
         ("Content-Location", Field::ContentLocation),
         ("Content-Range", Field::ContentRange),
+        ("Cookie", Field::Cookie),
         ("Date", Field::Date),
         ("ETag", Field::Etag),
         ("Expires", Field::Expires),

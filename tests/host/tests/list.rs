@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 
-use crate::http::list::{commented_elements, elements, is_closed, parameters};
+use crate::http::list::{commented_elements, elements, is_closed, parameters, qvalue};
 
 fn texts<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Vec<&'a str> {
     parts
@@ -67,6 +67,30 @@ fn semicolons_separate_parameters() {
             parts,
             "for {element}"
         );
+    }
+}
+
+/// RFC 9110 section 12.4.2.
+#[test]
+fn weights_are_thousandths() {
+    for (text, right) in [
+        ("0", Some(0)),
+        ("0.", Some(0)),
+        ("0.5", Some(500)),
+        ("0.001", Some(1)),
+        ("1", Some(1000)),
+        ("1.000", Some(1000)),
+        ("", None),
+        (".5", None),
+        ("00.5", None),
+        ("0.0001", None),
+        ("0.x", None),
+        ("0,5", None),
+        ("1.001", None),
+        ("2", None),
+        ("-1", None),
+    ] {
+        assert_eq!(qvalue(text.as_bytes()), right, "for {text:?}");
     }
 }
 

@@ -5,7 +5,7 @@
 use proptest::prelude::*;
 
 use super::{control, lines};
-use crate::cache::{DeltaSeconds, RequestControl, ResponseControl};
+use crate::cache::{DeltaSeconds, Directives, RequestControl, ResponseControl};
 
 /// What a directive sets.
 type Sets<T> = fn(&mut T);
@@ -139,7 +139,6 @@ fn qualified_forms_withhold_fields() {
     for (value, named, others) in [
         ("no-cache=\"a\"", &["a", "A"][..], &["b", ""][..]),
         ("private=\"a\"", &["a"], &["b"]),
-        ("private=a", &["a"], &["b"]),
         (
             "no-cache=\"a, Set-Cookie ,,c\"",
             &["a", "set-cookie", "c"],
@@ -158,21 +157,76 @@ fn qualified_forms_withhold_fields() {
             control.is_qualified && !control.no_cache && !control.private,
             "for {value}"
         );
+        let directives = Directives::of(&text);
         for name in named {
-            assert!(
-                control.withholds(&text, name.as_bytes()),
-                "{name} by {value}"
-            );
+            assert!(directives.withholds(name.as_bytes()), "{name} by {value}");
         }
         for name in others {
-            assert!(
-                !control.withholds(&text, name.as_bytes()),
-                "{name} by {value}"
-            );
+            assert!(!directives.withholds(name.as_bytes()), "{name} by {value}");
         }
     }
     let plain = lines(&["Cache-Control: public, max-age=5"]);
-    assert!(!ResponseControl::of(&plain).withholds(&plain, b"a"));
+    assert!(!Directives::of(&plain).withholds(b"a"));
+}
+
+/// RFC 9111 section 3.2: a field that an update has takes the place of the stored one, and only
+/// then.
+#[test]
+fn an_update_has_the_directives_of_both() {
+    for (stored, newer, is_private, withheld) in [
+        ("", "", false, ""),
+        ("Cache-Control: private=\"a\"", "ETag: x", false, "a"),
+        (
+            "Cache-Control: private=\"a\"",
+            "Cache-Control: private",
+            true,
+            "",
+        ),
+        (
+            "Cache-Control: private=\"a\"",
+            "Cache-Control: private=\"b\"",
+            false,
+            "b",
+        ),
+        ("Cache-Control: private=\"a\"", "Cache-Control: ", false, ""),
+        ("ETag: x", "Cache-Control: private=\"a\"", false, "a"),
+        // RFC 9213 section 2.2: whoever has it.
+        (
+            "CDN-Cache-Control: private=\"a\"",
+            "Cache-Control: private",
+            false,
+            "a",
+        ),
+        (
+            "Cache-Control: private",
+            "CDN-Cache-Control: private=\"a\"",
+            false,
+            "a",
+        ),
+        (
+            "CDN-Cache-Control: private=\"a\"",
+            "CDN-Cache-Control: max-age=1",
+            false,
+            "",
+        ),
+        // One that is to be ignored is there all the same.
+        (
+            "CDN-Cache-Control: private=\"a\"",
+            "CDN-Cache-Control: &",
+            false,
+            "",
+        ),
+    ] {
+        let (stored_lines, newer_lines) = (lines(&[stored]), lines(&[newer]));
+        let directives = Directives::merged(&stored_lines, &newer_lines);
+        let control = directives.control();
+        assert_eq!(control.private, is_private, "for {stored}; {newer}");
+        assert_eq!(control.is_qualified, !withheld.is_empty());
+        for name in ["a", "b"] {
+            let is_withheld = directives.withholds(name.as_bytes());
+            assert_eq!(is_withheld, name == withheld, "for {stored}; {newer}");
+        }
+    }
 }
 
 /// What is no list of field names does not make the directive weaker: "caches often handle the
@@ -188,6 +242,10 @@ fn bad_qualified_forms_are_unqualified() {
         "=\"a",
         "=\"a\\,b\"",
         "= a",
+        // "This directive uses the quoted-string form of the argument syntax" (section 5.2.2.4).
+        "=a",
+        "=1",
+        "=Set-Cookie",
     ] {
         let no_cache = control(&format!("no-cache{argument}"));
         assert!(
@@ -208,7 +266,7 @@ fn a_targeted_field_comes_first() {
         is_targeted: true,
         ..ResponseControl::NONE
     };
-    let table: [(&str, Sets<ResponseControl>); 23] = [
+    let table: [(&str, Sets<ResponseControl>); 25] = [
         ("max-age=3600", |it| it.max_age = secs(3600)),
         ("max-age=99999999999", |it| it.max_age = secs(1 << 31)),
         ("foobar, max-age=5;x=y", |it| it.max_age = secs(5)),
@@ -241,6 +299,8 @@ fn a_targeted_field_comes_first() {
         ),
         ("private=(\"a\")", |it| it.private = true),
         ("private=5", |it| it.private = true),
+        ("private=a", |it| it.private = true),
+        ("no-cache=a", |it| it.no_cache = true),
         ("foo", |_| {}),
     ];
     for (value, change) in table {
@@ -250,7 +310,7 @@ fn a_targeted_field_comes_first() {
     }
     let text = lines(&[
         "CDN-Cache-Control: private=\"a, b\"",
-        "CDN-Cache-Control: no-cache=c",
+        "CDN-Cache-Control: no-cache=\"c\"",
     ]);
     let control = ResponseControl::of(&text);
     assert_eq!(
@@ -262,7 +322,7 @@ fn a_targeted_field_comes_first() {
     );
     for (name, is_withheld) in [("a", true), ("B", true), ("c", true), ("d", false)] {
         assert_eq!(
-            control.withholds(&text, name.as_bytes()),
+            Directives::of(&text).withholds(name.as_bytes()),
             is_withheld,
             "for {name}"
         );
@@ -407,8 +467,8 @@ proptest! {
         prop_assert_eq!(ResponseControl::of(&apart), response);
         prop_assert_eq!(RequestControl::of(&apart), RequestControl::of(&joined));
         for name in ["a", "b", "c"] {
-            let withheld = response.withholds(&joined, name.as_bytes());
-            prop_assert_eq!(response.withholds(&apart, name.as_bytes()), withheld);
+            let withheld = Directives::of(&joined).withholds(name.as_bytes());
+            prop_assert_eq!(Directives::of(&apart).withholds(name.as_bytes()), withheld);
         }
     }
 
@@ -422,8 +482,8 @@ proptest! {
     #[test]
     fn any_value_is_read(value in "[ -~\u{80}-\u{ff}\t]{0,60}") {
         let text = lines(&[&format!("Cache-Control: {value}"), &format!("CDN-Cache-Control: {value}")]);
-        let control = ResponseControl::of(&text);
-        let _ = control.withholds(&text, b"a");
+        let _ = ResponseControl::of(&text);
+        let _ = Directives::of(&text).withholds(b"a");
         let _ = RequestControl::of(&text);
     }
 

@@ -4,26 +4,23 @@
 
 use proptest::prelude::*;
 
-use super::{at, date, lines};
-use crate::cache::{age, Basis, DeltaSeconds, Freshness, ResponseControl, Rules, Times};
-use crate::http::Status;
-use crate::time::UnixTime;
+use super::{answer, at, date, get, instant, lines, status, times};
+use crate::cache::{age, Basis, DeltaSeconds, Freshness, Request, Response, Rules, Times};
+use crate::http::head::BodyLength;
+use crate::http::Method;
+use crate::time::{Instant, UnixTime};
 
 const DAY: i64 = 86_400;
 
-fn status(code: u16) -> Status {
-    Status::new(code).unwrap()
+/// The freshness of a response that was asked for and came at the same time.
+fn freshness_of(code: u16, fields: &[String], rules: &Rules<'_>) -> Freshness {
+    answered(&get(b""), code, fields, rules)
 }
 
-/// The freshness of a response that was asked for and came at the same time.
-fn freshness_of(code: u16, fields: &[String], rules: &Rules) -> Freshness {
+/// The same of an answer to this request.
+fn answered(request: &Request<'_>, code: u16, fields: &[String], rules: &Rules<'_>) -> Freshness {
     let lines = lines(&fields.iter().map(String::as_str).collect::<Vec<_>>());
-    let control = ResponseControl::of(&lines);
-    let times = Times {
-        request: at(0),
-        response: at(0),
-    };
-    Freshness::of(status(code), &lines, &control, age(&lines), times, rules)
+    answer(request, code, &lines, rules).freshness
 }
 
 fn lifetime(code: u16, fields: &[String]) -> (u32, Basis) {
@@ -259,6 +256,7 @@ fn a_mapping_is_for_what_has_a_validator_and_no_age() {
             (77, Basis::Mapped),
         ),
         (vec![field("Last-Modified", "x")], (0, Basis::Nothing)),
+        (vec![field("ETag", "\"x")], (0, Basis::Nothing)),
         (vec![], (0, Basis::Nothing)),
         (
             vec![field("ETag", "\"x\""), field("Cache-Control", "max-age=5")],
@@ -323,26 +321,14 @@ fn ages_are_corrected() {
         (-10, 5, 0, 0, 10),
         (0, 5, -7, 0, 12),
         (0, 0, -7, 0, 7),
-        // Our clock was set back between request and response.
         (0, 5, 7, 0, 5),
         (0, i64::from(u32::MAX), -7, 0, 1 << 31),
     ] {
         let fields = lines(&[&field("Date", date(dated)), &field("Age", age_value)]);
-        let times = Times {
-            request: at(request),
-            response: at(response),
-        };
-        let control = ResponseControl::NONE;
-        let found = Freshness::of(
-            status(200),
-            &fields,
-            &control,
-            age(&fields),
-            times,
-            &Rules::DEFAULT,
-        );
+        let (times, rules) = (times(request, response), &Rules::DEFAULT);
+        let found = Response::of(&get(b""), status(200), &fields, age(&fields), &times, rules);
         assert_eq!(
-            i64::from(found.initial_age.as_secs()),
+            i64::from(found.freshness.initial_age.as_secs()),
             expected,
             "for {dated} {age_value}"
         );
@@ -360,17 +346,78 @@ fn it_grows_stale() {
         (6, 10, false, 0, 0),
         (7, 11, false, 1, -1),
         (1_000_000, 1_000_004, false, 999_994, -999_994),
-        // Set back: it is not younger than it was.
+        // Before it came: it is not younger than it was.
         (-100, 4, true, 0, 6),
     ] {
-        assert_eq!(freshness.current_age(at(now)).as_secs(), age, "at {now}");
-        assert_eq!(freshness.is_fresh(at(now)), is_fresh, "at {now}");
         assert_eq!(
-            freshness.staleness(at(now)).as_secs(),
+            freshness.current_age(instant(now)).as_secs(),
+            age,
+            "at {now}"
+        );
+        assert_eq!(freshness.is_fresh(instant(now)), is_fresh, "at {now}");
+        assert_eq!(
+            freshness.staleness(instant(now)).as_secs(),
             staleness,
             "at {now}"
         );
-        assert_eq!(freshness.ttl(at(now)), ttl, "at {now}");
+        assert_eq!(freshness.ttl(instant(now)), ttl, "at {now}");
+    }
+}
+
+/// RFC 9111 section 4.2.3: delay and residence are spans. The wall clock, which people set, is only
+/// compared with the dates of the origin.
+#[test]
+fn a_clock_that_is_set_makes_nothing_younger() {
+    for (wall, expected) in [
+        // An hour back, at the moment between request and response.
+        (-3600, 7),
+        // Right.
+        (0, 7),
+        // An hour too late: its Date seems to be old.
+        (3600, 3600),
+    ] {
+        let fields = lines(&[&field("Date", date(0)), "Cache-Control: max-age=10"]);
+        let times = Times {
+            wall: at(wall),
+            ..times(-7, 0)
+        };
+        let rules = &Rules::DEFAULT;
+        let found = Response::of(&get(b""), status(200), &fields, age(&fields), &times, rules);
+        let freshness = found.freshness;
+        assert_eq!(freshness.initial_age.as_secs(), expected, "for {wall}");
+        assert_eq!(freshness.current_age(instant(5)).as_secs(), expected + 5);
+    }
+}
+
+/// A rule of ours: what somebody got who is known is not guessed to be good for all. What is said
+/// (RFC 9111 section 4.2.1) counts, by the origin or in a mapping.
+#[test]
+fn nothing_is_guessed_for_those_who_are_known() {
+    let modified = field("Last-Modified", date(-1000));
+    let mapped = Rules {
+        mapped: Some(DeltaSeconds::from_secs(77)),
+        ..Rules::DEFAULT
+    };
+    let cookie = lines(&["Cookie: a=b"]);
+    let empty = lines(&["cookie:"]);
+    for (lines, session_in_path, is_known) in [
+        (&b""[..], false, false),
+        (b"", true, true),
+        (&cookie, false, true),
+        (&empty, false, true),
+    ] {
+        let request = Request::of(Method::Get, lines, BodyLength::None, session_in_path);
+        let found = answered(&request, 200, &[modified.clone()], &Rules::DEFAULT);
+        let expected = match is_known {
+            true => (0, Basis::Nothing),
+            false => (100, Basis::Heuristic),
+        };
+        assert_eq!((found.lifetime.as_secs(), found.basis), expected);
+        let said = [modified.clone(), field("Cache-Control", "max-age=5")];
+        let found = answered(&request, 200, &said, &Rules::DEFAULT);
+        assert_eq!((found.lifetime.as_secs(), found.basis), (5, Basis::MaxAge));
+        let found = answered(&request, 200, &[modified.clone()], &mapped);
+        assert_eq!((found.lifetime.as_secs(), found.basis), (77, Basis::Mapped));
     }
 }
 
@@ -387,26 +434,28 @@ proptest! {
     /// Whatever the clocks and numbers are, ages stay in their range and only grow.
     #[test]
     fn nothing_overflows(
-        (request, response, now, later) in (any_time(), any_time(), any_time(), any_time()),
+        (request, response, now, later) in any::<(u64, u64, u64, u64)>(),
+        wall in any_time(),
         (max_age, age_value) in any::<(u64, u64)>(),
-        (date, expires) in ("[ -~]{0,30}", -10_000i64..300_000_000_000),
+        (date, expires, is_said) in ("[ -~]{0,30}", -10_000i64..300_000_000_000, any::<bool>()),
     ) {
+        let name = if is_said { "max-age" } else { "stale-if-error" };
         let fields = lines(&[
             &field("Date", date),
             &field("Expires", super::date(expires)),
-            &field("Cache-Control", format!("stale-if-error={max_age}")),
+            &field("Cache-Control", format!("{name}={max_age}")),
             &field("Age", age_value),
         ]);
-        let control = ResponseControl { max_age: Some(DeltaSeconds::from_secs(max_age)), ..ResponseControl::NONE };
-        let times = Times { request, response };
-        let freshness = Freshness::of(status(200), &fields, &control, age(&fields), times, &Rules::DEFAULT);
+        let [request, response, now, later] = [request, response, now, later].map(Instant::from_nanos);
+        let times = Times { request, response, wall };
+        let rules = &Rules::DEFAULT;
+        let freshness = Response::of(&get(b""), status(200), &fields, age(&fields), &times, rules).freshness;
         prop_assert!(freshness.current_age(now) >= freshness.initial_age);
         prop_assert!(freshness.current_age(now) <= DeltaSeconds::MAX);
         prop_assert_eq!(freshness.is_fresh(now), freshness.ttl(now) > 0);
         prop_assert_eq!(freshness.staleness(now).as_secs() > 0, freshness.ttl(now) < 0);
         let (first, last) = (now.min(later), now.max(later));
         prop_assert!(freshness.current_age(first) <= freshness.current_age(last));
-        let _ = Freshness::of(status(200), &fields, &ResponseControl::NONE, age(&fields), times, &Rules::DEFAULT);
     }
 
     /// RFC 9111 section 5.1: several lines are one list.

@@ -5,6 +5,7 @@
 use proptest::prelude::*;
 
 use super::{lines, status};
+use crate::cache::key::Scheme;
 use crate::cache::{invalidates, references, Base};
 use crate::http::Method;
 
@@ -57,7 +58,7 @@ fn resolved(base: &Base<'_>, reference: &str) -> Option<String> {
 #[test]
 fn references_are_resolved() {
     let base = Base {
-        is_https: false,
+        scheme: Scheme::Http,
         host: b"a",
         path: b"/b/c/d;p?q",
     };
@@ -167,6 +168,8 @@ fn only_the_same_origin_is_invalidated() {
         (false, "h", "http://h:80/x", true),
         (false, "h:80", "http://h/x", true),
         (false, "h", "http://h:/x", true),
+        // Ports are numbers, as in keys.
+        (false, "h", "http://h:0080/x", true),
         (false, "h:8080", "http://h:8080/x", true),
         (false, "h:8080", "//h:8080/x", true),
         (false, "[::1]", "http://[::1]:80/x", true),
@@ -190,7 +193,10 @@ fn only_the_same_origin_is_invalidated() {
         (false, "h", "?x:z", true),
     ] {
         let base = Base {
-            is_https,
+            scheme: match is_https {
+                true => Scheme::Https,
+                false => Scheme::Http,
+            },
             host: host.as_bytes(),
             path: b"/",
         };
@@ -210,7 +216,7 @@ proptest! {
         path in "(/[a.]{0,3}){1,4}(\\?[a/.]{0,3})?",
         reference in "[a./?#:h]{0,12}",
     ) {
-        let base = Base { is_https: false, host: b"h", path: path.as_bytes() };
+        let base = Base { scheme: Scheme::Http, host: b"h", path: path.as_bytes() };
         if let Some(found) = resolved(&base, &reference) {
             prop_assert!(found.starts_with('/'), "{}", found);
             let resolved_path = found.split('?').next().unwrap();

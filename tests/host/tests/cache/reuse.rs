@@ -4,19 +4,21 @@
 
 use proptest::prelude::*;
 
-use super::{at, get, lines, response, status};
+use super::{asked as request_with, date, get, instant, lines, response};
 use crate::cache::{
     reuse, reuse_on_failure, DeltaSeconds, Excuse, Failure, Forward, Request, RequestControl,
     Reuse, Rules,
 };
+use crate::http::head::BodyLength;
 use crate::http::Method;
 
-const STALE: Reuse = Reuse::Validate(Forward::Stale);
-const ASKED: Reuse = Reuse::Validate(Forward::Request);
+pub(super) const STALE: Reuse = Reuse::Validate(Forward::Stale);
+pub(super) const ASKED: Reuse = Reuse::Validate(Forward::Request);
+pub(super) const ABSENT: Reuse = Reuse::Pass(Forward::UriMiss);
 
 /// What is done at a time with a request that has this Cache-Control and a response with that one,
 /// which came at the time 0.
-fn reused_with(asked: &str, said: &str, now: i64, rules: &Rules) -> Reuse {
+pub(super) fn reused_with(asked: &str, said: &str, now: i64, rules: &Rules<'_>) -> Reuse {
     let asked = lines(&[&format!("Cache-Control: {asked}")]);
     let stored = response(200, &lines(&[&format!("Cache-Control: {said}")]), rules);
     reuse(
@@ -24,11 +26,11 @@ fn reused_with(asked: &str, said: &str, now: i64, rules: &Rules) -> Reuse {
         Some(&stored),
         Forward::UriMiss,
         rules,
-        at(now),
+        instant(now),
     )
 }
 
-fn reused(asked: &str, said: &str, now: i64) -> Reuse {
+pub(super) fn reused(asked: &str, said: &str, now: i64) -> Reuse {
     reused_with(asked, said, now, &Rules::DEFAULT)
 }
 
@@ -147,7 +149,13 @@ fn only_if_cached_never_asks() {
         );
     }
     let asked = lines(&["Cache-Control: only-if-cached"]);
-    let found = reuse(&get(&asked), None, Forward::UriMiss, &Rules::DEFAULT, at(0));
+    let found = reuse(
+        &get(&asked),
+        None,
+        Forward::UriMiss,
+        &Rules::DEFAULT,
+        instant(0),
+    );
     assert_eq!(found, Reuse::GatewayTimeout);
 }
 
@@ -156,7 +164,7 @@ fn what_is_not_there_is_asked_for() {
     for missed in [Forward::UriMiss, Forward::VaryMiss] {
         for asked in [&[][..], &["Cache-Control: no-cache"], &["If-Match: *"]] {
             let asked = lines(asked);
-            let found = reuse(&get(&asked), None, missed, &Rules::DEFAULT, at(0));
+            let found = reuse(&get(&asked), None, missed, &Rules::DEFAULT, instant(0));
             assert_eq!(found, Reuse::Pass(missed));
         }
     }
@@ -175,13 +183,13 @@ fn only_get_and_head_reuse() {
         (Method::Other, Reuse::Pass(Forward::Method)),
     ] {
         let asked = lines(&["Cache-Control: only-if-cached"]);
-        let request = Request::of(method, &asked);
+        let request = request_with(method, &asked);
         let found = reuse(
             &request,
             Some(&stored),
             Forward::UriMiss,
             &Rules::DEFAULT,
-            at(0),
+            instant(0),
         );
         assert_eq!(found, expected, "for {method:?}");
     }
@@ -213,193 +221,133 @@ fn conditions_on_the_state_of_the_origin_go_there() {
             Some(&stored),
             Forward::UriMiss,
             &Rules::DEFAULT,
-            at(0),
+            instant(0),
         );
         assert_eq!(found, expected, "for {field}");
     }
 }
 
-/// RFC 5861 section 3, and grace where the sender says nothing.
+/// RFC 9111 sections 5.2.2.5 and 5.2.2.7: what must not be stored is as if it was not.
 #[test]
-fn what_is_stale_may_be_reused_while_it_is_validated() {
-    let grace = Rules {
-        grace: DeltaSeconds::from_secs(3),
-        ..Rules::DEFAULT
-    };
-    const EXCUSED: Reuse = Reuse::Stale(Excuse::WhileRevalidate);
-    for (asked, said, now, expected, graced) in [
-        (
-            "",
-            "max-age=10, stale-while-revalidate=5",
-            9,
-            Reuse::Fresh,
-            Reuse::Fresh,
-        ),
-        (
-            "",
-            "max-age=10, stale-while-revalidate=5",
-            10,
-            EXCUSED,
-            EXCUSED,
-        ),
-        (
-            "",
-            "max-age=10, stale-while-revalidate=5",
-            15,
-            EXCUSED,
-            EXCUSED,
-        ),
-        ("", "max-age=10, stale-while-revalidate=5", 16, STALE, STALE),
-        ("", "max-age=10, stale-while-revalidate=0", 10, STALE, STALE),
-        ("", "max-age=10, stale-while-revalidate=x", 10, STALE, STALE),
-        ("", "max-age=10", 13, STALE, EXCUSED),
-        ("", "max-age=10", 14, STALE, STALE),
-        // RFC 9111 section 5.2.1: who wants it fresh gets it fresh.
-        (
-            "max-age=20",
-            "max-age=10, stale-while-revalidate=5",
-            11,
-            STALE,
-            STALE,
-        ),
-        (
-            "min-fresh=0",
-            "max-age=10, stale-while-revalidate=5",
-            11,
-            ASKED,
-            ASKED,
-        ),
-        (
-            "max-stale=0",
-            "max-age=10, stale-while-revalidate=5",
-            11,
-            STALE,
-            STALE,
-        ),
-        (
-            "no-cache",
-            "max-age=10, stale-while-revalidate=5",
-            11,
-            ASKED,
-            ASKED,
-        ),
+fn what_should_not_be_there_is_not_reused() {
+    for (said, expected) in [
+        ("max-age=10, private", ABSENT),
+        ("max-age=10, no-store", ABSENT),
+        ("max-age=10, private=\"x\"", Reuse::Fresh),
+        // Section 5.2.2.3: it was understood.
+        ("max-age=10, no-store, must-understand", Reuse::Fresh),
     ] {
-        assert_eq!(
-            reused(asked, said, now),
-            expected,
-            "for {asked}; {said} at {now}"
-        );
-        assert_eq!(
-            reused_with(asked, said, now, &grace),
-            graced,
-            "for {asked}; {said} at {now}"
-        );
+        assert_eq!(reused("", said, 0), expected, "for {said}");
+        let failed = excused("", said, Failure::NoAnswer, 0, &Rules::DEFAULT);
+        assert_eq!(failed, expected == Reuse::Fresh, "for {said}");
     }
+    assert_eq!(
+        reused("only-if-cached", "max-age=10, private", 0),
+        Reuse::GatewayTimeout
+    );
 }
 
-/// RFC 9111 section 4.2.4: nobody excuses what the response forbids.
+/// RFC 9111 section 3.3: what is incomplete answers only who asks for a part.
 #[test]
-fn what_must_be_validated_is() {
-    let generous = Rules {
-        grace: DeltaSeconds::MAX,
-        stale_if_error: DeltaSeconds::MAX,
-        ..Rules::DEFAULT
-    };
-    let allowances = "stale-while-revalidate=100, stale-if-error=100";
-    for forbidding in [
-        "must-revalidate",
-        "proxy-revalidate",
-        "s-maxage=10",
-        "no-cache",
+fn a_part_is_not_the_whole() {
+    let part = lines(&["Cache-Control: max-age=10", "Content-Range: bytes 0-1/5"]);
+    let stored = response(206, &part, &Rules::DEFAULT);
+    const PART: Reuse = Reuse::Pass(Forward::Partial);
+    for (method, fields, expected) in [
+        (Method::Get, &["Range: bytes=0-0"][..], Reuse::Fresh),
+        (Method::Get, &[], PART),
+        // RFC 9110 section 14.2: Range is for GET.
+        (Method::Head, &["Range: bytes=0-0"], PART),
+        (Method::Get, &["If-None-Match: \"x\""], PART),
+        (Method::Get, &["Cache-Control: max-stale"], PART),
+        (
+            Method::Get,
+            &["Cache-Control: only-if-cached"],
+            Reuse::GatewayTimeout,
+        ),
     ] {
-        let said = format!("max-age=10, {allowances}, {forbidding}");
-        for asked in ["", "max-stale", "stale-if-error=100"] {
-            let found = reused_with(asked, &said, 11, &generous);
-            assert_eq!(found, STALE, "for {asked}; {said}");
-            let stored = response(200, &lines(&[&format!("Cache-Control: {said}")]), &generous);
-            let asked = RequestControl::of(&lines(&[&format!("Cache-Control: {asked}")]));
-            let failed = reuse_on_failure(&asked, &stored, Failure::NoAnswer, &generous, at(11));
-            assert_eq!(failed, None, "for {said}");
+        let fields = lines(fields);
+        let request = request_with(method, &fields);
+        for now in [0, 20] {
+            let found = reuse(
+                &request,
+                Some(&stored),
+                Forward::UriMiss,
+                &Rules::DEFAULT,
+                instant(now),
+            );
+            let expected = match expected {
+                Reuse::Fresh if now > 0 => STALE,
+                expected => expected,
+            };
+            assert_eq!(found, expected, "for {method:?} {request:?}");
         }
     }
 }
 
-fn excused(asked: &str, said: &str, failure: Failure, now: i64, rules: &Rules) -> bool {
+/// A rule of ours: what is fresh by our guess is not so for those who may have a page of their own.
+#[test]
+fn what_is_guessed_is_not_for_those_who_are_known() {
+    let guessed = lines(&[&format!("Last-Modified: {}", date(-1000))]);
+    let said = lines(&["Cache-Control: max-age=10"]);
+    for (stored, is_guessed) in [(&guessed, true), (&said, false)] {
+        let stored = response(200, stored, &Rules::DEFAULT);
+        for (fields, session_in_path, is_known) in [
+            ("", false, false),
+            ("Cookie: a=b", false, true),
+            ("Cookie: a=b\r\nCache-Control: max-stale", false, true),
+            ("", true, true),
+        ] {
+            let fields = lines(&[fields]);
+            let request = Request::of(Method::Get, &fields, BodyLength::None, session_in_path);
+            let found = reuse(
+                &request,
+                Some(&stored),
+                Forward::UriMiss,
+                &Rules::DEFAULT,
+                instant(0),
+            );
+            let expected = match is_guessed && is_known {
+                true => STALE,
+                false => Reuse::Fresh,
+            };
+            assert_eq!(found, expected, "for {request:?}");
+        }
+    }
+}
+
+/// RFC 9110 section 9.3.1: what content means to the origin nobody else knows.
+#[test]
+fn content_goes_to_the_origin() {
+    let stored = response(200, &lines(&["Cache-Control: max-age=10"]), &Rules::DEFAULT);
+    let asked = lines(&["Cache-Control: only-if-cached"]);
+    for method in [Method::Get, Method::Head] {
+        for stored in [Some(&stored), None] {
+            let request = Request::of(method, &asked, BodyLength::Length(1), false);
+            let found = reuse(
+                &request,
+                stored,
+                Forward::UriMiss,
+                &Rules::DEFAULT,
+                instant(0),
+            );
+            assert_eq!(found, Reuse::Pass(Forward::Bypass));
+        }
+    }
+}
+
+pub(super) fn excused(
+    asked: &str,
+    said: &str,
+    failure: Failure,
+    now: i64,
+    rules: &Rules<'_>,
+) -> bool {
     let asked = RequestControl::of(&lines(&[&format!("Cache-Control: {asked}")]));
     let stored = response(200, &lines(&[&format!("Cache-Control: {said}")]), rules);
-    let excuse = reuse_on_failure(&asked, &stored, failure, rules, at(now));
+    let excuse = reuse_on_failure(&asked, &stored, failure, rules, instant(now));
     assert!(matches!(excuse, None | Some(Excuse::IfError)));
     excuse.is_some()
-}
-
-/// RFC 5861 section 4: what a failure is.
-#[test]
-fn some_answers_are_failures() {
-    let said = "max-age=10, stale-if-error=5";
-    let rules = &Rules::DEFAULT;
-    assert!(excused("", said, Failure::NoAnswer, 12, rules));
-    for code in 200..600 {
-        let is_failure = matches!(code, 500 | 502 | 503 | 504);
-        let failure = Failure::Answer(status(code));
-        assert_eq!(
-            excused("", said, failure, 12, rules),
-            is_failure,
-            "for {code}"
-        );
-    }
-}
-
-/// RFC 5861 section 4: as directive of either side, and a setting where the sender says nothing.
-#[test]
-fn failures_excuse_what_is_stale() {
-    let lenient = Rules {
-        stale_if_error: DeltaSeconds::from_secs(3),
-        ..Rules::DEFAULT
-    };
-    for (asked, said, now, expected, lenient_expected) in [
-        ("", "max-age=10, stale-if-error=5", 15, true, true),
-        ("", "max-age=10, stale-if-error=5", 16, false, false),
-        (
-            "stale-if-error=7",
-            "max-age=10, stale-if-error=5",
-            17,
-            true,
-            true,
-        ),
-        (
-            "stale-if-error=2",
-            "max-age=10, stale-if-error=5",
-            15,
-            true,
-            true,
-        ),
-        ("stale-if-error=5", "max-age=10", 15, true, true),
-        ("", "max-age=10, stale-if-error=0", 10, false, false),
-        ("", "max-age=10", 10, false, true),
-        ("", "max-age=10", 13, false, true),
-        ("", "max-age=10", 14, false, false),
-        // What is fresh was asked for in vain.
-        ("max-age=5", "max-age=10, must-revalidate", 9, true, true),
-        ("min-fresh=5", "max-age=10", 9, true, true),
-        ("no-cache", "max-age=10, stale-if-error=5", 9, false, false),
-        ("no-store", "max-age=10, stale-if-error=5", 9, false, false),
-        (
-            "",
-            "max-age=10, stale-if-error=5, no-cache",
-            9,
-            false,
-            false,
-        ),
-    ] {
-        let failure = Failure::NoAnswer;
-        let found = excused(asked, said, failure, now, &Rules::DEFAULT);
-        assert_eq!(found, expected, "for {asked}; {said} at {now}");
-        let found = excused(asked, said, failure, now, &lenient);
-        assert_eq!(
-            found, lenient_expected,
-            "for {asked}; {said} at {now}, lenient"
-        );
-    }
 }
 
 proptest! {
@@ -433,17 +381,21 @@ proptest! {
         let found = reused_with(&asked, &said, now, &rules);
         let stored = response(200, &lines(&[&format!("Cache-Control: {said}")]), &rules);
         let control = RequestControl::of(&lines(&[&format!("Cache-Control: {asked}")]));
-        let failed = reuse_on_failure(&control, &stored, Failure::NoAnswer, &rules, at(now));
+        let failed = reuse_on_failure(&control, &stored, Failure::NoAnswer, &rules, instant(now));
         let is_used = matches!(found, Reuse::Fresh | Reuse::Stale(_));
-        let is_fresh = stored.freshness.is_fresh(at(now));
-        let must_be_fresh = stored.control.must_revalidate
-            || stored.control.proxy_revalidate
-            || stored.control.s_maxage.is_some();
+        let is_fresh = stored.freshness.is_fresh(instant(now));
+        let must_be_fresh =
+            stored.control.must_revalidate || stored.control.proxy_revalidate;
+        let is_left_to_origin = stored.control.s_maxage.is_some();
         if stored.control.no_cache || control.no_cache || control.no_store {
             prop_assert!(!is_used && failed.is_none());
         }
         prop_assert!(!is_used || is_fresh || !must_be_fresh);
         prop_assert!(failed.is_none() || is_fresh || !must_be_fresh);
+        if is_left_to_origin && !is_fresh {
+            prop_assert!(!is_used || stored.control.stale_while_revalidate.is_some());
+            prop_assert!(failed.is_none() || stored.control.stale_if_error.is_some());
+        }
         prop_assert_eq!(found == Reuse::Fresh, is_used && is_fresh);
         if control.only_if_cached {
             prop_assert!(is_used || found == Reuse::GatewayTimeout);

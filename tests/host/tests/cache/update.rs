@@ -4,18 +4,12 @@
 
 use proptest::prelude::*;
 
-use super::{at, date, lines};
+use super::{answer, asked, at, date, get, instant, lines, response, status, times};
 use crate::bytes::{Full, Writer};
-use crate::cache::{Received, ResponseControl, Rules, SetCookie, Times, DATE_ROOM};
+use crate::cache::{age, Received, Response, Rules, SetCookie, Uncacheable, DATE_ROOM};
+use crate::http::Method;
 
-fn with<T>(fields: &[u8], rules: &Rules, then: impl Fn(&Received<'_>) -> T) -> T {
-    let control = ResponseControl::of(fields);
-    let times = Times {
-        request: at(-5),
-        response: at(0),
-    };
-    then(&Received::of(fields, &control, rules, times))
-}
+const FRESH: &str = "Cache-Control: max-age=60";
 
 fn written(write: impl Fn(&mut Writer<'_>) -> Result<(), Full>) -> String {
     let mut room = [0; 4096];
@@ -28,24 +22,32 @@ fn written(write: impl Fn(&mut Writer<'_>) -> Result<(), Full>) -> String {
     text
 }
 
-fn stored_by(fields: &[&str], rules: &Rules) -> Vec<String> {
-    let fields = lines(fields);
-    let text = with(&fields, rules, |received| {
-        written(|out| received.store(out))
-    });
+fn split(text: &str) -> Vec<String> {
     text.split_terminator("\r\n").map(str::to_owned).collect()
+}
+
+fn stored_by(fields: &[&str], rules: &Rules<'_>) -> Vec<String> {
+    let fields = lines(fields);
+    let received = Received::of(&fields, rules, at(0));
+    split(&written(|out| received.store(out)))
 }
 
 fn stored(fields: &[&str]) -> Vec<String> {
     stored_by(fields, &Rules::DEFAULT)
 }
 
-fn updated(stored: &[&str], fields: &[&str]) -> Vec<String> {
+/// What the store has afterwards, and what the client gets.
+fn merged_by(stored: &[&str], fields: &[&str], rules: &Rules<'_>) -> [Vec<String>; 2] {
     let (stored, fields) = (lines(stored), lines(fields));
-    let text = with(&fields, &Rules::DEFAULT, |received| {
-        written(|out| received.update(&stored, out))
-    });
-    text.split_terminator("\r\n").map(str::to_owned).collect()
+    let received = Received::of(&fields, rules, at(0));
+    let kept = written(|out| received.update(&stored, out));
+    let sent = written(|out| received.answer(&stored, out));
+    [kept, sent].map(|text| split(&text))
+}
+
+fn updated(stored: &[&str], fields: &[&str]) -> Vec<String> {
+    let [kept, _] = merged_by(stored, fields, &Rules::DEFAULT);
+    kept
 }
 
 fn dated(secs: i64) -> String {
@@ -64,7 +66,6 @@ fn all_fields_are_stored_but_some() {
         "Content-Encoding: gzip",
         "Content-Location: /x",
         "Content-MD5: x",
-        "Content-Range: bytes 0-1/2",
         "Content-Type: text/plain",
         "ETag: \"x\"",
         "Expires: 0",
@@ -81,6 +82,8 @@ fn all_fields_are_stored_but_some() {
     for field in [
         "Age: 5",
         "Content-Length: 5",
+        // The parts that are stored say it; nobody does once they are the whole (section 3.4).
+        "Content-Range: bytes 0-1/2",
         "Connection: x",
         "Keep-Alive: x",
         "Proxy-Connection: x",
@@ -110,6 +113,15 @@ fn fields_that_are_named_are_not_stored() {
         &now,
     ];
     assert_eq!(stored(&hop), ["c: 3", &now]);
+    // "A sender MUST NOT send a connection option corresponding to a field that is intended for all
+    // recipients of the content. For example, Cache-Control is never appropriate".
+    let end_to_end = [
+        "Connection: cache-control, vary, keep-alive",
+        "Cache-Control: max-age=5",
+        "Vary: a",
+        &now,
+    ];
+    assert_eq!(stored(&end_to_end), &end_to_end[1..]);
     let control = "Cache-Control: no-cache=\"a, B\", private=\"d\"";
     let qualified = [control, "a: 1", "b: 2", "c: 3", "D: 4", &now];
     assert_eq!(stored(&qualified), [control, "c: 3", &now]);
@@ -184,13 +196,194 @@ fn newer_fields_replace_stored_ones() {
         assert_eq!(updated(&kept, &fields), expected, "by {fields:?}");
     }
     // The stored octets stay as they are.
-    let octets = ["Content-Encoding: gzip", "Content-Range: bytes 0-1/2", &now];
+    let octets = ["Content-Encoding: gzip", &now];
     let others = ["Content-Encoding: br", "content-range: bytes 2-3/4", &now];
-    assert_eq!(updated(&octets, &others), octets);
-    assert_eq!(updated(&[&now], &others), [now.as_str()]);
+    for found in merged_by(&octets, &others, &Rules::DEFAULT) {
+        assert_eq!(found, octets);
+    }
+    for found in merged_by(&[&now], &others, &Rules::DEFAULT) {
+        assert_eq!(found, [now.as_str()]);
+    }
     // Others of the name do not.
     let (one, other) = ("Content-Security-Policy: a", "Content-Security-Policy: b");
     assert_eq!(updated(&[one, &now], &[other, &now]), [other, &now]);
+}
+
+/// RFC 9111 sections 3.2, 5.2.2.4 and 5.2.2.7: what is withheld by the directives that are in force
+/// afterwards, wherever they are, is not stored; whoever has asked gets what he was sent.
+#[test]
+fn the_client_gets_what_the_store_must_not_have() {
+    let now = dated(0);
+    const PRIVATE: &str = "Cache-Control: private=\"a\"";
+    for (stored, fields, kept, sent) in [
+        // The 304 says nothing of it, but the stored response does.
+        (
+            vec![PRIVATE],
+            vec!["a: 1", "b: 2"],
+            vec![PRIVATE, "b: 2"],
+            vec![PRIVATE, "a: 1", "b: 2"],
+        ),
+        (
+            vec![PRIVATE],
+            vec!["Cache-Control: max-age=5", "a: 1"],
+            vec!["Cache-Control: max-age=5", "a: 1"],
+            vec!["Cache-Control: max-age=5", "a: 1"],
+        ),
+        // The stored one is somebody else's.
+        (
+            vec!["a: 1", "b: 2"],
+            vec![PRIVATE],
+            vec!["b: 2", PRIVATE],
+            vec!["b: 2", PRIVATE],
+        ),
+        (
+            vec!["a: 1", "b: 2"],
+            vec![PRIVATE, "a: 3"],
+            vec!["b: 2", PRIVATE],
+            vec!["b: 2", PRIVATE, "a: 3"],
+        ),
+        // For a proxy, which we are to nobody; and for this hop alone.
+        (
+            vec!["a: 1"],
+            vec!["Proxy-Authenticate: x", "Connection: c", "c: 3", "Age: 5"],
+            vec!["a: 1"],
+            vec!["a: 1", "Proxy-Authenticate: x"],
+        ),
+    ] {
+        let with_date = |mut lines: Vec<&'static str>| {
+            lines.push("Date: ");
+            lines
+                .iter()
+                .map(|line| line.replace("Date: ", &now))
+                .collect::<Vec<_>>()
+        };
+        let came: Vec<&str> = fields.iter().copied().chain([now.as_str()]).collect();
+        let found = merged_by(&stored, &came, &Rules::DEFAULT);
+        assert_eq!(found, [with_date(kept), with_date(sent)], "by {fields:?}");
+    }
+    let strip = Rules {
+        set_cookie: SetCookie::Strip,
+        ..Rules::DEFAULT
+    };
+    let [kept, sent] = merged_by(&["b: 2", &now], &["Set-Cookie: a=b", &now], &strip);
+    assert_eq!(kept, ["b: 2", &now]);
+    assert_eq!(sent, ["b: 2", "Set-Cookie: a=b", &now]);
+}
+
+fn updates(asked: &[&str], code: u16, fields: &[&str], rules: &Rules<'_>) -> Option<Uncacheable> {
+    let asked = lines(asked);
+    let request = get(&asked);
+    let decision = answer(&request, code, &lines(fields), rules).may_update(&request, rules);
+    decision.err()
+}
+
+/// RFC 9111 sections 3, 3.2 and 3.5: to update is to store, and is judged by what the new message
+/// says, since the stored one was for others.
+#[test]
+fn what_must_not_be_stored_does_not_update() {
+    const BASIC: &str = "Authorization: Basic eDp5";
+    for (asked, fields, refused) in [
+        (&[][..], &[][..], None),
+        (&[], &["ETag: \"x\""], None),
+        (&[], &[FRESH], None),
+        // "allowed" cookies are updated: the conformance suite wants them.
+        (&[], &[FRESH, "Set-Cookie: a=b"], None),
+        (&[], &["Set-Cookie: a=b"], Some(Uncacheable::SetCookie)),
+        (
+            &[],
+            &[FRESH, "Set-Cookie: JSESSIONID=a"],
+            Some(Uncacheable::Session),
+        ),
+        (
+            &[],
+            &["Cache-Control: max-age=60, private"],
+            Some(Uncacheable::Private),
+        ),
+        (
+            &[],
+            &["Cache-Control: max-age=60, no-store"],
+            Some(Uncacheable::NoStore),
+        ),
+        (&[BASIC], &[FRESH], Some(Uncacheable::Authorization)),
+        (&[BASIC], &["X-User: a"], Some(Uncacheable::Authorization)),
+        (&[BASIC], &["Cache-Control: public"], None),
+        (&[BASIC], &["Cache-Control: s-maxage=60"], None),
+        (
+            &["Cache-Control: no-store"],
+            &[FRESH],
+            Some(Uncacheable::RequestNoStore),
+        ),
+    ] {
+        for code in [304, 200] {
+            let found = updates(asked, code, fields, &Rules::DEFAULT);
+            assert_eq!(found, refused, "for {code} {asked:?} {fields:?}");
+        }
+    }
+    let strip = Rules {
+        set_cookie: SetCookie::Strip,
+        ..Rules::DEFAULT
+    };
+    assert_eq!(updates(&[], 304, &["Set-Cookie: a=b"], &strip), None);
+    for reason in Uncacheable::ALL {
+        let is_of_resource = matches!(reason, Uncacheable::NoStore | Uncacheable::Private);
+        assert_eq!(reason.is_of_resource(), is_of_resource, "for {reason:?}");
+    }
+}
+
+/// RFC 9111 section 3.2: what comes of an update is a stored response like any other.
+#[test]
+fn what_an_update_makes_may_stay_or_not() {
+    let stored = response(200, &lines(&[FRESH, "ETag: \"x\""]), &Rules::DEFAULT);
+    let head = asked(Method::Head, b"");
+    for (fields, refused) in [
+        (&[FRESH, "ETag: \"x\""][..], None),
+        (&["ETag: \"x\""], None),
+        (&["Cache-Control: private"], Some(Uncacheable::Private)),
+        (&["Cache-Control: no-store"], Some(Uncacheable::NoStore)),
+        (
+            &["Cache-Control: max-age=0"],
+            Some(Uncacheable::NoValidator),
+        ),
+        (
+            &["Set-Cookie: a=b", "ETag: \"x\""],
+            Some(Uncacheable::SetCookie),
+        ),
+    ] {
+        let fields = lines(fields);
+        for request in [&get(b""), &head] {
+            let times = times(7, 9);
+            let updated = stored.updated(request, &fields, age(b""), &times, &Rules::DEFAULT);
+            let decision = updated.may_stay(request, &Rules::DEFAULT, instant(9));
+            assert_eq!(decision.err(), refused);
+            assert_eq!(updated.status, stored.status);
+            assert_eq!(updated.freshness.received, instant(9));
+        }
+    }
+}
+
+/// RFC 9110 section 8.8.2.2: a 304 with a newer Date brings no newer body.
+#[test]
+fn an_update_does_not_make_the_body_younger() {
+    let request = get(b"");
+    let [old, new] = [0, 500].map(|secs| lines(&[FRESH, &format!("Date: {}", date(secs))]));
+    let stored = response(200, &old, &Rules::DEFAULT);
+    assert_eq!(stored.dated, at(0));
+    let times = times(500, 500);
+    let again = Response::of(
+        &request,
+        status(200),
+        &new,
+        age(b""),
+        &times,
+        &Rules::DEFAULT,
+    );
+    assert_eq!(again.dated, at(500));
+    let updated = stored.updated(&request, &new, age(b""), &times, &Rules::DEFAULT);
+    assert_eq!(updated.dated, at(0));
+    assert_eq!(updated.freshness, again.freshness);
+    // Without one it is of when it came.
+    let undated = response(200, &lines(&["Date: x"]), &Rules::DEFAULT);
+    assert_eq!(undated.dated, at(0));
 }
 
 proptest! {

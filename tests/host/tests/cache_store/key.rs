@@ -13,7 +13,7 @@ use crate::cache::key::{parts, Key, Scheme};
 const SECRET: SipKey = SipKey(0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210);
 
 fn key<'a>(scheme: Scheme, host: &'a str, path: &'a str) -> Key<'a> {
-    Key::new(scheme, host.as_bytes(), path.as_bytes()).unwrap()
+    Key::new(scheme, host.as_bytes(), b"Fallback:80", path.as_bytes()).unwrap()
 }
 
 fn written(key: &Key<'_>) -> String {
@@ -45,7 +45,9 @@ fn a_key_is_the_normalised_uri() {
         (Http, "[::1]", "/", "http://[::1]/"),
         (Http, "[::80]", "/", "http://[::80]/"),
         (Http, "[2001:DB8::80]:80", "/", "http://[2001:db8::80]/"),
-        (Http, "", "/x", "http:///x"),
+        // What a backend is told in the place of none.
+        (Http, "", "/x", "http://fallback/x"),
+        (Https, "", "/x", "https://fallback:80/x"),
         // Everything else is as it was written.
         (Http, "a", "//b", "http://a//b"),
         (Http, "a", "/%7E/../~?", "http://a/%7E/../~?"),
@@ -54,7 +56,9 @@ fn a_key_is_the_normalised_uri() {
         assert_eq!(written(&key), right);
         assert!(key.is(right.as_bytes()), "{right}");
     }
-    assert!(Key::new(Http, b"a", b"*").is_none());
+    assert!(Key::new(Http, b"a", b"f", b"*").is_none());
+    assert!(Key::new(Http, b"a", b"", b"/").is_some());
+    assert!(Key::new(Http, b"", b"", b"/").is_none());
 }
 
 #[test]
@@ -116,8 +120,8 @@ proptest! {
 
     #[test]
     fn equal_keys_are_those_that_are_written_alike(
-        one in ("[a-cA-C]{0,9}(:80|:81|:)?", "(/[a-b?/]{0,9}|\\?[ab]?|)"),
-        other in ("[a-cA-C]{0,9}(:80|:81|:)?", "(/[a-b?/]{0,9}|\\?[ab]?|)"),
+        one in ("[a-cA-C]{1,9}(:80|:81|:)?", "(/[a-b?/]{0,9}|\\?[ab]?|)"),
+        other in ("[a-cA-C]{1,9}(:80|:81|:)?", "(/[a-b?/]{0,9}|\\?[ab]?|)"),
         swap in any::<bool>(),
     ) {
         let one = key(Scheme::Http, &one.0, &one.1);

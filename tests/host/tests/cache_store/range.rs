@@ -6,9 +6,10 @@ use proptest::prelude::*;
 
 use crate::bytes::{Full, Writer};
 use crate::cache::range::{
-    choose, if_range, if_range_of_request, is_divisible, of_request, put_unsatisfied, Boundary,
-    ByteRange, ContentRange, Multipart, Parts, Validators,
+    choose, if_range, is_divisible, of_request, put_unsatisfied, Boundary, ByteRange, ContentRange,
+    Multipart, Parts,
 };
+use crate::cache::Validators;
 use crate::http::{Method, Status};
 use crate::time::UnixTime;
 
@@ -363,70 +364,103 @@ fn a_multipart_that_cannot_be_counted_has_no_length() {
 }
 
 /// Sunday, 6 November 1994, 08:49:37 GMT.
-pub(super) const MODIFIED: &[u8] = b"Sun, 06 Nov 1994 08:49:37 GMT";
+const MODIFIED: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 pub(super) const MODIFIED_AT: i64 = 784_111_777;
 
-pub(super) fn validators<'a>(etag: &'a [u8], last_modified: &'a [u8], date: i64) -> Validators<'a> {
-    Validators {
-        etag,
-        last_modified,
-        date: UnixTime::from_secs(date),
-    }
+/// Of a response with these field lines, the body of which is of that time.
+pub(super) fn validators(lines: &str, dated: i64) -> Validators<'_> {
+    Validators::of(lines.as_bytes(), UnixTime::from_secs(dated))
 }
+
+pub(super) const TAG: &str = "ETag: \"a\"\r\n";
+pub(super) const WEAK_TAG: &str = "ETag: W/\"a\"\r\n";
+pub(super) const LAST_MODIFIED: &str = "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
 
 /// Section 13.1.5.
 #[test]
 fn if_range_compares_strongly() {
-    let stored = validators(b"\"a\"", MODIFIED, MODIFIED_AT + 60);
+    let lines = [TAG, LAST_MODIFIED].concat();
+    let stored = validators(&lines, MODIFIED_AT + 60);
     for (value, right) in [
-        (&b"\"a\""[..], true),
-        (b"\"b\"", false),
-        (b"\"a", false),
-        (b"\"", false),
-        (b"\"a\", \"a\"", false),
+        ("\"a\"", true),
+        ("\"b\"", false),
+        ("\"a", false),
+        ("\"", false),
+        ("\"a\", \"a\"", false),
         // "A client MUST NOT generate an If-Range header field containing an entity tag that is
         // marked as weak."
-        (b"W/\"a\"", false),
-        (b"", false),
-        (b"a", false),
-        (b"*", false),
+        ("W/\"a\"", false),
+        ("", false),
+        ("a", false),
+        ("*", false),
         (MODIFIED, true),
         // "exactly matches".
-        (b"Sun, 06 Nov 1994 08:49:38 GMT", false),
-        (b"Sun, 06 Nov 1994 08:49:36 GMT", false),
-        (b"Sunday, 06-Nov-94 08:49:37 GMT", false),
+        ("Sun, 06 Nov 1994 08:49:38 GMT", false),
+        ("Sun, 06 Nov 1994 08:49:36 GMT", false),
+        ("Sunday, 06-Nov-94 08:49:37 GMT", false),
     ] {
-        let text = String::from_utf8_lossy(value);
-        assert_eq!(if_range(value, &stored), right, "{text}");
+        assert_eq!(stored.pass_if_range(value.as_bytes()), right, "{value}");
     }
-    let weak = validators(b"W/\"a\"", b"", MODIFIED_AT);
-    assert!(!if_range(b"\"a\"", &weak));
-    assert!(!if_range(b"W/\"a\"", &weak));
-    assert!(!if_range(b"", &weak));
-    assert!(!if_range(b"\"\"", &validators(b"", b"", 0)));
-    assert!(if_range(b"\"\"", &validators(b"\"\"", b"", 0)));
+    let weak = validators(WEAK_TAG, MODIFIED_AT);
+    assert!(!weak.pass_if_range(b"\"a\""));
+    assert!(!weak.pass_if_range(b"W/\"a\""));
+    assert!(!weak.pass_if_range(b""));
+    assert!(!validators("", 0).pass_if_range(b"\"\""));
+    assert!(validators("ETag: \"\"\r\n", 0).pass_if_range(b"\"\""));
+    assert!(!validators("ETag: a\r\n", 0).pass_if_range(b"a"));
 }
 
 /// "If the HTTP-date validator provided is not a strong validator in the sense defined by Section
 /// 8.8.2.2, the condition is false."
 #[test]
 fn a_date_counts_when_it_is_strong() {
-    let sent = |date| if_range(MODIFIED, &validators(b"", MODIFIED, date));
+    let sent = |dated| validators(LAST_MODIFIED, dated).pass_if_range(MODIFIED.as_bytes());
     assert!(sent(MODIFIED_AT + 1));
     assert!(!sent(MODIFIED_AT));
     assert!(!sent(MODIFIED_AT - 1));
     assert!(!sent(0));
-    assert!(!if_range(b"soon", &validators(b"", b"soon", MODIFIED_AT)));
+    // The Date of a 304 says nothing of the body.
+    let updated = [LAST_MODIFIED, "Date: Sun, 06 Nov 1994 09:49:37 GMT\r\n"].concat();
+    assert!(!validators(&updated, MODIFIED_AT).pass_if_range(MODIFIED.as_bytes()));
+    assert!(!validators("Last-Modified: soon\r\n", MODIFIED_AT).pass_if_range(b"soon"));
 }
 
 #[test]
 fn a_request_without_if_range_has_its_range_and_one_with_several_has_not() {
-    let stored = validators(b"\"a\"", b"", 0);
-    assert!(if_range_of_request(b"A: b\r\n", &stored));
-    assert!(if_range_of_request(b"if-range: \"a\"\r\n", &stored));
-    assert!(!if_range_of_request(b"If-Range: \"b\"\r\n", &stored));
-    let twice = b"If-Range: \"a\"\r\nIf-Range: \"a\"\r\n";
-    assert!(!if_range_of_request(twice, &stored));
+    let stored = validators(TAG, 0);
+    assert!(if_range(b"A: b\r\n", &stored));
+    assert!(if_range(b"if-range: \"a\"\r\n", &stored));
+    assert!(!if_range(b"If-Range: \"b\"\r\n", &stored));
+    assert!(!if_range(
+        b"If-Range: \"a\"\r\nIf-Range: \"a\"\r\n",
+        &stored
+    ));
+}
+
+/// Section 15.3.7: one part says which it is, several say so in the multipart.
+#[test]
+fn a_response_is_a_part_if_it_says_so_once() {
+    for (lines, right) in [
+        (
+            "Content-Range: bytes 0-1/5\r\n",
+            Some((range(0, 1), Some(5))),
+        ),
+        ("content-range:bytes 0-1/*\r\n", Some((range(0, 1), None))),
+        ("Content-Range: bytes */5\r\n", None),
+        ("Content-Range: bytes 0-5/5\r\n", None),
+        (
+            "Content-Range: bytes 0-1/5\r\nContent-Range: bytes 0-1/5\r\n",
+            None,
+        ),
+        ("Content-Type: multipart/byteranges; boundary=x\r\n", None),
+        ("", None),
+    ] {
+        assert_eq!(
+            ContentRange::of_response(lines.as_bytes()),
+            right,
+            "{lines}"
+        );
+    }
 }
 
 proptest! {

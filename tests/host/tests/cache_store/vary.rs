@@ -5,21 +5,21 @@
 use proptest::prelude::*;
 
 use crate::bytes::Writer;
-use crate::cache::vary::{matches, select, Asker, Cookies, Unselectable};
+use crate::cache::vary::{is_same, matches, select};
+use crate::cache::{Cookies, Request, Uncacheable};
+use crate::http::head::BodyLength;
+use crate::http::Method;
 
-fn asker(fields: &str) -> Asker<'_> {
-    Asker {
-        fields: fields.as_bytes(),
-        session_in_path: false,
-    }
+fn asker(fields: &str) -> Request<'_> {
+    Request::of(Method::Get, fields.as_bytes(), BodyLength::None, false)
 }
 
-/// The selector of a response with this Vary to a request with these fields.
-fn selector(vary: &str, asker: Asker<'_>, cookies: Cookies) -> Result<String, Unselectable> {
+/// The selector of a response with this Vary to a request.
+fn selector(vary: &str, asker: Request<'_>, cookies: Cookies) -> Result<String, Uncacheable> {
     let mut out = [0; 256];
     let mut writer = Writer::new(&mut out);
     let fields = format!("Server: x\r\n{vary}");
-    select(fields.as_bytes(), asker, cookies, &mut writer)?;
+    select(fields.as_bytes(), &asker, cookies, &mut writer)?;
     Ok(String::from_utf8(writer.written().to_vec()).unwrap())
 }
 
@@ -32,10 +32,10 @@ fn alike(vary: &str, stored_for: &str, other: &str) -> bool {
     let selector = compared(vary, stored_for);
     assert!(matches(
         selector.as_bytes(),
-        asker(stored_for),
+        &asker(stored_for),
         Cookies::Compared
     ));
-    let matched = matches(selector.as_bytes(), asker(other), Cookies::Compared);
+    let matched = matches(selector.as_bytes(), &asker(other), Cookies::Compared);
     assert_eq!(matched, selector == compared(vary, other), "both ways");
     matched
 }
@@ -57,8 +57,8 @@ fn a_selector_has_a_line_for_each_nominated_field() {
 
 #[test]
 fn every_request_matches_a_response_without_vary() {
-    assert!(matches(b"", asker("Foo: 1\r\n"), Cookies::Compared));
-    assert!(matches(b"", asker("Cookie: 1\r\n"), Cookies::Anonymous));
+    assert!(matches(b"", &asker("Foo: 1\r\n"), Cookies::Compared));
+    assert!(matches(b"", &asker("Cookie: 1\r\n"), Cookies::Anonymous));
 }
 
 /// "A stored response with a Vary header field value containing a member "*" always fails to match."
@@ -72,15 +72,63 @@ fn what_varies_by_everything_is_not_stored() {
         "Vary: \"a\"\r\n",
     ] {
         let refused = selector(vary, asker(""), Cookies::Compared);
-        assert_eq!(refused, Err(Unselectable::Everything), "{vary}");
+        assert_eq!(refused, Err(Uncacheable::VaryAny), "{vary}");
     }
     for vary in ["Vary: X-Forwarded-For\r\n", "Vary: forwarded\r\n"] {
         let refused = selector(vary, asker(""), Cookies::Compared);
-        assert_eq!(refused, Err(Unselectable::Client), "{vary}");
+        assert_eq!(refused, Err(Uncacheable::VaryClient), "{vary}");
     }
     let long = format!("Vary: {}\r\n", "x".repeat(300));
     let refused = selector(&long, asker(""), Cookies::Compared);
-    assert_eq!(refused, Err(Unselectable::TooLong));
+    assert_eq!(refused, Err(Uncacheable::VaryTooLong));
+}
+
+/// RFC 9110 section 7.6.1: the origin has not seen what Connection names, and has chosen without it.
+#[test]
+fn what_the_origin_has_not_seen_selects_nothing() {
+    let vary = "Vary: Foo, Accept-Encoding\r\n";
+    for (fields, is_unseen) in [
+        ("Foo: 1\r\nConnection: foo\r\n", true),
+        (
+            "Connection: close, Accept-Encoding\r\nAccept-Encoding: gzip\r\n",
+            true,
+        ),
+        ("Connection: a\r\nConnection: b, FOO\r\n", true),
+        ("Foo: 1\r\nConnection: close, bar\r\n", false),
+        ("Foo: 1\r\nConnection:\r\n", false),
+        ("Foo: 1\r\nX-Connection: foo\r\n", false),
+    ] {
+        let found = selector(vary, asker(fields), Cookies::Compared);
+        let refused = is_unseen.then_some(Uncacheable::VaryUnseen);
+        assert_eq!(found.err(), refused, "{fields}");
+    }
+    // What Connection cannot take away.
+    let kept = asker("Connection: cookie\r\nCookie: a\r\n");
+    assert!(selector("Vary: Cookie\r\n", kept, Cookies::Compared).is_ok());
+}
+
+/// RFC 9111 section 3.2: an update may change Vary, and the selector is no longer one then.
+#[test]
+fn responses_vary_by_the_same_or_not() {
+    for (one, other, right) in [
+        ("", "", true),
+        ("Vary:\r\n", "", true),
+        (
+            "Vary: A, b\r\n",
+            "Server: x\r\nvary: a\r\nVary: ,B\r\n",
+            true,
+        ),
+        ("Vary: a\r\n", "", false),
+        ("Vary: a\r\n", "Vary: a, b\r\n", false),
+        ("Vary: a\r\n", "Vary: b\r\n", false),
+        // It would be the same; to see that is not worth it.
+        ("Vary: a, b\r\n", "Vary: b, a\r\n", false),
+    ] {
+        for (one, other) in [(one, other), (other, one)] {
+            let found = is_same(one.as_bytes(), other.as_bytes());
+            assert_eq!(found, right, "{one} {other}");
+        }
+    }
 }
 
 #[test]
@@ -256,12 +304,9 @@ fn anonymous_users_share_and_users_with_cookies_do_not() {
     let anonymous = asker("Accept-Encoding: gzip\r\n");
     let stored = selector(vary, anonymous, Cookies::Anonymous).unwrap();
     assert_eq!(stored, "accept-encoding:gzip\ncookie\n");
-    let is_for = |asker| matches(stored.as_bytes(), asker, Cookies::Anonymous);
+    let is_for = |asker| matches(stored.as_bytes(), &asker, Cookies::Anonymous);
     assert!(is_for(anonymous));
-    let session = Asker {
-        session_in_path: true,
-        ..anonymous
-    };
+    let session = Request::of(Method::Get, anonymous.lines, BodyLength::None, true);
     for known in [
         asker("Accept-Encoding: gzip\r\nCookie: a=b\r\n"),
         asker("Accept-Encoding: gzip\r\ncookie:\r\n"),
@@ -269,16 +314,16 @@ fn anonymous_users_share_and_users_with_cookies_do_not() {
     ] {
         assert!(!is_for(known));
         let refused = selector(vary, known, Cookies::Anonymous);
-        assert_eq!(refused, Err(Unselectable::Cookie));
+        assert_eq!(refused, Err(Uncacheable::VaryCookie));
         // What does not vary by it is everyone's.
         assert!(selector("Vary: Foo\r\n", known, Cookies::Anonymous).is_ok());
-        assert!(matches(b"foo\n", known, Cookies::Anonymous));
+        assert!(matches(b"foo\n", &known, Cookies::Anonymous));
     }
     // What was stored by the RFC's rule is not given away when the setting changes.
     let known = asker("Cookie: a=b\r\n");
     let stored = selector("Vary: Cookie\r\n", known, Cookies::Compared).unwrap();
-    assert!(matches(stored.as_bytes(), known, Cookies::Compared));
-    assert!(!matches(stored.as_bytes(), known, Cookies::Anonymous));
+    assert!(matches(stored.as_bytes(), &known, Cookies::Compared));
+    assert!(!matches(stored.as_bytes(), &known, Cookies::Anonymous));
 }
 
 proptest! {

@@ -2,41 +2,38 @@
 
 //! Fields that are for one hop only because Connection names them (RFC 9110 section 7.6.1).
 
-use crate::bytes::{self, Full, Span};
-use crate::http::field::{self, Name};
-use crate::http::head::{Options, MAX_OPTIONS};
+use super::field::{self, Name};
+use super::head::MAX_OPTIONS;
+use crate::bytes::{self, Span};
 
 /// The names of fields that Connection makes hop-by-hop fields.
 #[derive(Clone, Copy)]
-pub(super) struct Named<'a> {
+pub(crate) struct Named<'a> {
     lines: &'a [u8],
     /// The names, in `lines`; what is left of the room is empty.
     spans: &'a [Span],
 }
 
 impl Named<'_> {
-    pub(super) fn has(self, name: &[u8]) -> bool {
+    /// Whether this one is among them.
+    pub(crate) fn has(self, name: &[u8]) -> bool {
         self.spans
             .iter()
             .any(|span| bytes::eq_ignore_case(span.of(self.lines), name))
     }
 }
 
-/// Runs `write` with the names in Connection, which are gathered once: each field is compared
-/// with a few names, not with all the lines.
-pub(super) fn with_named(
-    lines: &[u8],
-    options: &Options,
-    write: impl FnOnce(Named<'_>) -> Result<(), Full>,
-) -> Result<(), Full> {
+/// Runs `then` with the names in Connection, which are gathered once: each field is compared
+/// with a few names, not with all the lines. With `is_any` false it is known that there are none.
+pub(crate) fn with_named<T>(lines: &[u8], is_any: bool, then: impl FnOnce(Named<'_>) -> T) -> T {
     let mut room = [Span::EMPTY; MAX_OPTIONS];
-    let spans: &[Span] = if options.named == 0 {
-        &[]
-    } else {
+    let spans: &[Span] = if is_any {
         gather_named(lines, &mut room);
         &room
+    } else {
+        &[]
     };
-    write(Named { lines, spans })
+    then(Named { lines, spans })
 }
 
 #[inline(never)] // Keeps its iterators out of the frame of the one who holds the names.
