@@ -16,6 +16,7 @@ mod meddling;
 mod namespaces;
 mod probes;
 mod proc;
+mod proc_writes;
 mod queues;
 mod relay;
 mod replay;
@@ -38,6 +39,7 @@ use crate::testing::Test;
 pub const ALL: &[&[Test]] = &[
     session2001::TESTS,
     proc::TESTS,
+    proc_writes::TESTS,
     balancing::TESTS,
     backends::TESTS,
     queues::TESTS,
