@@ -3,6 +3,7 @@
 mod backends;
 mod balancing;
 mod clients;
+mod endings;
 mod faults;
 mod fields;
 mod forwarding;
@@ -14,6 +15,7 @@ mod load;
 mod log;
 mod meddling;
 mod namespaces;
+mod pages;
 mod probes;
 mod proc;
 mod proc_writes;
@@ -24,6 +26,7 @@ mod requests;
 mod session2001;
 mod slow;
 mod status;
+mod status_page;
 mod timeouts;
 mod tunnels;
 mod tunnels_ends;
@@ -53,6 +56,8 @@ pub const ALL: &[&[Test]] = &[
     hmux::TESTS,
     clients::TESTS,
     status::TESTS,
+    status_page::TESTS,
+    pages::TESTS,
     timeouts::TESTS,
     limits::TESTS,
     listening::TESTS,
@@ -65,6 +70,7 @@ pub const ALL: &[&[Test]] = &[
     load::TESTS,
     slow::TESTS,
     log::TESTS,
+    endings::TESTS,
     log::FOLLOWERS,
     namespaces::TESTS,
     meddling::TESTS,
