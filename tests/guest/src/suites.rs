@@ -24,6 +24,8 @@ mod relay;
 mod replay;
 mod requests;
 mod session2001;
+mod sessions;
+mod shares;
 mod slow;
 mod status;
 mod status_page;
@@ -46,6 +48,8 @@ pub const ALL: &[&[Test]] = &[
     balancing::TESTS,
     backends::TESTS,
     queues::TESTS,
+    sessions::TESTS,
+    shares::TESTS,
     probes::TESTS,
     relay::TESTS,
     fields::TESTS,
