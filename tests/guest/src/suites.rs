@@ -37,6 +37,7 @@ mod uploads;
 mod uploads_broken;
 mod uploads_early;
 mod uploads_whole;
+mod waiting;
 
 use crate::testing::Test;
 
@@ -50,6 +51,7 @@ pub const ALL: &[&[Test]] = &[
     queues::TESTS,
     sessions::TESTS,
     shares::TESTS,
+    waiting::TESTS,
     probes::TESTS,
     relay::TESTS,
     fields::TESTS,
