@@ -3,6 +3,7 @@
 mod backends;
 mod balancing;
 mod clients;
+mod endings;
 mod faults;
 mod fields;
 mod forwarding;
@@ -14,15 +15,20 @@ mod load;
 mod log;
 mod meddling;
 mod namespaces;
+mod pages;
 mod probes;
 mod proc;
+mod proc_writes;
 mod queues;
 mod relay;
 mod replay;
 mod requests;
 mod session2001;
+mod sessions;
+mod shares;
 mod slow;
 mod status;
+mod status_page;
 mod timeouts;
 mod tunnels;
 mod tunnels_ends;
@@ -31,6 +37,7 @@ mod uploads;
 mod uploads_broken;
 mod uploads_early;
 mod uploads_whole;
+mod waiting;
 
 use crate::testing::Test;
 
@@ -38,9 +45,13 @@ use crate::testing::Test;
 pub const ALL: &[&[Test]] = &[
     session2001::TESTS,
     proc::TESTS,
+    proc_writes::TESTS,
     balancing::TESTS,
     backends::TESTS,
     queues::TESTS,
+    sessions::TESTS,
+    shares::TESTS,
+    waiting::TESTS,
     probes::TESTS,
     relay::TESTS,
     fields::TESTS,
@@ -51,6 +62,8 @@ pub const ALL: &[&[Test]] = &[
     hmux::TESTS,
     clients::TESTS,
     status::TESTS,
+    status_page::TESTS,
+    pages::TESTS,
     timeouts::TESTS,
     limits::TESTS,
     listening::TESTS,
@@ -63,6 +76,7 @@ pub const ALL: &[&[Test]] = &[
     load::TESTS,
     slow::TESTS,
     log::TESTS,
+    endings::TESTS,
     log::FOLLOWERS,
     namespaces::TESTS,
     meddling::TESTS,

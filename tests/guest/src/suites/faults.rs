@@ -2,10 +2,11 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
+use super::status::Metrics;
 use crate::conn::{preview, Conn, Fault};
 use crate::origin::{Mode, Origin, Step};
 use crate::pattern::{self, Checker};
@@ -31,6 +32,7 @@ tests![
     kept_alive_connection_closed_under_a_request,
     fresh_connection_closed_is_not_retried_for_ever,
     all_idle_connections_die,
+    idle_connections_go_with_their_fin,
     backend_moves_under_load,
 ];
 
@@ -430,6 +432,38 @@ fn all_idle_connections_die() -> Outcome {
             "the status after the pool died"
         );
     }
+    Ok(())
+}
+
+/// What a backend has ended is no connection to keep, before anybody asks for one: nothing but the
+/// numbers is looked at meanwhile. The next request meets none that is dead.
+fn idle_connections_go_with_their_fin() -> Outcome {
+    let bed = Bed::with(&[("idle-timeout", "1h")])?;
+    let number = |name| Metrics::read().and_then(|metrics| metrics.of(&bed.origin, 0, name));
+    for round in 1..=5 {
+        let mut clients = Vec::new();
+        for _ in 0..4 {
+            let mut client = bed.client()?;
+            client.request("GET", "/wait?ms=100")?;
+            clients.push(client);
+        }
+        for client in &mut clients {
+            same!(client.response("GET")?.status, 200, "the status");
+        }
+        let kept = number("pooled")?;
+        ensure!(kept > 0, "round {round}: nothing is kept");
+        let connects = number("connects_total")?;
+        let ended = Instant::now();
+        bed.origin.hang_up();
+        let gone = || number("pooled").is_ok_and(|kept| kept == 0);
+        let gone = scale::wait_until(Duration::from_secs(5), gone);
+        ensure!(gone, "round {round}: {} are kept", number("pooled")?);
+        println!("{kept} were gone after {:?}", ended.elapsed());
+        same!(number("connects_total")?, connects, "connections meanwhile");
+        same!(bed.client()?.get("/len/1")?.status, 200, "the status");
+        same!(number("connects_total")?, connects + 1, "connections then");
+    }
+    same!(Metrics::read()?.get("replays_total")?, 0, "replays");
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use crate::conn::Conn;
 use crate::gateway::{self, Gateway};
 use crate::jvm::{Jvm, Manners, Wire};
 use crate::load::{self, Plan};
-use crate::origin::Origin;
+use crate::origin::{Origin, Step};
 use crate::pattern::{self, Checker};
 use crate::testing::{Context, Outcome, PORT};
 use crate::upload::{Sent, Upload};
@@ -16,6 +16,7 @@ tests![
     heads_and_statuses,
     one_connection_for_many_requests,
     each_answer_closes,
+    the_first_part_comes_before_the_end,
     an_end_instead_of_an_answer,
     bodies_reach_the_backend in 240 s,
     a_mebibyte_both_ways,
@@ -165,6 +166,32 @@ fn each_answer_closes() -> Outcome {
         }
         same!(stage.jvm.connections(), 10, "the backend's connections");
         stage.jvm.close_each(false);
+        Ok(())
+    })
+}
+
+/// What a backend has flushed is with the client while the answer has no end yet.
+fn the_first_part_comes_before_the_end() -> Outcome {
+    each(|stage| {
+        for (framing, first) in [
+            ("Transfer-Encoding: chunked", "5\r\nfirst\r\n"),
+            ("Content-Length: 10", "first"),
+        ] {
+            let head = format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n{first}");
+            let steps = vec![Step::Send(head.into_bytes()), Step::Hang];
+            stage.origin.script("begun", steps);
+            let mut client = stage.client()?;
+            client.request("GET", "/script/begun")?;
+            let (status, head) = client.status_and_head().context(framing)?;
+            same!(status, 200, "{framing}: the status");
+            // The end of a chunk may come with what follows it.
+            let part: &[u8] = match head.get("Content-Length") {
+                Some(_) => b"first",
+                None => b"5\r\nfirst",
+            };
+            let seen = client.exactly(part.len()).context(framing)?;
+            same!(seen, part, "{framing}: the first part");
+        }
         Ok(())
     })
 }

@@ -33,10 +33,10 @@ tests![
 pub(super) const FOLLOWERS: &[crate::testing::Test] = followers::TESTS;
 
 /// What is read without waiting.
-struct Log(File);
+pub(super) struct Log(File);
 
 impl Log {
-    fn open() -> io::Result<Log> {
+    pub(super) fn open() -> io::Result<Log> {
         let mut options = OpenOptions::new();
         options.read(true).custom_flags(OFlag::O_NONBLOCK.bits());
         Ok(Log(options.open(gateway::path("log"))?))
@@ -56,7 +56,7 @@ impl Log {
     }
 
     /// That many lines, which may take a moment: a client has its answer before the log has it.
-    fn lines(&mut self, count: usize) -> Result<Vec<String>, Failure> {
+    pub(super) fn lines(&mut self, count: usize) -> Result<Vec<String>, Failure> {
         let mut text = String::new();
         let mut failure = None;
         scale::wait_until(Duration::from_secs(10), || match self.rest() {
@@ -87,24 +87,24 @@ impl Log {
 
 /// A line of the combined format, apart.
 #[derive(Debug)]
-struct Line {
+pub(super) struct Line {
     client: String,
     time: String,
-    request: String,
-    status: String,
+    pub(super) request: String,
+    pub(super) status: String,
     octets: String,
     referer: String,
     agent: String,
-    backend: String,
+    pub(super) backend: String,
     cache: String,
     total: String,
     first: String,
-    ending: String,
-    id: String,
+    pub(super) ending: String,
+    pub(super) id: String,
 }
 
 impl Line {
-    fn of(line: &str) -> Result<Line, Failure> {
+    pub(super) fn of(line: &str) -> Result<Line, Failure> {
         Line::try_of(line)
             .ok_or_else(|| Failure(format!("no line of the combined format: {line:?}")))
     }

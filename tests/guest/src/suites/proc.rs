@@ -1,70 +1,71 @@
-//! Every proc file, good and bad.
+//! Every proc file: what it shows, what it takes, and what it refuses for which reason.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
-use std::thread;
 
 use nix::errno::Errno;
 
 use crate::gateway::{self, Gateway};
-use crate::leftovers::Log;
-use crate::scale;
 use crate::testing::{Context, Failure, Outcome, PORT};
 use crate::{ensure, same, tests};
 
 tests![
     srun_good_values,
     srun_bad_values,
-    srun_not_supported_yet,
     srun_count_grows_and_shrinks,
     srun_count_bad_values,
     config_round_trip,
     config_whole_or_nothing,
     config_bad_values,
     every_file_reads_in_pieces,
-    oversized_and_odd_writes,
-    read_only_files_refuse_writes,
-    last_error_and_log_say_why,
-    concurrent_writers,
 ];
 
-/// Checks that a write failed with one of these errors, and that `last-error` has a reason.
+/// Checks that a write failed with this error, and that `last-error` gives this reason for it.
 pub(super) fn check_refusal(
     file: &str,
     text: &str,
     outcome: &io::Result<()>,
-    errors: &[Errno],
+    errno: Errno,
+    reason: &str,
 ) -> Outcome {
     let what = format!("{:?} to {file}", text.chars().take(80).collect::<String>());
     let code = match outcome {
         Ok(()) => return Err(Failure(format!("{what} was taken"))),
         Err(error) => error.raw_os_error().unwrap_or(0),
     };
-    let expected = errors.iter().any(|errno| *errno as i32 == code);
+    same!(Errno::from_raw(code), errno, "{what}: the error");
+    let said = gateway::read("last-error")?;
+    let ours = said.strip_prefix(&format!("{file}: "));
     ensure!(
-        expected,
-        "{what}: expected {errors:?}, saw {:?}",
-        Errno::from_raw(code)
-    );
-    ensure!(
-        !gateway::read("last-error")?.is_empty(),
-        "{what}: last-error is empty"
+        ours.is_some_and(|said| said.contains(reason)),
+        "{what}: last-error is {said:?}, and not about {reason:?}"
     );
     Ok(())
 }
 
-const BAD: [Errno; 2] = [Errno::EINVAL, Errno::ERANGE];
-
-fn refused(file: &str, text: &str, errors: &[Errno]) -> Outcome {
+/// Writes what must be refused with this error for this reason, and change nothing.
+pub(super) fn refused(file: &str, text: &str, errno: Errno, reason: &str) -> Outcome {
     let before = gateway::read(file)?;
-    check_refusal(file, text, &gateway::try_write(file, text), errors)?;
+    // So that `last-error` cannot have its reason from the write before.
+    let _ = gateway::try_write("srun-count", "old news");
+    check_refusal(file, text, &gateway::try_write(file, text), errno, reason)?;
     same!(
         gateway::read(file)?,
         before,
         "{file} after {text:?} was refused"
     );
+    Ok(())
+}
+
+/// The same for many texts, by their errors and reasons.
+pub(super) fn all_refused(file: &str, all: &[(Errno, &str, &[&str])]) -> Outcome {
+    for (errno, reason, texts) in all {
+        for text in *texts {
+            refused(file, text, *errno, reason)?;
+        }
+    }
     Ok(())
 }
 
@@ -82,6 +83,8 @@ fn srun_good_values() -> Outcome {
         ("10.1.2.3 80 up", "10.1.2.3 80"),
         ("10.1.2.3 80 http weight=1 max=0 up", "10.1.2.3 80"),
         ("10.1.2.3 80 down", "10.1.2.3 80 down"),
+        ("10.1.2.3 80 drain", "10.1.2.3 80 drain"),
+        ("10.1.2.3 80 backup", "10.1.2.3 80 backup"),
     ] {
         gateway::write("srun-0", written)?;
         let shown = gateway::read("srun-0")?;
@@ -100,63 +103,81 @@ fn srun_good_values() -> Outcome {
 
 fn srun_bad_values() -> Outcome {
     Gateway::load(PORT)?;
-    for bad in [
-        "",
-        " ",
-        "127.0.0.1",
-        "6802",
-        "127.0.0.1 0",
-        "127.0.0.1 65536",
-        "127.0.0.1 -1",
-        "127.0.0.1 99999999999999999999",
-        "127.0.0.1 80x",
-        "127.0.0.1 0x50",
-        "300.1.1.1 80",
-        "1.2.3 80",
-        "1.2.3.4.5 80",
-        "localhost 80",
-        "127.0.0.1:0",
-        "127.0.0.1:",
-        ":80",
-        "[::1] 80 80",
-        "[::1:80",
-        "::1:80x",
-        "127.0.0.1 80 junk",
-        "127.0.0.1 80 81",
-        "127.0.0.1 80 weight=0",
-        "127.0.0.1 80 weight=",
-        "127.0.0.1 80 weight=x",
-        "127.0.0.1 80 up down",
-        "127.0.0.1 80 http http",
-        "127.0.0.1 80 UP",
-        "0.0.0.0 80",
-        "255.255.255.255 80",
-        "224.0.0.1 80",
-        ":: 80",
-        "127.0.0.1 80\n127.0.0.1 81",
-        "127.0.0.1\u{0} 80",
-        "127.0.0.1 80\u{0}",
-        "\u{e9} 80",
-    ] {
-        refused("srun-0", bad, &BAD)?;
-    }
-    Ok(())
-}
-
-fn srun_not_supported_yet() -> Outcome {
-    Gateway::load(PORT)?;
-    for text in ["10.0.0.1 80 drain", "10.0.0.1 80 backup"] {
-        let before = gateway::read("srun-0")?;
-        match gateway::try_write("srun-0", text) {
-            // Once it is supported, it has to be kept and shown.
-            Ok(()) => same!(gateway::read("srun-0")?, text, "srun-0 after {text:?}"),
-            outcome => {
-                check_refusal("srun-0", text, &outcome, &[Errno::EOPNOTSUPP])?;
-                same!(gateway::read("srun-0")?, before, "srun-0 after {text:?}");
-            }
-        }
-    }
-    Ok(())
+    let bad: [(Errno, &str, &[&str]); 12] = [
+        (Errno::EINVAL, "an address is missing", &["", " "]),
+        (Errno::EINVAL, "a port is missing after", &["127.0.0.1"]),
+        (
+            Errno::EINVAL,
+            "is not an address: write IP PORT",
+            &[
+                "6802",
+                "300.1.1.1 80",
+                "1.2.3 80",
+                "1.2.3.4.5 80",
+                ":80",
+                "[::1:80",
+                "::1:80x",
+                "127.0.0.1\u{0} 80",
+                "\u{e9} 80",
+            ],
+        ),
+        (Errno::EINVAL, "is a host name", &["localhost 80"]),
+        (
+            Errno::EINVAL,
+            "is not the address of one host",
+            &["0.0.0.0 80", "255.255.255.255 80", "224.0.0.1 80", ":: 80"],
+        ),
+        (Errno::EOPNOTSUPP, "needs an interface", &["fe80::1 80"]),
+        (
+            Errno::ERANGE,
+            "is out of range: write 1 to 65535",
+            &[
+                "127.0.0.1 0",
+                "127.0.0.1 65536",
+                "127.0.0.1 99999999999999999999",
+                "127.0.0.1:0",
+            ],
+        ),
+        (
+            Errno::EINVAL,
+            "is not a number",
+            &[
+                "127.0.0.1 -1",
+                "127.0.0.1 80x",
+                "127.0.0.1 0x50",
+                "127.0.0.1:",
+                "127.0.0.1 80\u{0}",
+                "127.0.0.1 80 weight=",
+                "127.0.0.1 80 weight=x",
+            ],
+        ),
+        (
+            Errno::EINVAL,
+            "unknown option",
+            &[
+                "[::1] 80 80",
+                "127.0.0.1 80 junk",
+                "127.0.0.1 80 81",
+                "127.0.0.1 80 UP",
+            ],
+        ),
+        (
+            Errno::ERANGE,
+            "weight: \"0\" is out of range: write 1 to 256",
+            &["127.0.0.1 80 weight=0"],
+        ),
+        (
+            Errno::EINVAL,
+            "repeats or contradicts an earlier option",
+            &["127.0.0.1 80 up down", "127.0.0.1 80 http http"],
+        ),
+        (
+            Errno::EINVAL,
+            "write one line",
+            &["127.0.0.1 80\n127.0.0.1 81"],
+        ),
+    ];
+    all_refused("srun-0", &bad)
 }
 
 fn srun_files() -> Result<BTreeSet<String>, Failure> {
@@ -202,24 +223,26 @@ fn srun_count_grows_and_shrinks() -> Outcome {
 
 fn srun_count_bad_values() -> Outcome {
     Gateway::load(PORT)?;
-    for bad in [
-        "65",
-        "-1",
-        "abc",
-        "",
-        "1 2",
-        "1.5",
-        "0x2",
-        "4294967297",
-        "1\n2",
-    ] {
-        refused("srun-count", bad, &BAD)?;
-        same!(
-            srun_files()?.len(),
-            1,
-            "the number of srun files after {bad:?}"
-        );
-    }
+    let bad: [(Errno, &str, &[&str]); 4] = [
+        (
+            Errno::ERANGE,
+            "is out of range: write 0 to 64",
+            &["65", "4294967297"],
+        ),
+        (
+            Errno::EINVAL,
+            "is not a number",
+            &["-1", "abc", "1.5", "0x2"],
+        ),
+        (Errno::EINVAL, "a count is missing", &[""]),
+        (
+            Errno::EINVAL,
+            "\"2\" is one word too many",
+            &["1 2", "1\n2"],
+        ),
+    ];
+    all_refused("srun-count", &bad)?;
+    same!(srun_files()?.len(), 1, "the number of srun files");
     Ok(())
 }
 
@@ -275,47 +298,85 @@ fn setting(name: &str) -> Result<String, Failure> {
 
 fn config_whole_or_nothing() -> Outcome {
     Gateway::load(PORT)?;
-    for bad in [
-        "header-timeout 9s\nno-such-setting 1",
-        "header-timeout 9s\nresponse-timeout never",
-        "header-timeout 9s\nidle-per-cpu",
-        "header-timeout 9s\nidle-per-cpu 1 2",
-        "header-timeout 9s\nheader-timeout 8s",
-        "no-such-setting 1\nheader-timeout 9s",
-        "header-timeout 9s\nhead-size 1",
+    for (reason, second) in [
+        ("unknown setting \"no-such-setting\"", "no-such-setting 1"),
+        (
+            "response-timeout: \"never\" is not a time",
+            "response-timeout never",
+        ),
+        ("idle-per-cpu: a value is missing", "idle-per-cpu"),
+        (
+            "idle-per-cpu: \"2\" is one word too many",
+            "idle-per-cpu 1 2",
+        ),
+        ("header-timeout: set twice in one text", "header-timeout 8s"),
     ] {
-        refused("config", bad, &BAD)?;
+        let text = format!("header-timeout 9s\n{second}");
+        refused("config", &text, Errno::EINVAL, &format!("line 2: {reason}"))?;
     }
-    let reason = gateway::read("last-error")?;
-    ensure!(
-        reason.contains("head-size"),
-        "last-error does not name the setting: {reason:?}"
-    );
-    Ok(())
+    let first = "no-such-setting 1\nheader-timeout 9s";
+    refused("config", first, Errno::EINVAL, "line 1: unknown setting")?;
+    let range = "line 2: head-size: \"1\" is out of range: write 1K to 64K";
+    refused(
+        "config",
+        "header-timeout 9s\nhead-size 1",
+        Errno::ERANGE,
+        range,
+    )
 }
 
 fn config_bad_values() -> Outcome {
     Gateway::load(PORT)?;
-    for bad in [
-        "header-timeout",
-        "header-timeout 0s",
-        "header-timeout -1s",
-        "header-timeout 10x",
-        "header-timeout 99999999999999999999s",
-        "head-size 1G",
-        "head-size 16KK",
-        "forwarded maybe",
-        "status-allow 10.0.0.1/8",
-        "via two words",
-        "header-fields 0",
-        "Header-Timeout 10s",
-        "header-timeout=10s",
-        "\u{0}",
-        "header-timeout 10s\u{0}",
-    ] {
-        refused("config", bad, &BAD)?;
-    }
-    Ok(())
+    let bad: [(Errno, &str, &[&str]); 10] = [
+        (Errno::EINVAL, "a value is missing", &["header-timeout"]),
+        (
+            Errno::ERANGE,
+            "is out of range: write 100ms to 1h",
+            &["header-timeout 0s"],
+        ),
+        (
+            Errno::EINVAL,
+            "is not a time",
+            &[
+                "header-timeout -1s",
+                "header-timeout 10x",
+                "header-timeout 99999999999999999999s",
+                "header-timeout 10s\u{0}",
+            ],
+        ),
+        (
+            Errno::ERANGE,
+            "head-size: \"1G\" is out of range",
+            &["head-size 1G"],
+        ),
+        (Errno::EINVAL, "is not a size", &["head-size 16KK"]),
+        (
+            Errno::EINVAL,
+            "is not one of off, append, replace and remove",
+            &["forwarded maybe"],
+        ),
+        (
+            Errno::EINVAL,
+            "has bits set after its prefix length",
+            &["status-allow 10.0.0.1/8"],
+        ),
+        (
+            Errno::EINVAL,
+            "via: \"two words\" is not a token",
+            &["via two words"],
+        ),
+        (
+            Errno::ERANGE,
+            "is out of range: write 1 to 1000",
+            &["header-fields 0"],
+        ),
+        (
+            Errno::EINVAL,
+            "unknown setting",
+            &["Header-Timeout 10s", "header-timeout=10s", "\u{0}"],
+        ),
+    ];
+    all_refused("config", &bad)
 }
 
 /// Every file in the folder, but those whose reads wait for news.
@@ -358,146 +419,6 @@ fn every_file_reads_in_pieces() -> Outcome {
             let right = whole.get(at..).unwrap_or(b"");
             same!(&tail[..got], right, "{name} from octet {at}");
         }
-    }
-    Ok(())
-}
-
-fn oversized_and_odd_writes() -> Outcome {
-    Gateway::load(PORT)?;
-    for name in ["server_port", "srun-count", "srun-0", "config"] {
-        let before = gateway::read(name)?;
-        for size in [16_385, 65_536, 1 << 20] {
-            let padded = format!("{before:<size$}");
-            let outcome = gateway::try_write_octets(name, padded.as_bytes());
-            check_refusal(name, &padded, &outcome, &[Errno::E2BIG, Errno::EINVAL])?;
-            same!(gateway::read(name)?, before, "{name} after {size} octets");
-        }
-        // What fits is one write, white space and all.
-        let page = format!("{before:<16384}");
-        gateway::try_write_octets(name, page.as_bytes()).context("as much as fits")?;
-        same!(gateway::read(name)?, before, "{name} after as much as fits");
-        let mut file = OpenOptions::new().write(true).open(gateway::path(name))?;
-        let _ = file.write(b"");
-        same!(gateway::read(name)?, before, "{name} after an empty write");
-        let noise: Vec<u8> = (0..=255).collect();
-        let outcome = gateway::try_write_octets(name, &noise);
-        check_refusal(name, "noise", &outcome, &BAD)?;
-        same!(gateway::read(name)?, before, "{name} after noise");
-    }
-    Ok(())
-}
-
-fn read_only_files_refuse_writes() -> Outcome {
-    Gateway::load(PORT)?;
-    for name in ["last-error", "status", "metrics"] {
-        if !gateway::path(name).exists() {
-            continue;
-        }
-        let before = gateway::read(name)?;
-        ensure!(
-            gateway::try_write(name, "x").is_err(),
-            "{name} took a write"
-        );
-        if name == "last-error" {
-            same!(gateway::read(name)?, before, "last-error");
-        }
-    }
-    ensure!(
-        gateway::path("last-error").exists(),
-        "there is no last-error"
-    );
-    ensure!(
-        File::create(gateway::path("new-file")).is_err(),
-        "a new file could be made"
-    );
-    ensure!(
-        fs::remove_file(gateway::path("srun-0")).is_err(),
-        "srun-0 could be removed"
-    );
-    Ok(())
-}
-
-fn last_error_and_log_say_why() -> Outcome {
-    Gateway::load(PORT)?;
-    same!(
-        gateway::read("last-error")?,
-        "",
-        "last-error before any error"
-    );
-    let mut log = Log::from_now();
-    let mut reasons = BTreeSet::new();
-    for (file, text) in [
-        ("srun-0", "300.1.1.1 80"),
-        ("srun-count", "65"),
-        ("config", "nonsense 1"),
-    ] {
-        ensure!(
-            gateway::try_write(file, text).is_err(),
-            "{text:?} to {file} was taken"
-        );
-        let reason = gateway::read("last-error")?;
-        let lines = log.lines();
-        let ours = lines
-            .iter()
-            .any(|line| line.contains("resin") && line.contains(file));
-        ensure!(ours, "the kernel log does not name {file}: {lines:?}");
-        let printable = |c: char| c == ' ' || c == '\n' || c.is_ascii_graphic();
-        ensure!(
-            reason.chars().all(printable),
-            "last-error is not plain text: {reason:?}"
-        );
-        reasons.insert(reason);
-    }
-    same!(
-        reasons.len(),
-        3,
-        "the number of different reasons ({reasons:?})"
-    );
-    Ok(())
-}
-
-fn concurrent_writers() -> Outcome {
-    Gateway::load(PORT)?;
-    let rounds = scale::count(200, 40);
-    let writers: Vec<_> = (0..6_u64)
-        .map(|number| thread::spawn(move || write_much(number, rounds)))
-        .collect();
-    for writer in writers {
-        writer
-            .join()
-            .map_err(|_| Failure("a writer panicked".into()))??;
-    }
-    Ok(())
-}
-
-/// Writes values that only this writer writes, and reads values that anyone may have written.
-fn write_much(number: u64, rounds: u64) -> Outcome {
-    for round in 0..rounds {
-        match number % 3 {
-            0 => gateway::write("srun-0", &format!("10.0.{number}.1 {}", 1000 + round))?,
-            1 => gateway::write("srun-count", &format!("{}", 1 + round % 4))?,
-            _ => gateway::write(
-                "config",
-                &format!("header-timeout {}s\nidle-per-cpu 7", 1 + round),
-            )?,
-        }
-        let seen = gateway::read("srun-0")?;
-        let valid = seen == "127.0.0.1 6802"
-            || seen.starts_with("10.0.0.1 1")
-            || seen.starts_with("10.0.3.1 1");
-        ensure!(valid, "srun-0 holds {seen:?}");
-        let count: u64 = gateway::read("srun-count")?.parse()?;
-        ensure!((1..=4).contains(&count), "srun-count is {count}");
-        // Both lines of a write come together.
-        let config = gateway::read("config")?;
-        let first = config
-            .lines()
-            .find_map(|line| line.strip_prefix("header-timeout "));
-        let second = config.contains("idle-per-cpu 7\n");
-        ensure!(
-            first == Some("10s") || second,
-            "half a write was applied: {config}"
-        );
     }
     Ok(())
 }

@@ -29,15 +29,15 @@ tests![
 ];
 
 /// The samples of `metrics`, by name and labels as they are written.
-struct Metrics(BTreeMap<String, f64>);
+pub(super) struct Metrics(BTreeMap<String, f64>);
 
 impl Metrics {
     /// Reads and checks the file: every line is a sample of the family described before it.
-    fn read() -> Result<Metrics, Failure> {
+    pub(super) fn read() -> Result<Metrics, Failure> {
         Metrics::parse(&gateway::read("metrics")?)
     }
 
-    fn parse(text: &str) -> Result<Metrics, Failure> {
+    pub(super) fn parse(text: &str) -> Result<Metrics, Failure> {
         let mut samples = BTreeMap::new();
         let mut family = String::new();
         let mut lines = text.lines();
@@ -67,14 +67,14 @@ impl Metrics {
     }
 
     /// A number of the gateway: `requests_total`, `responses_total{class="2xx"}`.
-    fn get(&self, name: &str) -> Result<u64, Failure> {
+    pub(super) fn get(&self, name: &str) -> Result<u64, Failure> {
         let value = self.0.get(&format!("resin_{name}"));
         let value = value.ok_or_else(|| Failure(format!("there is no {name} in metrics")))?;
         Ok(*value as u64)
     }
 
     /// A number of a backend.
-    fn of(&self, backend: &Origin, number: usize, name: &str) -> Result<u64, Failure> {
+    pub(super) fn of(&self, backend: &Origin, number: usize, name: &str) -> Result<u64, Failure> {
         let addr = backend.addr();
         self.get(&format!(
             "backend_{name}{{backend=\"srun-{number}\",address=\"{addr}\"}}"
@@ -90,7 +90,7 @@ impl Metrics {
 }
 
 /// Waits until a number is what it has to be: the client may know of an answer before it is counted.
-fn wait_for(name: &str, value: u64) -> Outcome {
+pub(super) fn wait_for(name: &str, value: u64) -> Outcome {
     let seen = || Metrics::read().and_then(|metrics| metrics.get(name));
     scale::wait_until(Duration::from_secs(5), || {
         seen().is_ok_and(|seen| seen == value)
