@@ -26,6 +26,7 @@
 mod buffers;
 mod event;
 mod framed;
+mod linger;
 mod outcome;
 mod pace;
 mod page;
@@ -199,7 +200,7 @@ enum Upstream {
     },
 }
 
-/// Ends of a tunnel.
+/// Ends that were sent FIN.
 #[derive(Default)]
 struct Told {
     client: bool,
@@ -468,35 +469,6 @@ impl Exchange {
             io.buffers.release();
         }
         Flow::Again
-    }
-
-    /// Ends the connection, once the client has taken everything.
-    fn linger<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
-        io.buffers.release();
-        self.todo.shutdown = true;
-        self.enter(Phase::Linger, now, io.settings.linger_timeout);
-        self.end_linger(now, io);
-    }
-
-    /// Ends the connection of a client that waits for nothing more: at once, if it has taken everything.
-    fn part<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
-        if io.client_unacked == 0 {
-            self.shut_down(now, false);
-        } else {
-            self.linger(now, io);
-        }
-    }
-
-    /// Closes the connection if both ends have all that they will get. Before, the kernel would keep for
-    /// minutes what the client does not take, and nobody would count it.
-    fn end_linger<S>(&mut self, now: Instant, io: &Io<'_, S>) {
-        if self.phase != Phase::Linger || io.client_unacked > 0 {
-            return;
-        }
-        if self.ended {
-            return self.shut_down(now, false);
-        }
-        self.deadline = self.deadline.min(now + io.settings.linger_timeout);
     }
 
     /// Forgets the exchange that is over.

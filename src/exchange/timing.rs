@@ -222,23 +222,14 @@ impl Exchange {
         }
     }
 
-    /// The time to linger is over, but as long as the client takes what is there for it, as fast as it
-    /// has to.
-    fn linger_on<S>(&mut self, now: Instant, io: &Io<'_, S>) {
-        let settings = io.settings;
-        let (limit, rate) = self.limit(Waiting::ClientTakes, settings);
+    /// How long the client may take nothing more of what is there for it.
+    pub(super) fn left_to_take<S>(&mut self, now: Instant, io: &Io<'_, S>) -> Duration {
+        let (limit, rate) = self.limit(Waiting::ClientTakes, io.settings);
         let waited = now.since(self.clock.since);
+        self.clock.since = now;
         let pace = &mut self.clock.client_takes;
         pace.settle(waited, io.client_acked, limit, rate);
-        let left = pace.left();
-        self.clock.since = now;
-        if io.client_unacked == 0 {
-            self.shut_down(now, false);
-        } else if left.is_zero() {
-            self.close(now, Cause::ClientTimeout);
-        } else {
-            self.deadline = now + left;
-        }
+        pace.left()
     }
 
     /// The present phase has lasted too long.

@@ -11,8 +11,6 @@
 use kernel::alloc::KVec;
 use kernel::prelude::*;
 
-use crate::bytes::Full;
-use crate::bytes::Writer;
 use crate::config::Settings;
 use crate::http::date;
 use crate::rt::clock;
@@ -32,8 +30,8 @@ const BUDGET: usize = 1 << 16;
 /// reckoned.
 fn page(why: Denied, settings: &Settings) -> (&'static [u8], &[u8]) {
     let (head, reason, code): (&[u8], &[u8], u16) = match why {
-        Denied::Share => (HEAD_429, b"Too Many Requests", 429),
-        Denied::Full | Denied::NoMemory => (HEAD_503, b"Service Unavailable", 503),
+        Denied::Share => (HEAD_429, b"Too Many Requests\n", 429),
+        Denied::Full | Denied::NoMemory => (HEAD_503, b"Service Unavailable\n", 503),
     };
     match settings.page(code) {
         b"" => (head, reason),
@@ -45,23 +43,14 @@ const HEAD_503: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
     Connection: close\r\n\
     Retry-After: 1\r\n\
     Cache-Control: no-store\r\n\
-    Content-Type: text/plain; charset=utf-8\r\n";
+    Content-Type: text/plain; charset=utf-8\r\n\
+    Date: ";
 const HEAD_429: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\n\
     Connection: close\r\n\
     Retry-After: 1\r\n\
     Cache-Control: no-store\r\n\
-    Content-Type: text/plain; charset=utf-8\r\n";
-
-/// Octets that [`put_head`] writes at most.
-const HEAD_ROOM: usize = 224;
-
-#[inline(never)] // Keeps its frame out of its caller's.
-fn put_head(head: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
-    out.put(head)?;
-    out.put(b"Date: ")?;
-    out.put(&date::format(clock::unix_now()))?;
-    out.put(b"\r\n\r\n")
-}
+    Content-Type: text/plain; charset=utf-8\r\n\
+    Date: ";
 
 /// How far a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,15 +110,11 @@ impl Visitor {
     #[inline(never)] // Keeps its frame out of its caller's.
     fn answer(&mut self, settings: &Settings) {
         let (head, text) = page(self.why, settings);
-        let mut room = [0; HEAD_ROOM];
-        let mut out = Writer::new(&mut room);
-        // There is room for it.
-        let _ = put_head(head, &mut out);
-        self.send([out.written(), text, b"\n"]);
-    }
-
-    #[inline(never)] // Keeps its frame out of its caller's.
-    fn send(&mut self, page: [&[u8]; 3]) {
+        let mut date = *b"Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n";
+        if let Some(date) = date.first_chunk_mut() {
+            *date = date::format(clock::unix_now());
+        }
+        let page = [head, &date, text];
         let len = page.iter().map(|part| part.len()).sum();
         self.stage = match self.socket.send(page, false) {
             Ok(Io::Done(sent)) if sent == len && self.socket.shutdown_send() => Stage::Answered,

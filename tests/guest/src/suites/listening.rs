@@ -141,7 +141,7 @@ fn each_address_has_its_share() -> Outcome {
             open.push(client);
         }
         let response = assert_refused(&mut from(ip)?, 429, &format!("one too many from {ip}"))?;
-        same!(response.text(), "You have enough.\n", "the page");
+        same!(response.text(), "You have enough.", "the page");
         ensure!(
             response.head.has_token("Cache-Control", "no-store"),
             "the page may be stored: {:?}",

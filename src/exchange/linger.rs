@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The end of a client's connection: not before the client has all that it was sent.
+
+use super::Cause;
+use super::Exchange;
+use super::Io;
+use super::Phase;
+use super::Store;
+use crate::time::Instant;
+
+impl Exchange {
+    /// Ends the connection, once the client has taken everything.
+    pub(super) fn linger<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
+        io.buffers.release();
+        // At the end of a tunnel it may have been told already.
+        self.todo.shutdown |= !core::mem::replace(&mut self.told.client, true);
+        self.enter(Phase::Linger, now, io.settings.linger_timeout);
+        self.end_linger(now, io);
+    }
+
+    /// Ends the connection of a client that waits for nothing more: at once, if it has taken everything.
+    pub(super) fn part<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
+        if io.client_unacked == 0 {
+            self.shut_down(now, false);
+        } else {
+            self.linger(now, io);
+        }
+    }
+
+    /// Closes the connection if both ends have all that they will get. Before, the kernel would keep for
+    /// minutes what the client does not take, and nobody would count it.
+    pub(super) fn end_linger<S>(&mut self, now: Instant, io: &Io<'_, S>) {
+        if self.phase != Phase::Linger || io.client_unacked > 0 {
+            return;
+        }
+        if self.ended {
+            return self.shut_down(now, false);
+        }
+        self.deadline = self.deadline.min(now + io.settings.linger_timeout);
+    }
+
+    /// The time to linger is over, but as long as the client takes what is there for it, as fast as it
+    /// has to.
+    pub(super) fn linger_on<S>(&mut self, now: Instant, io: &Io<'_, S>) {
+        let left = self.left_to_take(now, io);
+        if io.client_unacked == 0 {
+            self.shut_down(now, false);
+        } else if left.is_zero() {
+            self.close(now, Cause::ClientTimeout);
+        } else {
+            self.deadline = now + left;
+        }
+    }
+}
