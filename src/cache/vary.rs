@@ -14,6 +14,8 @@
 //! number of lines count for nothing, in lists of which it is known that they are; neither does the
 //! order of content codings. What is not known of a field is left as it is.
 
+use core::iter;
+
 use crate::bytes;
 use crate::bytes::Full;
 use crate::bytes::Writer;
@@ -105,10 +107,11 @@ fn line_matches(line: &[u8], asker: Asker<'_>, cookies: Cookies) -> bool {
     let Some((name, value)) = line.split_at_checked(end) else {
         return false;
     };
+    if cookies == Cookies::Anonymous && bytes::eq_ignore_case(name, COOKIE) {
+        return value.is_empty() && !is_barred(name, asker, cookies);
+    }
     let mut rest = Expected(value);
-    !is_barred(name, asker, cookies)
-        && put_value(name, asker.fields, &mut rest).is_ok()
-        && rest.0.is_empty()
+    put_value(name, asker.fields, &mut rest).is_ok() && rest.0.is_empty()
 }
 
 /// Whether nothing that varies by this field is for this request.
@@ -180,54 +183,70 @@ impl Syntax {
 
 /// Writes a colon and the value of a request's field, or nothing if it has none.
 fn put_value(name: &[u8], lines: &[u8], out: &mut impl Sink) -> Result<(), Full> {
-    let values = values(lines, name);
-    if values.clone().next().is_none() {
+    let mut values = values(lines, name);
+    let Some(first) = values.next() else {
         return Ok(());
-    }
+    };
     out.put(b":")?;
     match Syntax::of(name) {
-        Syntax::Codings => match Codings::of(values.clone()) {
+        Syntax::Codings => match Codings::of(first, values.clone()) {
             Some(codings) => codings.put(out),
-            None => put_list(values, true, out),
+            None => put_list(first, values, true, out),
         },
-        Syntax::Words => put_list(values, true, out),
-        Syntax::List => put_list(values, false, out),
-        Syntax::Cookies => put_lines(values, b"; ", out),
-        Syntax::Unknown => put_lines(values, b", ", out),
+        Syntax::Words => put_list(first, values, true, out),
+        Syntax::List => put_list(first, values, false, out),
+        Syntax::Cookies => put_lines(first, values, b"; ", out),
+        Syntax::Unknown => put_lines(first, values, b", ", out),
     }
 }
 
-fn put_lines<'a, I>(values: I, between: &[u8], out: &mut impl Sink) -> Result<(), Full>
+fn put_lines<'a, I>(
+    first: &[u8],
+    others: I,
+    between: &[u8],
+    out: &mut impl Sink,
+) -> Result<(), Full>
 where
     I: Iterator<Item = &'a [u8]>,
 {
-    for (index, value) in values.enumerate() {
-        if index > 0 {
-            out.put(between)?;
-        }
+    out.put(first)?;
+    for value in others {
+        out.put(between)?;
         out.put(value)?;
     }
     Ok(())
 }
 
 /// Writes the elements of a list (RFC 9110 section 5.6.1) and their parameters without white space.
-fn put_list<'a, I>(values: I, any_case: bool, out: &mut impl Sink) -> Result<(), Full>
+fn put_list<'a, I>(
+    first: &'a [u8],
+    others: I,
+    any_case: bool,
+    out: &mut impl Sink,
+) -> Result<(), Full>
 where
     I: Iterator<Item = &'a [u8]>,
 {
-    for (index, element) in values.flat_map(list::elements).enumerate() {
-        if index > 0 {
-            out.put(b",")?;
+    let mut between: &[u8] = b"";
+    for value in iter::once(first).chain(others) {
+        for element in list::elements(value) {
+            out.put(between)?;
+            between = b",";
+            put_element(element, any_case, out)?;
         }
-        for (index, part) in list::parameters(element).enumerate() {
-            if index > 0 {
-                out.put(b";")?;
-            }
-            if any_case {
-                put_lower_case(part, out)?;
-            } else {
-                out.put(part)?;
-            }
+    }
+    Ok(())
+}
+
+fn put_element(element: &[u8], any_case: bool, out: &mut impl Sink) -> Result<(), Full> {
+    for (index, part) in list::parameters(element).enumerate() {
+        if index > 0 {
+            out.put(b";")?;
+        }
+        if any_case {
+            put_lower_case(part, out)?;
+        } else {
+            out.put(part)?;
         }
     }
     Ok(())
@@ -258,24 +277,29 @@ struct Codings([Option<u16>; CODINGS.len()]);
 impl Codings {
     /// The codings of Accept-Encoding (RFC 9110 section 12.5.3). None if one is unknown, or is there
     /// twice, or is not well-formed.
-    fn of<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<Codings> {
+    fn of<'a>(first: &'a [u8], others: impl Iterator<Item = &'a [u8]>) -> Option<Codings> {
         let mut codings = Codings([None; CODINGS.len()]);
-        for element in values.flat_map(list::elements) {
-            let mut parts = list::parameters(element);
-            let name = canonical(parts.next()?);
-            let weight = match parts.next() {
-                Some(parameter) => weight(parameter)?,
-                None => 1000,
-            };
-            let index = CODINGS
-                .iter()
-                .position(|coding| bytes::eq_ignore_case(coding, name))?;
-            let place = codings.0.get_mut(index)?;
-            if place.replace(weight).is_some() || parts.next().is_some() {
-                return None;
+        for value in iter::once(first).chain(others) {
+            // Nothing that is well-formed here has a quoted string.
+            for element in bytes::tokens(value) {
+                codings.add(element)?;
             }
         }
         Some(codings)
+    }
+
+    fn add(&mut self, element: &[u8]) -> Option<()> {
+        let end = bytes::find_byte(element, b';').unwrap_or(element.len());
+        let (name, parameter) = element.split_at_checked(end)?;
+        let name = canonical(bytes::trim_ows(name));
+        let weight = match parameter {
+            [_, parameter @ ..] => weight(bytes::trim_ows(parameter))?,
+            [] => 1000,
+        };
+        let mut known = CODINGS.iter();
+        let index = known.position(|coding| bytes::eq_ignore_case(coding, name))?;
+        let before = self.0.get_mut(index)?.replace(weight);
+        before.is_none().then_some(())
     }
 
     /// Writes those that were named, each once, with its weight if that is not one.
