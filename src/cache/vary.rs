@@ -182,6 +182,7 @@ impl Syntax {
 }
 
 /// Writes a colon and the value of a request's field, or nothing if it has none.
+#[inline(never)] // Keeps its frame out of its caller's.
 fn put_value(name: &[u8], lines: &[u8], out: &mut impl Sink) -> Result<(), Full> {
     let mut values = values(lines, name);
     let Some(first) = values.next() else {
