@@ -14,6 +14,8 @@
 //! number of lines count for nothing, in lists of which it is known that they are; neither does the
 //! order of content codings. What is not known of a field is left as it is.
 
+mod tag;
+
 use core::iter;
 
 use crate::bytes;
@@ -22,6 +24,9 @@ use crate::bytes::Writer;
 use crate::http::field;
 use crate::http::field::Name;
 use crate::http::list;
+
+pub(crate) use tag::Matcher;
+pub(crate) use tag::Tag;
 
 /// Who asks.
 #[derive(Clone, Copy, Debug)]
@@ -103,15 +108,19 @@ pub(crate) fn matches(selector: &[u8], asker: Asker<'_>, cookies: Cookies) -> bo
 }
 
 fn line_matches(line: &[u8], asker: Asker<'_>, cookies: Cookies) -> bool {
-    let end = bytes::find_byte(line, b':').unwrap_or(line.len());
-    let Some((name, value)) = line.split_at_checked(end) else {
-        return false;
-    };
+    let name = name_of(line);
+    let value = line.get(name.len()..).unwrap_or_default();
     if cookies == Cookies::Anonymous && bytes::eq_ignore_case(name, COOKIE) {
         return value.is_empty() && !is_barred(name, asker, cookies);
     }
     let mut rest = Expected(value);
     put_value(name, asker.fields, &mut rest).is_ok() && rest.0.is_empty()
+}
+
+/// The name in a selector's line.
+fn name_of(line: &[u8]) -> &[u8] {
+    let end = bytes::find_byte(line, b':').unwrap_or(line.len());
+    line.get(..end).unwrap_or(line)
 }
 
 /// Whether nothing that varies by this field is for this request.
