@@ -2,11 +2,12 @@
 
 //! The cache's store: keys, variants, ranges, the index, patterns of paths.
 
+mod evict;
 mod held;
 mod index;
 mod key;
-mod model;
 mod pattern;
 mod random;
 mod range;
+mod rig;
 mod vary;
