@@ -12,4 +12,5 @@ mod random;
 mod range;
 mod rig;
 mod slow;
+mod threads;
 mod vary;

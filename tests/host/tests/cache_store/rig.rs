@@ -2,7 +2,9 @@
 
 //! An index on the host: cells with mutexes, and entries that own what is charged for them.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
 
 use crate::cache::index::{
     Bucket, Budget, Charge, Ghost, Id, Ledger, Place, Room, Slot, Store, Table, Wanted,
@@ -12,14 +14,19 @@ pub(super) struct Cells<E> {
     slots: Vec<Slot>,
     buckets: Vec<Bucket>,
     cells: Vec<Mutex<Option<E>>>,
+    /// After so many looks into a cell a reader lets others go first; zero: never.
+    pause: u32,
+    looks: AtomicU32,
 }
 
 impl<E> Cells<E> {
-    pub(super) fn new(slots: usize) -> Cells<E> {
+    pub(super) fn new(slots: usize, pause: u32) -> Cells<E> {
         Cells {
             slots: (0..slots).map(|_| Slot::new()).collect(),
             buckets: (0..slots).map(|_| Bucket::new()).collect(),
             cells: (0..slots).map(|_| Mutex::new(None)).collect(),
+            pause,
+            looks: AtomicU32::new(0),
         }
     }
 }
@@ -36,6 +43,9 @@ impl<E: Clone> Store for Cells<E> {
     }
 
     fn get(&self, slot: usize) -> Option<E> {
+        if self.pause > 0 && self.looks.fetch_add(1, Ordering::Relaxed) % self.pause == 0 {
+            thread::yield_now();
+        }
         self.cells[slot].lock().unwrap().clone()
     }
 
@@ -51,7 +61,12 @@ pub(super) type Writer<E> = Ledger<Shared<E>, Vec<Place>, Vec<Ghost>>;
 pub(super) const FIXED: u64 = 1_000;
 
 pub(super) fn index<E: Clone>(slots: usize, ghosts: usize) -> (Shared<E>, Writer<E>) {
-    let table = Arc::new(Table::new(Cells::new(slots)));
+    index_over(Cells::new(slots, 0), ghosts)
+}
+
+pub(super) fn index_over<E: Clone>(cells: Cells<E>, ghosts: usize) -> (Shared<E>, Writer<E>) {
+    let slots = cells.slots.len();
+    let table = Arc::new(Table::new(cells));
     let places = vec![Place::EMPTY; slots];
     let ledger = Ledger::new(table.clone(), places, vec![Ghost::NONE; ghosts], FIXED);
     (table, ledger)
