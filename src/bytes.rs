@@ -330,7 +330,26 @@ pub(crate) const fn hex_digit(octet: u8) -> Option<u8> {
 
 /// Whether two words are the same but for the case of ASCII letters.
 pub(crate) fn eq_ignore_case(one: &[u8], other: &[u8]) -> bool {
-    one.eq_ignore_ascii_case(other)
+    fn eq(one: &[u8; 8], other: &[u8; 8]) -> bool {
+        lower_case(u64::from_le_bytes(*one)) == lower_case(u64::from_le_bytes(*other))
+    }
+    if one.len() != other.len() {
+        return false;
+    }
+    // Both have a last chunk or none has; it overlaps the one before.
+    let (Some(last), Some(other_last)) = (one.last_chunk(), other.last_chunk()) else {
+        return one.eq_ignore_ascii_case(other);
+    };
+    let (mut rest, mut other_rest) = (one, other);
+    while let (Some((chunk, tail)), Some((other_chunk, other_tail))) =
+        (rest.split_first_chunk(), other_rest.split_first_chunk())
+    {
+        if !eq(chunk, other_chunk) {
+            return false;
+        }
+        (rest, other_rest) = (tail, other_tail);
+    }
+    eq(last, other_last)
 }
 
 /// Cuts spaces and tabs off both ends (OWS, RFC 9110 section 5.6.3).

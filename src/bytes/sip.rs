@@ -34,6 +34,18 @@ fn little_endian(octets: &[u8]) -> u64 {
     from_last.fold(0, |word, octet| (word << 8) | u64::from(*octet))
 }
 
+/// The last octets, which `rest` are and which are less than eight, as a number.
+fn last_word(octets: &[u8], rest: &[u8]) -> u64 {
+    match octets.last_chunk() {
+        // CAST: Less than eight; the octets before them go.
+        Some(last) => {
+            let before = 8u32.wrapping_sub(rest.len() as u32);
+            u64::from_le_bytes(*last).wrapping_shr(before.wrapping_mul(8))
+        }
+        None => little_endian(rest),
+    }
+}
+
 /// SipHash-1-3, for the tables whose lookups have to be fast: an attacker sees nothing of the hashes
 /// but how long a lookup takes. It hashes whole words, one after the other; octets are padded to
 /// words with zeros, so whoever hashes octets of any number hashes the number, too.
@@ -66,7 +78,7 @@ impl TableHasher {
             rest = tail;
         }
         if !rest.is_empty() {
-            self.word(change(little_endian(rest)));
+            self.word(change(last_word(octets, rest)));
         }
     }
 

@@ -91,11 +91,12 @@ impl<'a> Key<'a> {
     /// A keyed hash: nobody who does not know the secret can make keys whose hashes collide.
     pub(crate) fn hash(&self, secret: SipKey) -> u64 {
         let mut hasher = TableHasher::new(secret);
-        // The lengths first: the words of two keys are the same only if the keys are.
+        // The lengths first: the words of two keys are the same only if the keys are. (No target has
+        // 2^32 octets, nor any host half as many.)
         let scheme = u64::from(self.scheme == Scheme::Https);
-        hasher.word(((self.host.len() as u64) << 1) | scheme);
+        let host = (self.host.len() as u64) << 33;
+        hasher.word(host | (scheme << 32) | self.rest.len() as u64);
         hasher.octets(self.host, bytes::lower_case);
-        hasher.word(self.rest.len() as u64);
         hasher.octets(self.rest, |word| word);
         hasher.finish()
     }
@@ -147,6 +148,10 @@ pub(crate) fn parts(written: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// A host without its port, if that is the scheme's or empty (RFC 9110 section 4.2.3).
 pub(super) fn without_default_port(host: &[u8], scheme: Scheme) -> &[u8] {
+    // Most names have none, and end like this.
+    if host.last().is_some_and(u8::is_ascii_alphabetic) {
+        return host;
+    }
     // What follows the last colon of an IPv6 address ends with a bracket, and is no number.
     let Some(colon) = host.iter().rposition(|octet| *octet == b':') else {
         return host;

@@ -14,6 +14,10 @@
 //! number of lines count for nothing, in lists of which it is known that they are; neither does the
 //! order of content codings. What is not known of a field is left as it is.
 
+mod tag;
+
+use core::iter;
+
 use super::field::{self, Field};
 use super::request::Request;
 use super::rules::Cookies;
@@ -22,6 +26,8 @@ use crate::bytes::{self, Full, Writer};
 use crate::http::field::{fields, Name};
 use crate::http::list;
 use crate::http::named::{with_named, Named};
+
+pub(crate) use tag::{Matcher, Tag};
 
 /// Writes the selector of an answer to `request`; `lines` are the field lines of its valid head.
 pub(crate) fn select(
@@ -75,14 +81,19 @@ pub(crate) fn matches(selector: &[u8], request: &Request<'_>, cookies: Cookies) 
 }
 
 fn line_matches(line: &[u8], request: &Request<'_>, cookies: Cookies) -> bool {
-    let end = bytes::find_byte(line, b':').unwrap_or(line.len());
-    let Some((name, value)) = line.split_at_checked(end) else {
-        return false;
-    };
+    let name = name_of(line);
+    let value = line.get(name.len()..).unwrap_or_default();
+    if cookies == Cookies::Anonymous && bytes::eq_ignore_case(name, COOKIE) {
+        return value.is_empty() && !is_barred(name, request, cookies);
+    }
     let mut rest = Expected(value);
-    !is_barred(name, request, cookies)
-        && put_value(name, request.lines, &mut rest).is_ok()
-        && rest.0.is_empty()
+    put_value(name, request.lines, &mut rest).is_ok() && rest.0.is_empty()
+}
+
+/// The name in a selector's line.
+fn name_of(line: &[u8]) -> &[u8] {
+    let end = bytes::find_byte(line, b':').unwrap_or(line.len());
+    line.get(..end).unwrap_or(line)
 }
 
 /// Whether two responses, the field lines of which these are, vary by the same. A stored one that
@@ -170,55 +181,72 @@ impl Syntax {
 }
 
 /// Writes a colon and the value of a request's field, or nothing if it has none.
+#[inline(never)] // Keeps its frame out of its caller's.
 fn put_value(name: &[u8], lines: &[u8], out: &mut impl Sink) -> Result<(), Full> {
-    let values = values(lines, name);
-    if values.clone().next().is_none() {
+    let mut values = values(lines, name);
+    let Some(first) = values.next() else {
         return Ok(());
-    }
+    };
     out.put(b":")?;
     match Syntax::of(name) {
-        Syntax::Codings => match Codings::of(values.clone()) {
+        Syntax::Codings => match Codings::of(first, values.clone()) {
             Some(codings) => codings.put(out),
-            None => put_list(values, true, out),
+            None => put_list(first, values, true, out),
         },
-        Syntax::Words => put_list(values, true, out),
-        Syntax::List => put_list(values, false, out),
-        Syntax::Cookies => put_lines(values, b"; ", out),
-        Syntax::Unknown => put_lines(values, b", ", out),
+        Syntax::Words => put_list(first, values, true, out),
+        Syntax::List => put_list(first, values, false, out),
+        Syntax::Cookies => put_lines(first, values, b"; ", out),
+        Syntax::Unknown => put_lines(first, values, b", ", out),
     }
 }
 
-fn put_lines<'a, I>(values: I, between: &[u8], out: &mut impl Sink) -> Result<(), Full>
+fn put_lines<'a, I>(
+    first: &[u8],
+    others: I,
+    between: &[u8],
+    out: &mut impl Sink,
+) -> Result<(), Full>
 where
     I: Iterator<Item = &'a [u8]>,
 {
-    for (index, value) in values.enumerate() {
-        if index > 0 {
-            out.put(between)?;
-        }
+    out.put(first)?;
+    for value in others {
+        out.put(between)?;
         out.put(value)?;
     }
     Ok(())
 }
 
 /// Writes the elements of a list (RFC 9110 section 5.6.1) and their parameters without white space.
-fn put_list<'a, I>(values: I, any_case: bool, out: &mut impl Sink) -> Result<(), Full>
+fn put_list<'a, I>(
+    first: &'a [u8],
+    others: I,
+    any_case: bool,
+    out: &mut impl Sink,
+) -> Result<(), Full>
 where
     I: Iterator<Item = &'a [u8]>,
 {
-    for (index, element) in values.flat_map(list::elements).enumerate() {
-        if index > 0 {
-            out.put(b",")?;
+    let mut between: &[u8] = b"";
+    for value in iter::once(first).chain(others) {
+        for element in list::elements(value) {
+            out.put(between)?;
+            between = b",";
+            put_element(element, any_case, out)?;
         }
-        for (index, part) in list::parameters(element).enumerate() {
-            if index > 0 {
-                out.put(b";")?;
-            }
-            if any_case {
-                put_lower_case(part, out)?;
-            } else {
-                out.put(part)?;
-            }
+    }
+    Ok(())
+}
+
+fn put_element(element: &[u8], any_case: bool, out: &mut impl Sink) -> Result<(), Full> {
+    for (index, part) in list::parameters(element).enumerate() {
+        if index > 0 {
+            out.put(b";")?;
+        }
+        if any_case {
+            put_lower_case(part, out)?;
+        } else {
+            out.put(part)?;
         }
     }
     Ok(())
@@ -249,25 +277,32 @@ struct Codings([Option<u16>; CODINGS.len()]);
 impl Codings {
     /// The codings of Accept-Encoding (RFC 9110 section 12.5.3). None if one is unknown, or is there
     /// twice, or is not well-formed.
-    fn of<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<Codings> {
+    fn of<'a>(first: &'a [u8], others: impl Iterator<Item = &'a [u8]>) -> Option<Codings> {
         let mut codings = Codings([None; CODINGS.len()]);
-        for element in values.flat_map(list::elements) {
-            let mut parts = list::parameters(element);
-            let name = canonical(parts.next()?);
-            let weight = match parts.next() {
-                Some([b'q' | b'Q', b'=', weight @ ..]) => list::qvalue(weight)?,
-                Some(_) => return None,
-                None => 1000,
-            };
-            let index = CODINGS
-                .iter()
-                .position(|coding| bytes::eq_ignore_case(coding, name))?;
-            let place = codings.0.get_mut(index)?;
-            if place.replace(weight).is_some() || parts.next().is_some() {
-                return None;
+        for value in iter::once(first).chain(others) {
+            // Nothing that is well-formed here has a quoted string.
+            for element in bytes::tokens(value) {
+                codings.add(element)?;
             }
         }
         Some(codings)
+    }
+
+    fn add(&mut self, element: &[u8]) -> Option<()> {
+        let end = bytes::find_byte(element, b';').unwrap_or(element.len());
+        let (name, parameter) = element.split_at_checked(end)?;
+        let name = canonical(bytes::trim_ows(name));
+        let weight = match parameter {
+            [_, parameter @ ..] => match bytes::trim_ows(parameter) {
+                [b'q' | b'Q', b'=', weight @ ..] => list::qvalue(weight)?,
+                _ => return None,
+            },
+            [] => 1000,
+        };
+        let mut known = CODINGS.iter();
+        let index = known.position(|coding| bytes::eq_ignore_case(coding, name))?;
+        let before = self.0.get_mut(index)?.replace(weight);
+        before.is_none().then_some(())
     }
 
     /// Writes those that were named, each once, with its weight if that is not one.

@@ -39,11 +39,6 @@ impl<G: DerefMut<Target = [Ghost]>> Ghosts<G> {
         Ghosts { places, births: 0 }
     }
 
-    /// Octets of the room.
-    pub(super) fn size(&self) -> usize {
-        size_of_val::<[Ghost]>(&self.places)
-    }
-
     /// Remembers that somebody was evicted.
     pub(super) fn remember(&mut self, hash: u64) {
         self.births = self.births.wrapping_add(1).max(1);

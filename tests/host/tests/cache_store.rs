@@ -2,6 +2,7 @@
 
 //! The cache's store: keys, variants, ranges, the index, patterns of paths.
 
+mod evict;
 mod held;
 mod index;
 mod key;
@@ -9,4 +10,7 @@ mod model;
 mod pattern;
 mod random;
 mod range;
+mod rig;
+mod slow;
+mod threads;
 mod vary;

@@ -7,7 +7,7 @@ use std::hash::Hasher;
 use proptest::prelude::*;
 
 use crate::bytes::sip::{SipKey, TableHasher};
-use crate::bytes::{lower_case, Full, Writer};
+use crate::bytes::{eq_ignore_case, lower_case, Full, Writer};
 use crate::cache::key::{parts, Key, Scheme};
 
 const SECRET: SipKey = SipKey(0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210);
@@ -102,6 +102,38 @@ fn a_written_key_has_a_host_and_a_path() {
     assert_eq!(split("http://a"), None);
 }
 
+#[test]
+fn the_case_of_letters_alone_is_ignored() {
+    let text = b"abcdefghijklmnopqrstuvwxyz@[`{0Aa";
+    for len in 0..text.len() {
+        let one = &text[..len];
+        assert!(eq_ignore_case(one, &one.to_ascii_uppercase()));
+        for at in 0..len {
+            let mut other = one.to_vec();
+            other[at] ^= 0x20;
+            let right = one[at].is_ascii_alphabetic();
+            assert_eq!(eq_ignore_case(one, &other), right, "{at} of {len}");
+            assert!(!eq_ignore_case(one, &other[..len - 1]));
+        }
+    }
+}
+
+/// Octets that are no whole words are padded with zeros, wherever they are read from.
+#[test]
+fn the_table_hasher_pads_with_zeros() {
+    let octets: Vec<u8> = (1..40).collect();
+    for len in 0..octets.len() {
+        let mut padded = octets[..len].to_vec();
+        padded.resize(len.next_multiple_of(8), 0);
+        let [one, other] = [&octets[..len], &padded].map(|octets| {
+            let mut hasher = TableHasher::new(SECRET);
+            hasher.octets(octets, |word| word);
+            hasher.finish()
+        });
+        assert_eq!(one, other, "{len} octets");
+    }
+}
+
 /// The standard library's hasher is SipHash-1-3 with a key of zeros.
 #[test]
 fn the_table_hasher_is_siphash_1_3() {
@@ -143,5 +175,25 @@ proptest! {
     fn words_become_lower_case_as_octets_do(octets in any::<[u8; 8]>()) {
         let right = octets.map(|octet| octet.to_ascii_lowercase());
         prop_assert_eq!(lower_case(u64::from_le_bytes(octets)).to_le_bytes(), right);
+    }
+
+    #[test]
+    fn words_of_any_length_are_compared_as_the_standard_library_does(
+        one in "[a-cA-C@`\\[]{0,20}",
+        changes in proptest::collection::vec((any::<proptest::sample::Index>(), 0..3), 0..3),
+    ) {
+        let mut other = one.to_ascii_uppercase().into_bytes();
+        for (index, change) in changes {
+            match (change, other.len()) {
+                (0, 1..) => other[index.index(one.len())] ^= 0x20,
+                (1, 1..) => drop(other.pop()),
+                _ => {}
+            }
+            if other.len() < one.len() {
+                break;
+            }
+        }
+        let right = one.as_bytes().eq_ignore_ascii_case(&other);
+        prop_assert_eq!(eq_ignore_case(one.as_bytes(), &other), right);
     }
 }

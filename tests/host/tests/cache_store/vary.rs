@@ -4,11 +4,14 @@
 
 use proptest::prelude::*;
 
+use crate::bytes::sip::SipKey;
 use crate::bytes::Writer;
-use crate::cache::vary::{is_same, matches, select};
+use crate::cache::vary::{is_same, matches, select, Matcher, Tag};
 use crate::cache::{Cookies, Request, Uncacheable};
 use crate::http::head::BodyLength;
 use crate::http::Method;
+
+const SECRET: SipKey = SipKey(0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210);
 
 fn asker(fields: &str) -> Request<'_> {
     Request::of(Method::Get, fields.as_bytes(), BodyLength::None, false)
@@ -326,6 +329,67 @@ fn anonymous_users_share_and_users_with_cookies_do_not() {
     assert!(!matches(stored.as_bytes(), &known, Cookies::Anonymous));
 }
 
+#[test]
+fn a_tag_is_a_selector_in_short() {
+    let tag = |selector: &str| Tag::of(selector.as_bytes(), SECRET);
+    let selectors = [
+        "", "a\n", "a:\n", "a:b\n", "a:c\n", "a:b\nc\n", "c\na:b\n", "aa:b\n",
+    ];
+    for (index, one) in selectors.iter().enumerate() {
+        let word = tag(one).word();
+        assert_ne!(word, 0);
+        assert_eq!(Tag::of_word(word), tag(one));
+        for other in &selectors[index + 1..] {
+            assert_ne!(word, tag(other).word(), "{one:?} {other:?}");
+        }
+        let other = Tag::of(one.as_bytes(), SipKey(1, 2));
+        assert_ne!(word, other.word(), "it is keyed");
+    }
+    // Those with the same names have the same upper half.
+    let list = |selector| tag(selector).word() >> 32;
+    assert!(list("a\n") == list("a:b\n") && list("a\n") != list("b\n"));
+    assert!(list("a:x\nb\n") == list("a\nb:y\n") && list("a\nb\n") != list("ab\n"));
+}
+
+/// Of many selectors with the same names a request is compared with few: one tells what it has, and
+/// after that only its own may match.
+#[test]
+fn a_request_is_compared_once_for_each_list_of_names() {
+    let asker = asker("A: 7\r\nB: 3\r\n");
+    let mut matcher = Matcher::new(&asker, Cookies::Compared, SECRET);
+    for name in ["a", "b"] {
+        let mut compared = 0;
+        for value in 0..32 {
+            let selector = format!("{name}:{value}\n");
+            let tag = Tag::of(selector.as_bytes(), SECRET);
+            let may_match = matcher.may_match(tag);
+            compared += u32::from(may_match);
+            let is_match = matcher.matches(selector.as_bytes(), tag);
+            assert_eq!(
+                is_match,
+                matches(selector.as_bytes(), &asker, Cookies::Compared)
+            );
+            assert!(may_match || !is_match);
+        }
+        assert_eq!(compared, 2, "the first and its own");
+    }
+    // A response without Vary has a list, too.
+    let none = Tag::of(b"", SECRET);
+    assert!(matcher.matches(b"", none) && matcher.matches(b"", none));
+    // If nothing that varies by Cookie is for it, nothing is looked at.
+    let known = self::asker("Cookie: x\r\n");
+    let mut matcher = Matcher::new(known, Cookies::Anonymous, SECRET);
+    for (selector, may_match) in [
+        ("cookie\n", true),
+        ("cookie:x\n", false),
+        ("cookie\n", false),
+    ] {
+        let tag = Tag::of(selector.as_bytes(), SECRET);
+        assert_eq!(matcher.may_match(tag), may_match);
+        assert!(!matcher.matches(selector.as_bytes(), tag));
+    }
+}
+
 proptest! {
     #![proptest_config(super::super::cases(512))]
 
@@ -338,5 +402,26 @@ proptest! {
         let vary = "Vary: a, accept, accept-encoding, cookie\r\n";
         alike(vary, &one, &other);
         alike(vary, &other, &one);
+    }
+
+    /// However many lists there are, and in whatever order one comes to them.
+    #[test]
+    fn a_matcher_says_what_matching_says(
+        one in "((A|B|Cookie): ?[ab,]{0,2}\r\n){0,3}",
+        others in proptest::collection::vec("((A|B|Cookie): ?[ab,]{0,2}\r\n){0,3}", 0..20),
+        lists in proptest::collection::vec("(a|b|accept|cookie)(,(a|b|cookie)){0,2}", 1..7),
+        anonymous in any::<bool>(),
+    ) {
+        let cookies = if anonymous { Cookies::Anonymous } else { Cookies::Compared };
+        let one = asker(&one);
+        let mut matcher = Matcher::new(&one, cookies, SECRET);
+        let lists = lists.iter().cycle();
+        for (other, list) in others.iter().chain([&one]).zip(lists) {
+            let stored = compared(&format!("Vary: {list}\r\n"), other);
+            let tag = Tag::of(stored.as_bytes(), SECRET);
+            let right = matches(stored.as_bytes(), &one, cookies);
+            prop_assert!(matcher.may_match(tag) || !right);
+            prop_assert_eq!(matcher.matches(stored.as_bytes(), tag), right);
+        }
     }
 }
