@@ -378,7 +378,7 @@ fn a_request_is_compared_once_for_each_list_of_names() {
     assert!(matcher.matches(b"", none) && matcher.matches(b"", none));
     // If nothing that varies by Cookie is for it, nothing is looked at.
     let known = self::asker("Cookie: x\r\n");
-    let mut matcher = Matcher::new(known, Cookies::Anonymous, SECRET);
+    let mut matcher = Matcher::new(&known, Cookies::Anonymous, SECRET);
     for (selector, may_match) in [
         ("cookie\n", true),
         ("cookie:x\n", false),
@@ -413,13 +413,13 @@ proptest! {
         anonymous in any::<bool>(),
     ) {
         let cookies = if anonymous { Cookies::Anonymous } else { Cookies::Compared };
-        let one = asker(&one);
-        let mut matcher = Matcher::new(&one, cookies, SECRET);
+        let request = asker(&one);
+        let mut matcher = Matcher::new(&request, cookies, SECRET);
         let lists = lists.iter().cycle();
         for (other, list) in others.iter().chain([&one]).zip(lists) {
             let stored = compared(&format!("Vary: {list}\r\n"), other);
             let tag = Tag::of(stored.as_bytes(), SECRET);
-            let right = matches(stored.as_bytes(), &one, cookies);
+            let right = matches(stored.as_bytes(), &request, cookies);
             prop_assert!(matcher.may_match(tag) || !right);
             prop_assert_eq!(matcher.matches(stored.as_bytes(), tag), right);
         }
