@@ -58,13 +58,17 @@ fn large_in_chunks() -> Outcome {
 }
 
 /// Sends it, watching what is held on the way.
+fn watched(bed: &Bed, upload: &Upload<'_>) -> Outcome {
+    let watch = Watch::start(bed.origin.addr());
+    let uploaded = send(bed, upload)?;
+    let peak = watch.stop()?;
+    right(bed, upload, &uploaded)?;
+    bounded(&peak)
+}
+
 fn whole(upload: Upload<'_>) -> Outcome {
     let bed = Bed::new()?;
-    let watch = Watch::start(bed.origin.addr());
-    let uploaded = send(&bed, &upload)?;
-    let peak = watch.stop()?;
-    right(&bed, &upload, &uploaded)?;
-    bounded(&peak)?;
+    watched(&bed, &upload)?;
     bed.works()
 }
 
@@ -72,11 +76,7 @@ fn whole(upload: Upload<'_>) -> Outcome {
 fn stalled_backend() -> Outcome {
     let bed = Bed::new()?;
     let upload = Upload::new("/upload?seed=1&stall=3000", 1, 48 * MIB);
-    let watch = Watch::start(bed.origin.addr());
-    let uploaded = send(&bed, &upload)?;
-    let peak = watch.stop()?;
-    right(&bed, &upload, &uploaded)?;
-    bounded(&peak)?;
+    watched(&bed, &upload)?;
     bed.works()
 }
 
@@ -95,11 +95,7 @@ fn backend_that_stalls_later() -> Outcome {
     ];
     bed.origin.script("later?seed=6", steps);
     let upload = Upload::new(target, 6, 48 * MIB);
-    let watch = Watch::start(bed.origin.addr());
-    let uploaded = send(&bed, &upload)?;
-    let peak = watch.stop()?;
-    right(&bed, &upload, &uploaded)?;
-    bounded(&peak)?;
+    watched(&bed, &upload)?;
     bed.works()
 }
 
@@ -108,11 +104,7 @@ fn slow_backend() -> Outcome {
     for chunk in [None, Some(7_000)] {
         let upload = Upload::new("/upload?seed=2&slow=10&chunk=32768", 2, 6 * MIB);
         let upload = chunk.map_or(upload.clone(), |size| upload.chunked(size));
-        let watch = Watch::start(bed.origin.addr());
-        let uploaded = send(&bed, &upload)?;
-        let peak = watch.stop()?;
-        right(&bed, &upload, &uploaded)?;
-        bounded(&peak)?;
+        watched(&bed, &upload)?;
     }
     bed.works()
 }
