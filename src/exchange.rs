@@ -172,7 +172,7 @@ pub(crate) struct Exchange {
     download: Relay,
     /// 1xx responses relayed in this exchange.
     interims: u16,
-    /// Which ends of a tunnel were told that the other has finished.
+    /// Which ends were told that nothing more comes: of a tunnel, or the client at the end.
     told: Told,
     /// The connection has become another protocol's, and nobody was told yet.
     switched: bool,
@@ -485,15 +485,10 @@ impl Exchange {
 
     /// Answers with a page of our own, or cuts the answer that has begun.
     fn fail<S: Store>(&mut self, now: Instant, (status, why, cause): Failure, io: &mut Io<'_, S>) {
-        if self.phase == Phase::Body {
+        if matches!(self.phase, Phase::Body | Phase::Flush) {
             return self.end_upload(Some(cause));
         }
         self.blame(cause);
-        if self.phase == Phase::Flush {
-            // The answer is whole; only the request is not.
-            self.persist = false;
-            return self.drop_upstream(false);
-        }
         if self.answered {
             return self.cut_short(now, io);
         }

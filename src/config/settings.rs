@@ -90,8 +90,8 @@ settings! {
     tunnel_timeout: Duration = "tunnel-timeout", secs(3600), time(millis(100), days(7));
     /// A whole exchange may take this long; 0 for ever.
     exchange_timeout: Duration = "exchange-timeout", Duration::ZERO, time(Duration::ZERO, days(7));
-    /// A connection that is closed after an error drains what the client still sends for this
-    /// long, lest a reset destroy the response on its way.
+    /// A connection that is ended here drains what the client still sends for this long, once the
+    /// client has taken all that it was sent, lest a reset destroy the response on its way.
     linger_timeout: Duration = "linger-timeout", secs(2), time(Duration::ZERO, secs(60));
 
     /// The most octets of a request's or a response's head.
@@ -114,7 +114,7 @@ settings! {
     idle_per_cpu: usize = "idle-per-cpu", 32, count(0, 1024);
     /// An idle connection to a backend is kept for this long.
     idle_timeout: Duration = "idle-timeout", secs(55), time(millis(100), secs(3600));
-    /// A client's connection that has been silent for this long is probed; 0 for never.
+    /// A connection that has been silent for this long is probed; 0 for never.
     tcp_keepalive: Duration = "tcp-keepalive", secs(60), time(Duration::ZERO, secs(32_767));
     /// A client may leave what it is sent unacknowledged for this long; 0 for what the kernel does.
     tcp_user_timeout: Duration = "tcp-user-timeout", Duration::ZERO, time(Duration::ZERO, days(1));

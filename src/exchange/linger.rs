@@ -2,7 +2,6 @@
 
 //! The end of a client's connection: not before the client has all that it was sent.
 
-use super::Cause;
 use super::Exchange;
 use super::Io;
 use super::Phase;
@@ -15,21 +14,13 @@ impl Exchange {
         io.buffers.release();
         // At the end of a tunnel it may have been told already.
         self.todo.shutdown |= !core::mem::replace(&mut self.told.client, true);
-        self.enter(Phase::Linger, now, io.settings.linger_timeout);
+        let left = self.left_to_take(now, io);
+        self.enter(Phase::Linger, now, left);
         self.end_linger(now, io);
     }
 
-    /// Ends the connection of a client that waits for nothing more: at once, if it has taken everything.
-    pub(super) fn part<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
-        if io.client_unacked == 0 {
-            self.shut_down(now, false);
-        } else {
-            self.linger(now, io);
-        }
-    }
-
-    /// Closes the connection if both ends have all that they will get. Before, the kernel would keep for
-    /// minutes what the client does not take, and nobody would count it.
+    /// Closes the connection if both ends have all that they will get, or gives the client its time to
+    /// end it. Before, the kernel would keep for minutes what is not taken, and nobody would count it.
     pub(super) fn end_linger<S>(&mut self, now: Instant, io: &Io<'_, S>) {
         if self.phase != Phase::Linger || io.client_unacked > 0 {
             return;
@@ -40,14 +31,13 @@ impl Exchange {
         self.deadline = self.deadline.min(now + io.settings.linger_timeout);
     }
 
-    /// The time to linger is over, but as long as the client takes what is there for it, as fast as it
-    /// has to.
+    /// Time is over, unless the client takes what is there for it as fast as it has to.
     pub(super) fn linger_on<S>(&mut self, now: Instant, io: &Io<'_, S>) {
         let left = self.left_to_take(now, io);
         if io.client_unacked == 0 {
             self.shut_down(now, false);
         } else if left.is_zero() {
-            self.close(now, Cause::ClientTimeout);
+            self.shut_down(now, true);
         } else {
             self.deadline = now + left;
         }

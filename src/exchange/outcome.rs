@@ -14,8 +14,7 @@ use crate::time::UnixTime;
 pub(crate) struct Outcome {
     /// What the client was told; none if it was told nothing.
     pub(crate) status: Option<Status>,
-    /// The answer was not whole, or the client did not take it whole, or left with a part of its
-    /// request still to come.
+    /// There was no whole answer, or the client did not take it whole.
     pub(crate) aborted: bool,
     /// The answer is our own: a page, or the gateway's status.
     pub(crate) own_page: bool,

@@ -102,6 +102,8 @@ impl Exchange {
     pub(crate) fn judge_backend(&self) -> Verdict {
         let relayed = self.answered && !self.outcome.own_page;
         let blamed = matches!(self.outcome.ending.first(), Some(b'S' | b's'));
+        // A stream that lasts for as long as it may has done nothing wrong.
+        let blamed = blamed && !(relayed && self.outcome.overran);
         match self.outcome.status {
             _ if blamed || self.garbage => Verdict::Error,
             // What a client has brought about is not the backend's fault.

@@ -236,7 +236,8 @@ impl Exchange {
     pub(super) fn overdue<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
         self.outcome.overran |= self.whole_end(io).is_some_and(|end| now >= end);
         match self.phase {
-            Phase::Idle => self.part(now, io),
+            Phase::Idle if io.client_unacked == 0 => self.shut_down(now, false),
+            Phase::Idle => self.linger(now, io),
             Phase::Linger => self.linger_on(now, io),
             Phase::Head => self.fail(now, LATE_HEAD, io),
             Phase::Route => self.route_overdue(now, io),
@@ -246,18 +247,14 @@ impl Exchange {
                 Waiting::ClientTakes => self.close(now, Cause::ClientTimeout),
                 _ => self.fail(now, LATE_ANSWER, io),
             },
-            // All of the answer has arrived; only the request was never finished.
-            Phase::Flush if self.is_flushed(io.buffers) => {
-                self.blame(match self.clock.waiting {
-                    Waiting::BackendTakes => Cause::ServerTimeout,
-                    _ => Cause::ClientTimeout,
-                });
-                self.drop_upstream(false);
+            // There is an answer; only the request was never finished.
+            Phase::Body | Phase::Flush if self.clock.waiting == Waiting::BackendTakes => {
+                self.end_upload(None);
             }
-            Phase::Body if self.clock.waiting == Waiting::BackendTakes => self.end_upload(None),
-            Phase::Body if self.clock.waiting == Waiting::ClientSends => {
+            Phase::Body | Phase::Flush if self.clock.waiting == Waiting::ClientSends => {
                 self.end_upload(Some(Cause::ClientTimeout));
             }
+            Phase::Flush if self.is_flushed(io.buffers) => self.end_upload(None),
             Phase::Body if self.clock.waiting == Waiting::BackendSends => {
                 if self.download.lacks_only_end() {
                     return self.end_missing(Cause::ServerTimeout, io);

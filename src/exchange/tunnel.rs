@@ -52,7 +52,7 @@ impl Exchange {
             // It ends in order: what is on its way arrives.
             self.cut = false;
             self.finish(now);
-            self.part(now, io);
+            self.linger(now, io);
         } else if flushed && !self.told.client {
             self.told.client = true;
             self.todo.shutdown = true;

@@ -202,6 +202,9 @@ impl Exchange {
         }
         self.upstream_deaf(false);
         self.persist = false;
+        if self.phase == Phase::Flush {
+            self.drop_upstream(false);
+        }
     }
 
     /// The backend takes no more of the request. Its answer may be there all the same: RFC 9112

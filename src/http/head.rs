@@ -97,7 +97,7 @@ pub(crate) struct RequestHead {
     /// The Connection field.
     pub(crate) options: Options,
     /// Whether the client offers a protocol that we would tunnel: Upgrade, with its option in
-    /// Connection, in HTTP/1.1, and not of `h2c` alone (RFC 9110 section 7.8).
+    /// Connection, in HTTP/1.1, and not of HTTP alone (RFC 9110 section 7.8).
     pub(crate) upgrade: bool,
     /// `Expect: 100-continue` in HTTP/1.1 (RFC 9110 section 10.1.1).
     pub(crate) expect_continue: bool,

@@ -255,6 +255,9 @@ impl Cluster {
         self.rules = rules;
         self.balance = balance;
         for slot in slots(self.members) {
+            if let Some(entry) = self.slots.get_mut(slot).filter(|_| !rules.probes) {
+                entry.health.forget_probes();
+            }
             self.review(now, slot);
         }
         self.rekey();
@@ -289,6 +292,9 @@ impl Cluster {
         self.review(now, slot);
         if let (Some(entry), Some(member)) = (self.slots.get_mut(slot), member) {
             entry.member = member;
+            if !member.serves {
+                entry.health.forget_probes();
+            }
             self.members |= only(slot);
             self.review(now, slot);
         }

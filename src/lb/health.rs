@@ -127,9 +127,9 @@ pub(super) struct Health {
     recovery: Duration,
     /// Errors on end.
     errors: u32,
-    /// Failed probes on end.
+    /// Failed probes on end, in its present condition if that is a pause.
     probes: u32,
-    /// Since when no probe was answered, whatever else it says meanwhile.
+    /// Since when its probes are not answered, whatever else it says meanwhile.
     silent: Option<Instant>,
     /// The last failure.
     why: Option<Why>,
@@ -223,9 +223,7 @@ impl Health {
                 self.enter(Condition::Paused, now);
             }
             // Those who waited have given up, and no probe says that it stands still.
-            Condition::Paused if waiting == 0 && !(rules.probes && self.probes >= PROBES) => {
-                self.resume(now);
-            }
+            Condition::Paused if waiting == 0 && self.probes < PROBES => self.resume(now),
             _ => {}
         }
     }
@@ -304,8 +302,7 @@ impl Health {
         match probed {
             Probed::Good => self.well(now, rules),
             Probed::Accepts => {
-                self.probes = 0;
-                self.silent = None;
+                self.forget_probes();
                 let unreachable = matches!(self.why, Some(Why::Refused | Why::Probes));
                 if self.has_failed() && unreachable {
                     self.recover(now, rules);
@@ -314,11 +311,8 @@ impl Health {
             // It stands still, and keeps its sessions, as long as that may last.
             Probed::Silent if self.may_pause(rules) => {
                 self.probes = self.probes.saturating_add(1);
-                let since = *self.silent.get_or_insert(now);
-                if now.since(since) >= longest(rules) {
-                    self.fail(now, Why::Probes);
-                } else if self.probes >= PROBES && self.condition != Condition::Paused {
-                    self.enter(Condition::Paused, now);
+                if self.probes >= PROBES {
+                    self.silent(now, rules);
                 }
             }
             Probed::Bad | Probed::Silent => {
@@ -330,6 +324,22 @@ impl Health {
         }
     }
 
+    /// Its probes are not answered.
+    fn silent(&mut self, now: Instant, rules: &Rules) {
+        let since = *self.silent.get_or_insert(now);
+        if now.since(since) >= longest(rules) {
+            self.fail(now, Why::Probes);
+        } else if self.condition != Condition::Paused {
+            self.enter(Condition::Paused, now);
+        }
+    }
+
+    /// Nobody asks it any more how it is: what its probes have said is over.
+    pub(super) fn forget_probes(&mut self) {
+        self.probes = 0;
+        self.silent = None;
+    }
+
     fn may_pause(&self, rules: &Rules) -> bool {
         !self.has_failed() && !rules.pause.is_zero()
     }
@@ -337,8 +347,7 @@ impl Health {
     /// It has answered a probe. That makes no errors good that its requests get: it is left alone for
     /// them as long as without probes, and for longer each time.
     fn well(&mut self, now: Instant, rules: &Rules) {
-        self.probes = 0;
-        self.silent = None;
+        self.forget_probes();
         let errors = self.why == Some(Why::Errors);
         let rests = now.since(self.since) < self.recovery.min(rules.recover);
         match self.condition {

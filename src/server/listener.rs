@@ -268,7 +268,7 @@ fn bind(engine: &Engine, port: u16) -> Result<Socket> {
     }
 }
 
-pub(super) fn options(settings: &Settings) -> Options {
+fn options(settings: &Settings) -> Options {
     Options {
         keepalive: settings.tcp_keepalive,
         user_timeout: settings.tcp_user_timeout,

@@ -21,17 +21,14 @@ use crate::rt::errno::ESHUTDOWN;
 use crate::rt::socket::Attached;
 use crate::rt::socket::Event;
 use crate::rt::socket::Events;
-use crate::rt::socket::Options;
 use crate::rt::socket::Socket;
 use crate::rt::sync::new_spinlock_bh;
 use crate::rt::sync::SpinLockBh;
 use crate::server::backend::Backend;
 use crate::server::client::Client;
-use crate::server::listener;
 use crate::server::memory;
 use crate::server::memory::Charge;
 use crate::server::Engine;
-use crate::time::Duration;
 use crate::time::Instant;
 
 /// A backend connection as it is passed about: dropping it closes it (process context).
@@ -74,12 +71,7 @@ impl Upstream {
         let charge = engine.account().admit(memory::SOCKET)?;
         let addr = backend.addr();
         let socket = Socket::outgoing(engine.net(), addr.is_ipv6())?;
-        // How long a client may take has nothing to do with backends.
-        socket.configure(&Options {
-            user_timeout: Duration::ZERO,
-            defer_accept: Duration::ZERO,
-            ..listener::options(&engine.config().settings)
-        })?;
+        socket.keep_alive(engine.config().settings.tcp_keepalive)?;
         let upstream = Arc::pin_init(
             pin_init!(Self {
                 backend,

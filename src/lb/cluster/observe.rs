@@ -143,9 +143,14 @@ impl Slot {
         }
         let part = spent.as_millis().min(FADING);
         let lost = self.latency.saturating_mul(part) / FADING;
-        self.latency = self.latency.saturating_sub(lost);
+        let left = self.latency.saturating_sub(lost);
+        // Of next to nothing the next answer would keep the most.
+        self.latency = if left < NOTHING { 0 } else { left };
     }
 }
+
+/// Nanoseconds: no backend answers in less.
+const NOTHING: u64 = 10_000;
 
 /// Milliseconds. In a tenth of this a tenth is forgotten.
 const FADING: u64 = 10_000;

@@ -18,8 +18,8 @@ use kernel::{
     prelude::*, //
 };
 
-/// Options of a connection, or of a listening socket, whose children inherit them. What is set later
-/// is for children that come later.
+/// Options of a listening socket, which its children inherit. What is set later is for children
+/// that come later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Options {
     /// A peer that has been silent for this long is probed, [`PROBES`] times within the same span;
@@ -39,7 +39,15 @@ const PROBES: c_int = 4;
 impl Socket {
     /// Sets options. Process context, without the socket's lock.
     pub(crate) fn configure(&self, options: &Options) -> Result {
-        let keepalive = seconds(options.keepalive);
+        self.keep_alive(options.keepalive)?;
+        let user_timeout = rounded_up(options.user_timeout, Duration::from_millis(1));
+        self.set_tcp(bindings::TCP_USER_TIMEOUT, user_timeout)?;
+        self.set_tcp(bindings::TCP_DEFER_ACCEPT, seconds(options.defer_accept))
+    }
+
+    /// Sets [`Options::keepalive`], likewise.
+    pub(crate) fn keep_alive(&self, silence: Duration) -> Result {
+        let keepalive = seconds(silence);
         if keepalive > 0 {
             let interval = keepalive.saturating_add(PROBES - 1) / PROBES;
             self.set_tcp(bindings::TCP_KEEPIDLE, keepalive)?;
@@ -47,10 +55,7 @@ impl Socket {
             self.set_tcp(bindings::TCP_KEEPCNT, PROBES)?;
         }
         let on = c_int::from(keepalive > 0);
-        self.set(bindings::SOL_SOCKET, bindings::SO_KEEPALIVE, on)?;
-        let user_timeout = rounded_up(options.user_timeout, Duration::from_millis(1));
-        self.set_tcp(bindings::TCP_USER_TIMEOUT, user_timeout)?;
-        self.set_tcp(bindings::TCP_DEFER_ACCEPT, seconds(options.defer_accept))
+        self.set(bindings::SOL_SOCKET, bindings::SO_KEEPALIVE, on)
     }
 
     /// Makes an IPv6 socket that is not bound yet take IPv4 too, by mapped addresses.

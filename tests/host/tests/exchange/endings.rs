@@ -5,6 +5,7 @@
 use super::bench::{Bench, End, GET};
 use super::OK;
 use crate::exchange::{Action, Event, Outcome, Phase};
+use crate::lb::Verdict;
 use crate::time::Duration;
 
 const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10000\r\n\r\n";
@@ -55,6 +56,70 @@ fn an_answer_outlives_its_request() {
     }
 }
 
+/// The same when all of the answer is there: the rest of the request is waited for, and does not come.
+#[test]
+fn a_whole_answer_outlives_its_request() {
+    type Trouble = (&'static [u8], fn(&mut Bench), &'static [u8; 2]);
+    let troubles: [Trouble; 4] = [
+        (POST, |bench| bench.handle(Event::ClientEof), b"CB"),
+        (POST, |bench| bench.pass(Duration::from_secs(60)), b"cB"),
+        (CHUNKED, |bench| assert!(bench.client(b"x\r\n") > 0), b"PB"),
+        // The backend takes no more of it, which is no fault.
+        (
+            POST,
+            |bench| {
+                bench.client(b"more");
+                // It has acknowledged something until now.
+                bench.pass(Duration::from_secs(1));
+                bench.pass(bench.settings.response_timeout);
+            },
+            b"--",
+        ),
+    ];
+    for (request, trouble, ending) in troubles {
+        let mut bench = Bench::connected(request);
+        bench.client(b"5\r\nhello\r\n");
+        bench.send();
+        bench.backend(b"HTTP/1.1 413 X\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(bench.answer(false).status, 413);
+        assert_eq!(bench.phase(), Phase::Flush);
+        trouble(&mut bench);
+        assert_ne!(bench.phase(), Phase::Flush, "{ending:?}");
+        let outcome = outcome(&mut bench);
+        assert_eq!((outcome.aborted, &outcome.ending), (false, ending));
+        assert_eq!(bench.verdict(), Verdict::Good);
+        assert!(matches!(bench.phase(), Phase::Linger | Phase::Closed));
+    }
+}
+
+/// A stream that is ended because it has lasted for as long as it may.
+#[test]
+fn a_backend_is_not_to_blame_for_the_end_of_a_stream() {
+    let mut bench = Bench::new();
+    bench.settings.exchange_timeout = Duration::from_secs(30);
+    bench.client(GET);
+    bench.connect(false);
+    bench.backend(b"HTTP/1.1 200 OK\r\n\r\n");
+    for _ in 0..30 {
+        bench.backend(b"data: 1\n\n");
+        bench.take();
+        bench.pass(Duration::from_secs(1));
+    }
+    let outcome = outcome(&mut bench);
+    assert_eq!((outcome.aborted, outcome.overran), (true, true));
+    assert_eq!(bench.verdict(), Verdict::Good);
+    // But for that of no answer at all.
+    let mut bench = Bench::new();
+    bench.settings.exchange_timeout = Duration::from_secs(30);
+    bench.client(GET);
+    bench.connect(false);
+    bench.pass(Duration::from_secs(30));
+    assert_eq!(
+        (bench.page().status, bench.verdict()),
+        (504, Verdict::Error)
+    );
+}
+
 /// Whoever goes on to upload what nobody will read has to be told not to (RFC 9112 section 9.6).
 #[test]
 fn an_answer_that_ends_the_upload_says_that_it_ends_the_connection() {
@@ -100,7 +165,6 @@ fn untaken() -> Bench {
     bench.backend(OK);
     bench.client_unacked = 100;
     bench.take();
-    bench.client_acked = 0;
     bench.actions();
     assert_eq!(bench.phase(), Phase::Linger);
     bench
@@ -141,11 +205,14 @@ fn who_takes_the_rest_slowly_gets_it() {
             bench.client_acked += 1;
             bench.client_unacked = left;
         }
-        // The acknowledgement of our FIN is an event, and the end if the client has sent its own.
+        // The acknowledgement of our FIN is an event, and the end if the client has sent its own;
+        // if not, it has its time from now on.
         bench.handle(Event::Tick);
         if !ends {
+            let limit = bench.settings.linger_timeout;
             assert_eq!(bench.phase(), Phase::Linger);
-            bench.pass(bench.settings.linger_timeout);
+            assert_eq!(bench.deadline() - bench.now, limit);
+            bench.pass(limit);
         }
         assert_eq!(bench.actions(), [Action::CloseClient { abort: false }]);
     }

@@ -174,6 +174,13 @@ fn latency_is_forgotten_in_time() {
         answers(&mut bench, 1, 5);
     }
     assert!(rounds > 50, "after {rounds} rounds");
+    // After a night nothing is known: what comes then counts whole.
+    for _ in 0..1000 {
+        bench.pass(Duration::from_millis(200));
+    }
+    answers(&mut bench, 0, 800);
+    let view = bench.cluster.view(0).unwrap();
+    assert_eq!(view.latency, Duration::from_millis(800));
 }
 
 /// The sum of the weights is kept, not counted: it has to be right all the same.
