@@ -48,6 +48,7 @@ use crate::procfs::Tree;
 use crate::rt::net::Namespace;
 use crate::rt::net::Net;
 use crate::rt::net::Registration;
+use crate::rt::wait::Remains;
 use crate::server::Instance;
 
 module! {
@@ -64,15 +65,21 @@ module! {
     },
 }
 
-/// The module: its registration stops every namespace when it is dropped.
+/// The module. What it has is dropped in this order.
 struct Resin {
+    /// Stops every namespace.
     _sites: Registration<Site>,
+    /// Their wait queues, if somebody is still in them.
+    _remains: Remains,
 }
 
 impl kernel::Module for Resin {
     fn init(_: &'static ThisModule) -> Result<Self> {
+        // First: there can be some also when the registration fails.
+        let remains = Remains::new();
         Ok(Self {
             _sites: Registration::new()?,
+            _remains: remains,
         })
     }
 }

@@ -7,6 +7,8 @@
 #include <linux/cpumask.h>
 #include <linux/errno.h>
 #include <linux/fs.h>
+#include <linux/kmemleak.h>
+#include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/poll.h>
@@ -486,6 +488,8 @@ void resin_helper_stream_grown(const struct file *file, loff_t size)
 void resin_helper_wait_init(struct wait_queue_head *queue)
 {
 	init_waitqueue_head(queue);
+	/* It may be left to somebody for longer than the module, where lockdep would look, is there. */
+	lockdep_set_notrack_class(&queue->lock);
 }
 
 /* 0 once ready(data) is true, -ERESTARTSYS for a signal. Process context. */
@@ -529,4 +533,10 @@ bool resin_helper_wait_is_empty(struct wait_queue_head *queue)
 	empty = list_empty(&queue->head);
 	spin_unlock_irq(&queue->lock);
 	return empty;
+}
+
+/* It is the memory of whoever is in it from here on, and nobody frees it. */
+void resin_helper_wait_leave(struct wait_queue_head *queue)
+{
+	kmemleak_not_leak(queue);
 }

@@ -122,5 +122,6 @@ void resin_helper_wait_register(struct file *file, struct wait_queue_head *queue
 				struct poll_table_struct *table);
 void resin_helper_wait_expel(struct wait_queue_head *queue);
 bool resin_helper_wait_is_empty(struct wait_queue_head *queue);
+void resin_helper_wait_leave(struct wait_queue_head *queue);
 
 #endif
