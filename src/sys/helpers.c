@@ -24,7 +24,6 @@
 #include <net/inet_sock.h>
 #include <net/ipv6.h>
 #include <net/net_namespace.h>
-#include <net/netns/generic.h>
 #include <net/sock.h>
 #include <net/tcp.h>
 
@@ -316,37 +315,19 @@ void resin_helper_net_release(struct net *net)
 	put_net(net);
 }
 
-/* Each namespace has one pointer of ours; the registration's number finds it. */
-static unsigned int resin_net_id;
-static struct pernet_operations resin_net_ops = {
-	.id = &resin_net_id,
-	.size = sizeof(void *),
-};
+static struct pernet_operations resin_net_ops;
 
 /* Process context. One registration at a time. */
 int resin_helper_net_register(int (*init)(struct net *net), void (*exit)(struct net *net))
 {
-	int ret;
-
-	if (resin_net_ops.init)
-		return -EBUSY;
 	resin_net_ops.init = init;
 	resin_net_ops.exit = exit;
-	ret = register_pernet_subsys(&resin_net_ops);
-	if (ret)
-		resin_net_ops.init = NULL;
-	return ret;
+	return register_pernet_subsys(&resin_net_ops);
 }
 
 void resin_helper_net_unregister(void)
 {
 	unregister_pernet_subsys(&resin_net_ops);
-	resin_net_ops.init = NULL;
-}
-
-void **resin_helper_net_slot(const struct net *net)
-{
-	return net_generic(net, resin_net_id);
 }
 
 /* --- rt/sync.rs -------------------------------------------------------------------------------- */

@@ -76,7 +76,6 @@ bool resin_helper_net_hold(struct net *net);
 void resin_helper_net_release(struct net *net);
 int resin_helper_net_register(int (*init)(struct net *net), void (*exit)(struct net *net));
 void resin_helper_net_unregister(void);
-void **resin_helper_net_slot(const struct net *net);
 
 /* rt/sync.rs */
 

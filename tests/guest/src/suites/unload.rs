@@ -2,19 +2,22 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::faults::black_hole;
+use super::namespaces::{gone, Namespace};
 use crate::conn::{Conn, Fault, Options};
 use crate::gateway::{self, Gateway};
 use crate::leftovers::{self, Sockets};
 use crate::load::{Plan, Traffic};
 use crate::origin::{Mode, Origin, Step};
 use crate::scale;
-use crate::testing::{Bed, Context, Failure, Outcome, PORT};
+use crate::stuck::StuckReader;
+use crate::testing::{shell, Bed, Context, Failure, Outcome, PORT};
 use crate::{ensure, same, tests};
 
 tests![
@@ -26,6 +29,7 @@ tests![
     while_connecting,
     while_lingering,
     with_open_proc_files,
+    with_a_stuck_reader,
     a_hundred_times in 600 s,
 ];
 
@@ -280,6 +284,53 @@ fn with_open_proc_files() -> Outcome {
     }
     let written = (&writer).write(b"header-timeout 9s\n");
     ensure!(written.is_err(), "writing after rmmod: {written:?}");
+    Ok(())
+}
+
+/// One that is inside of a read stays there for as long as it likes, and rmmod waits for it; nobody
+/// else does who makes network namespaces and lets them go.
+fn with_a_stuck_reader() -> Outcome {
+    Gateway::load(PORT)?;
+    let held = Namespace::new("held", 20)?;
+    let other = Namespace::new("other", 21)?;
+    let status = held.enter(|| Ok(File::open(gateway::path("status"))?))?;
+    let reader = StuckReader::of(status)?;
+    let mut rmmod = Command::new("rmmod").arg("resin").spawn()?;
+    let wchan = format!("/proc/{}/wchan", rmmod.id());
+    let waits = || fs::read_to_string(&wchan).is_ok_and(|place| place == "proc_entry_rundown");
+    ensure!(
+        scale::wait_until(Duration::from_secs(20), waits),
+        "rmmod does not wait for the reader"
+    );
+    let limit = scale::secs(5).as_secs();
+    for _ in 0..3 {
+        let made = shell(&format!("timeout -s KILL {limit} unshare -n true"))?;
+        ensure!(made.status.success(), "no namespace can be made: {made:?}");
+    }
+    other.delete();
+    gone(21)?;
+    let later = Namespace::new("later", 22)?;
+    let has = later.enter(|| Ok(gateway::path("").exists()))?;
+    ensure!(!has, "a namespace that was made meanwhile has our folder");
+    later.delete();
+    gone(22)?;
+    ensure!(
+        rmmod.try_wait()?.is_none() && waits(),
+        "rmmod did not wait for the reader"
+    );
+    drop(reader);
+    let mut status = None;
+    scale::wait_until(Duration::from_secs(20), || {
+        status = rmmod.try_wait().ok().flatten();
+        status.is_some()
+    });
+    let status = status.ok_or("rmmod does not end")?;
+    ensure!(status.success(), "rmmod: {status}");
+    same!(gateway::loaded(), false, "whether it is loaded");
+    held.delete();
+    gone(20)?;
+    let gateway = Gateway::load(PORT)?;
+    gateway.unload()?;
     Ok(())
 }
 
