@@ -92,7 +92,7 @@ impl Tree {
     #[inline(never)]
     pub(crate) fn new(net: &Net, instance: Arc<Instance>) -> Result<KBox<Self>> {
         let dir = Dir::new(net, c"resin")?;
-        let errors = LastError::new()?;
+        let errors = LastError::new(net)?;
         let context = Context { instance, errors };
         // In its place from the start: it is too large for the stack.
         let tree = try_init!(Self {

@@ -76,6 +76,12 @@ impl Net {
         self.as_ptr() == &raw mut bindings::init_net
     }
 
+    /// The number that stands in `net:[...]`, as /proc/PID/ns/net and lsns(8) name it.
+    pub(crate) fn number(&self) -> u32 {
+        // SAFETY: By the type invariants; it does not change.
+        unsafe { bindings::net_number(self.as_ptr()) }
+    }
+
     /// The kernel's name of it.
     pub(super) fn as_ptr(&self) -> *mut bindings::net {
         self.0.as_ptr()

@@ -315,6 +315,12 @@ void resin_helper_net_release(struct net *net)
 	put_net(net);
 }
 
+/* What stands in net:[...], as /proc/PID/ns/net and lsns(8) have it. */
+unsigned int resin_helper_net_number(const struct net *net)
+{
+	return net->ns.inum;
+}
+
 static struct pernet_operations resin_net_ops;
 
 /* Process context. One registration at a time. */

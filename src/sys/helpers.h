@@ -74,6 +74,7 @@ size_t resin_helper_memory_total(void);
 
 bool resin_helper_net_hold(struct net *net);
 void resin_helper_net_release(struct net *net);
+unsigned int resin_helper_net_number(const struct net *net);
 int resin_helper_net_register(int (*init)(struct net *net), void (*exit)(struct net *net));
 void resin_helper_net_unregister(void);
 
