@@ -32,6 +32,7 @@ tests![
     limited_in_memory,
     module_unloaded_first,
     root_of_a_user_namespace_may_write,
+    no_workqueue_before_there_is_work unless workqueues_unknown,
 ];
 
 /// A network namespace with a name, joined to ours by a pair of veths; deleted when dropped.
@@ -407,6 +408,48 @@ fn root_of_a_user_namespace_may_write() -> Outcome {
         gateway::read("server_port")?,
         PORT.to_string(),
         "our own server_port"
+    );
+    Ok(())
+}
+
+/// A part of each workqueue for each processor.
+const PARTS: &str = "pool_workqueue";
+
+fn workqueues_unknown() -> Option<&'static str> {
+    parts()
+        .is_err()
+        .then_some("this kernel does not count workqueues")
+}
+
+/// How many parts all workqueues have.
+fn parts() -> Result<usize, Failure> {
+    let slabs = std::fs::read_to_string("/proc/slabinfo")?;
+    let line = slabs.lines().find(|line| line.starts_with(PARTS));
+    let count = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+    Ok(count.ok_or("no workqueues in /proc/slabinfo")?)
+}
+
+/// By how much there are more of them with some bare namespaces.
+fn parts_of_bare(count: u32) -> Result<usize, Failure> {
+    let before = parts()?;
+    sh(&format!(
+        "for n in $(seq {count}); do ip netns add bare$n || exit; done"
+    ))?;
+    let grown = parts()?.saturating_sub(before);
+    sh(&format!(
+        "for n in $(seq {count}); do ip netns del bare$n || exit; done"
+    ))?;
+    Ok(grown)
+}
+
+/// Most namespaces never do anything.
+fn no_workqueue_before_there_is_work() -> Outcome {
+    let without = parts_of_bare(40)?;
+    Gateway::load(PORT)?;
+    let with = parts_of_bare(40)?;
+    ensure!(
+        with < without + 40,
+        "40 namespaces have {with} parts of workqueues, {without} without the module"
     );
     Ok(())
 }
