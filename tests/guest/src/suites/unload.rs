@@ -1,7 +1,7 @@
 //! `rmmod` completes at any time, within a time limit, and leaves nothing.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::Command;
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
 use super::faults::black_hole;
@@ -182,16 +183,19 @@ struct Meddlers {
     threads: Vec<JoinHandle<()>>,
 }
 
+/// How many unloads have taken files away that were open.
+static TAKEN: AtomicU64 = AtomicU64::new(0);
+
 impl Meddlers {
     fn start() -> Meddlers {
         let stop = Arc::new(AtomicBool::new(false));
         let turns = Arc::new(AtomicU64::new(0));
-        let works: [fn(); 3] = [read_all, write_some, hold_and_reread];
-        let thread = |work: fn()| {
+        let works: [fn(&AtomicBool); 3] = [read_all, write_some, hold_and_reread];
+        let thread = |work: fn(&AtomicBool)| {
             let (stop, turns) = (Arc::clone(&stop), Arc::clone(&turns));
             thread::spawn(move || {
                 while !stop.load(SeqCst) {
-                    work();
+                    work(&stop);
                     turns.fetch_add(1, SeqCst);
                     // They shall meet the unloads, not keep the processors from them.
                     thread::sleep(Duration::from_millis(5));
@@ -206,7 +210,8 @@ impl Meddlers {
         }
     }
 
-    fn stop(self) -> Outcome {
+    /// Ends them; how many unloads took their files away.
+    fn stop(self) -> Result<u64, Failure> {
         self.stop.store(true, SeqCst);
         for thread in self.threads {
             thread
@@ -215,29 +220,33 @@ impl Meddlers {
         }
         let turns = self.turns.load(SeqCst);
         ensure!(turns > 3, "the meddlers did nothing");
-        Ok(())
+        Ok(TAKEN.load(SeqCst))
     }
 }
 
-/// Every file of the folder, opened; none that waits for news.
+/// Every file of the folder, opened; reading the log does not wait for news.
 fn open_all() -> Vec<File> {
     let Ok(folder) = fs::read_dir(gateway::PROC) else {
         thread::sleep(Duration::from_millis(1));
         return Vec::new();
     };
-    let files = folder.flatten().filter(|entry| entry.file_name() != "log");
-    files
-        .filter_map(|entry| File::open(entry.path()).ok())
-        .collect()
+    let open = |path| {
+        OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlag::O_NONBLOCK.bits())
+            .open(path)
+    };
+    let files = folder.flatten();
+    files.filter_map(|entry| open(entry.path()).ok()).collect()
 }
 
-fn read_all() {
+fn read_all(_: &AtomicBool) {
     for mut file in open_all() {
         let _ = file.read_to_end(&mut Vec::new());
     }
 }
 
-fn write_some() {
+fn write_some(_: &AtomicBool) {
     for (name, text) in [
         ("srun-count", "3"),
         ("config", "header-timeout 9s"),
@@ -251,16 +260,30 @@ fn write_some() {
     }
 }
 
-/// Holds them open for a while: across an unload, with luck and many turns.
-fn hold_and_reread() {
+/// Holds them open until they are taken away. One of them is `srun-0`, which only an unload takes.
+fn hold_and_reread(stop: &AtomicBool) {
     let mut files = open_all();
-    for _ in 0..10 {
+    let Ok(mut first) = File::open(gateway::path("srun-0")) else {
+        return;
+    };
+    while !stop.load(SeqCst) {
         for file in &mut files {
             let _ = file.seek(SeekFrom::Start(0));
             let _ = file.read(&mut [0; 512]);
         }
+        let _ = first.seek(SeekFrom::Start(0));
+        if is_taken(&first.read(&mut [0; 64])) {
+            TAKEN.fetch_add(1, SeqCst);
+            return;
+        }
         thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// What procfs says when the file has gone that somebody has open.
+fn is_taken<T>(outcome: &io::Result<T>) -> bool {
+    let error = outcome.as_ref().err().and_then(io::Error::raw_os_error);
+    error == Some(Errno::EIO as i32)
 }
 
 fn with_open_proc_files() -> Outcome {
@@ -370,8 +393,13 @@ fn a_hundred_times() -> Outcome {
         .map(|life| busy_life(&origin, life))
         .collect();
     let tally = traffic.stop();
-    meddlers.stop()?;
+    let taken = meddlers.stop()?;
     let mut times = busy?;
+    ensure!(
+        taken >= lives / 4,
+        "only {taken} of {} unloads met files that were open",
+        lives / 2
+    );
     times.sort();
     let median = times[times.len() / 2];
     ensure!(
