@@ -95,6 +95,7 @@ impl Instance {
         let listener = match wanted {
             0 => None,
             wanted => {
+                self.engine.prepare()?;
                 self.engine.log().prepare()?;
                 Some(Listener::start(self.engine.clone(), wanted)?)
             }
@@ -125,6 +126,7 @@ impl Instance {
 
     /// Puts another configuration in place.
     fn configure(&self, old: &Config, settings: Arc<Settings>, sruns: KVec<Srun>) -> Result {
+        self.engine.prepare()?;
         let balancer = self.engine.balancer();
         let plan = balancer.plan(&sruns)?;
         let config = next_config(old, settings, sruns)?;
