@@ -102,6 +102,7 @@ impl Sruns {
     ///
     /// Returns when files that are too many have gone, which waits for their running calls. Only who
     /// needs their names waits for that, too.
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn resize(&self, count: usize) -> Result {
         let mut files = self.files.lock();
         while files.is_taken(count) {
@@ -125,12 +126,14 @@ impl Sruns {
     }
 
     /// Makes the files that are missing to `count`; some, if it fails.
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn grow(&self, files: &mut Files, count: usize) -> Result {
         (files.entries.len()..count)
             .try_for_each(|index| Ok(files.entries.push(self.file(index)?, GFP_KERNEL)?))
     }
 
     /// Waits for the running calls of a file.
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn remove(&self, entry: Entry<Srun>) {
         let bit = bit(entry.index);
         drop(entry);
