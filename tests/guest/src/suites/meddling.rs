@@ -147,7 +147,7 @@ fn shrinking_under_a_stuck_reader() -> Outcome {
     gateway::write("srun-count", "4")?;
     same!(
         gateway::read("srun-2")?,
-        "127.0.0.1 6802",
+        "127.0.0.1 6802 down",
         "srun-2 afterwards"
     );
     Ok(())
