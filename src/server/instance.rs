@@ -64,7 +64,7 @@ impl Instance {
     fn begin(&self) -> Result {
         let config = self.engine.config();
         let balancer = self.engine.balancer();
-        let plan = balancer.plan(&config.sruns)?;
+        let plan = balancer.plan(&config.sruns, &config.settings)?;
         balancer.configure(clock::now(), plan, &config.settings);
         Ok(())
     }
@@ -128,7 +128,7 @@ impl Instance {
     fn configure(&self, old: &Config, settings: Arc<Settings>, sruns: KVec<Srun>) -> Result {
         self.engine.prepare()?;
         let balancer = self.engine.balancer();
-        let plan = balancer.plan(&sruns)?;
+        let plan = balancer.plan(&sruns, &settings)?;
         let config = next_config(old, settings, sruns)?;
         if let Some(listener) = self.engine.listener() {
             listener.configure(&config.settings)?;
