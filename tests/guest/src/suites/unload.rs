@@ -198,7 +198,7 @@ impl Meddlers {
                     work(&stop);
                     turns.fetch_add(1, SeqCst);
                     // They shall meet the unloads, not keep the processors from them.
-                    thread::sleep(Duration::from_millis(5));
+                    thread::sleep(scale::time(Duration::from_millis(5)));
                 }
             })
         };
@@ -276,7 +276,7 @@ fn hold_and_reread(stop: &AtomicBool) {
             TAKEN.fetch_add(1, SeqCst);
             return;
         }
-        thread::sleep(Duration::from_millis(2));
+        thread::sleep(scale::time(Duration::from_millis(2)));
     }
 }
 
