@@ -7,7 +7,8 @@
 //!
 //! The kernel log gets it too, with the namespace's name in front unless that is the initial one.
 //! Any user can be root of a namespace of his own, and of many: so each has a budget, all but the
-//! initial one share another, and what the log leaves out is counted there.
+//! initial one share another. How many refusals the log has left out is said with the next one that
+//! it gets.
 
 use core::fmt::{
     self,

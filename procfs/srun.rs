@@ -119,7 +119,8 @@ impl Sruns {
             .and_then(|()| self.context.instance.set_backend_count(count));
         files.take(outcome.map_or(before, |()| count), &mut taken);
         drop(files);
-        for entry in taken {
+        // The lowest number first: who needs that name alone waits for nobody else.
+        while let Some(entry) = taken.pop() {
             self.remove(entry);
         }
         outcome
@@ -128,8 +129,12 @@ impl Sruns {
     /// Makes the files that are missing to `count`; some, if it fails.
     #[inline(never)] // Keeps its frame out of its caller's.
     fn grow(&self, files: &mut Files, count: usize) -> Result {
-        (files.entries.len()..count)
-            .try_for_each(|index| Ok(files.entries.push(self.file(index)?, GFP_KERNEL)?))
+        // Before there is a file: none is to be removed while the lock is held.
+        files.entries.reserve(count, GFP_KERNEL)?;
+        for index in files.entries.len()..count {
+            let _ = files.entries.push_within_capacity(self.file(index)?);
+        }
+        Ok(())
     }
 
     /// Waits for the running calls of a file.

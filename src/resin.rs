@@ -100,12 +100,13 @@ struct Site {
 }
 
 impl Site {
-    /// Makes the files and listens.
+    /// Listens and makes the files: these last, for who is inside of one holds up whoever has to take
+    /// it away again.
     fn open(&self, net: &Net, port: u16) -> Result {
-        self.publish(net)?;
         self.instance.set_port(port).inspect_err(|error| {
             pr_err!("cannot listen on port {}: {:?}\n", port, error);
-        })
+        })?;
+        self.publish(net)
     }
 
     #[inline(never)] // Keeps its frame out of its caller's.

@@ -65,7 +65,8 @@ remedy() {
         echo "the disk is full:$(df -h --output=avail "$CACHE" | tail -n 1) are free at $CACHE;" \
             "make room, or name another place with RESIN_CACHE"
     elif says 'unable to locate package|no installation candidate|unable to find a source package|version .* was not found'; then
-        package=$(grep -oiE -m 1 "(package|version) '?[^ ']+'?.*" "$log" || true)
+        package=$(grep -iE 'package|version' "$log" | grep -oiE -m 1 \
+            "unable to .*|package '?[^ ']+'? has no installation.*|version .* was not found.*" || true)
         echo "a package is not served ($package): apt-get update, and see that the sources have it" \
             "(/etc/apt; RESIN_MIRROR for what is not installed on this host)"
     elif says '404 +not found'; then

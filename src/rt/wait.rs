@@ -23,7 +23,8 @@
 //! bring that about, as often as he likes. So all who are waited for share one [`Patience`], and a
 //! queue that somebody is still in when its owner goes is left to him. It is freed when somebody
 //! looks and he has gone ([`tidy`]), or never if the module goes before him ([`Remains`]): that is
-//! some octets, from which nothing leads back into the module.
+//! some octets, from which nothing leads back into the module, but on kernels that trace locks the
+//! name of one.
 //!
 //! # Locking
 //!

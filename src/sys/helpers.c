@@ -480,8 +480,6 @@ void resin_helper_stream_grown(const struct file *file, loff_t size)
 void resin_helper_wait_init(struct wait_queue_head *queue)
 {
 	init_waitqueue_head(queue);
-	/* It may be left to somebody for longer than the module, where lockdep would look, is there. */
-	lockdep_set_notrack_class(&queue->lock);
 }
 
 /* 0 once ready(data) is true, -ERESTARTSYS for a signal. Process context. */
@@ -527,8 +525,17 @@ bool resin_helper_wait_is_empty(struct wait_queue_head *queue)
 	return empty;
 }
 
-/* It is the memory of whoever is in it from here on, and nobody frees it. */
+/*
+ * It is the memory of whoever is in it from here on, and nobody frees it. He may leave it later than
+ * the module, with which the lock's class goes: lockdep is not to look at the lock any more. As we
+ * hold it nobody else does, so nobody takes it with a class and lets go of it without one, but who
+ * waits for it just then.
+ */
 void resin_helper_wait_leave(struct wait_queue_head *queue)
 {
+	spin_lock_irq(&queue->lock);
+	spin_release(&queue->lock.dep_map, _THIS_IP_);
+	lockdep_set_notrack_class(&queue->lock);
+	spin_unlock_irq(&queue->lock);
 	kmemleak_not_leak(queue);
 }

@@ -123,7 +123,7 @@ fn shrinking_under_a_stuck_reader() -> Outcome {
     // Not in this process: what hangs in the kernel could not be ended.
     let limit = scale::secs(5).as_secs();
     sh(&format!(
-        "cd /proc/net/resin; timeout -s KILL {limit} bash -c 'echo 0 > srun-count && echo 1 > srun-count'"
+        "cd /proc/net/resin; timeout -s KILL {limit} bash -c 'for n in 0 1 2 1; do echo $n > srun-count || exit; done'"
     ))
     .context("other writers")?;
     let needs = shell("cd /proc/net/resin; timeout 1 bash -c 'echo 3 > srun-count'")?;

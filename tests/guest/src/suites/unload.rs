@@ -455,7 +455,8 @@ fn full_life(origin: &Origin) -> Outcome {
 }
 
 /// After many lives the kernel holds as many pages, sockets, buffers and objects as after a few. The
-/// tolerances are below one for each life; those of the ports belong to TIME_WAIT.
+/// tolerances are below one for each life; but the ports belong to TIME_WAIT, and of TCP's pages each
+/// processor books some hundred for itself.
 fn nothing_is_missing() -> Outcome {
     let origin = Origin::start()?;
     let before = Sockets::now();
@@ -471,5 +472,5 @@ fn nothing_is_missing() -> Outcome {
     Ok(())
 }
 
-/// More than any tolerance of `account` but those of the ports.
+/// More than any tolerance of `account` but these.
 const LIVES: usize = 100;
