@@ -234,10 +234,7 @@ impl Response {
         if control.private {
             return Err(Uncacheable::Private);
         }
-        // RFC 9111 section 3.5: "must-revalidate, public, and s-maxage" allow it.
-        let allows_authorized =
-            control.must_revalidate || control.public || control.s_maxage.is_some();
-        if request.has_authorization && !allows_authorized {
+        if request.has_authorization && !control.allows_authorized() {
             return Err(Uncacheable::Authorization);
         }
         if self.sets_session {

@@ -13,7 +13,7 @@ mod store;
 mod structured;
 mod update;
 
-use crate::cache::{age, Field, Request, Response, ResponseControl, Rules, Times};
+use crate::cache::{age, Directives, Field, Request, Response, ResponseControl, Rules, Times};
 use crate::http::head::BodyLength;
 use crate::http::{Method, Status};
 use crate::time::{Duration, Instant, UnixTime};
@@ -41,9 +41,14 @@ fn date(secs: i64) -> String {
     String::from_utf8(crate::http::date::format(at(secs)).to_vec()).unwrap()
 }
 
+/// What these field lines of a response say.
+fn said(lines: &[u8]) -> ResponseControl {
+    Directives::of(lines).control()
+}
+
 /// A response with this Cache-Control.
 fn control(value: &str) -> ResponseControl {
-    ResponseControl::of(&lines(&[&format!("Cache-Control: {value}")]))
+    said(&lines(&[&format!("Cache-Control: {value}")]))
 }
 
 fn status(code: u16) -> Status {

@@ -240,6 +240,10 @@ fn authorized_responses_need_leave() {
         ("max-age=60, public", true),
         ("max-age=60, must-revalidate", true),
         ("s-maxage=60", true),
+        // What allows must be what it should be.
+        ("max-age=60, public=x", false),
+        ("max-age=60, must-revalidate=x", false),
+        ("max-age=60, s-maxage=abc", false),
     ] {
         let decision = stored(&asked, 200, &[&format!("Cache-Control: {value}")]);
         let expected = match is_stored {
