@@ -6,6 +6,11 @@
 //! the field lines of a message (which [`http::head`](crate::http::head) has validated), of what was
 //! kept of a stored response, and of the time.
 //!
+//! # Time
+//!
+//! Every `now`, and every other [`Instant`](crate::time::Instant) here, is boottime: see
+//! [`Times`].
+//!
 //! # From a request to an entry
 //!
 //! [`reuse()`] says what is done with a request. If it is forwarded, and its answer may come to be

@@ -69,7 +69,7 @@ impl Failure {
 /// see: [`Held`](super::range::Held).
 ///
 /// `missed` says what a cache that has none tells: that it has nothing for the target, or no
-/// variant that matches.
+/// variant that matches. `now` is boottime.
 pub(crate) fn reuse(
     request: &Request<'_>,
     stored: Option<&Response>,
@@ -191,7 +191,7 @@ fn excuse(
 /// 4.3.3, RFC 5861 section 4); none if the failure, or a 504, is the answer.
 ///
 /// What the client wanted younger he gets old rather than not at all, unless he wants no stored
-/// response without validation.
+/// response without validation. `now` is boottime.
 pub(crate) fn reuse_on_failure(
     request: &RequestControl,
     stored: &Response,

@@ -129,7 +129,7 @@ impl Response {
     ) -> Response {
         let directives = Directives::of(lines);
         let control = directives.control();
-        let dated = freshness::dated(lines, times.wall);
+        let dated = freshness::dated(lines, times.response_wall);
         let validators = Validators::of(lines, dated);
         let (lifetime, basis) =
             freshness::lifetime(request, status, lines, &control, &validators, rules);
@@ -141,7 +141,7 @@ impl Response {
                 lifetime,
                 basis,
                 initial_age: freshness::initial_age(dated, age, times),
-                received: times.response,
+                response_boottime: times.response_boottime,
             },
             dated,
             has_validator: validators.is_some(),
@@ -169,8 +169,8 @@ impl Response {
     }
 
     /// Whether a shared cache may store it as the answer to `request` (RFC 9111 section 3), `now`
-    /// being when it came. Two things are for others to see: that its body came whole (section
-    /// 3.3), and that its Vary has a selector ([`vary::select`](super::vary::select)).
+    /// being when it came, by boottime. Two things are for others to see: that its body came whole
+    /// (section 3.3), and that its Vary has a selector ([`vary::select`](super::vary::select)).
     pub(crate) fn may_be_stored(
         &self,
         request: &Request<'_>,
@@ -198,7 +198,7 @@ impl Response {
     }
 
     /// Whether what is stored may stay so after an answer to `request` has
-    /// [updated](Self::updated) it.
+    /// [updated](Self::updated) it. `now` is boottime.
     pub(crate) fn may_stay(
         &self,
         request: &Request<'_>,

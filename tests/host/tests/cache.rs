@@ -30,7 +30,7 @@ fn at(secs: i64) -> UnixTime {
     UnixTime::from_secs(784_111_777 + secs)
 }
 
-/// That time by the monotonic clock, which was a year in the past when it began.
+/// That time by boottime, which was a year in the past when it began.
 fn instant(secs: i64) -> Instant {
     let since = u64::try_from(365 * 86_400 + secs).unwrap_or(0);
     Instant::from_nanos(0) + Duration::from_secs(since)
@@ -58,9 +58,9 @@ fn status(code: u16) -> Status {
 /// When a response was asked for and when it came.
 fn times(request: i64, response: i64) -> Times {
     Times {
-        request: instant(request),
-        response: instant(response),
-        wall: at(response),
+        request_boottime: instant(request),
+        response_boottime: instant(response),
+        response_wall: at(response),
     }
 }
 

@@ -378,7 +378,7 @@ fn a_clock_that_is_set_makes_nothing_younger() {
     ] {
         let fields = lines(&[&field("Date", date(0)), "Cache-Control: max-age=10"]);
         let times = Times {
-            wall: at(wall),
+            response_wall: at(wall),
             ..times(-7, 0)
         };
         let rules = &Rules::DEFAULT;
@@ -447,7 +447,11 @@ proptest! {
             &field("Age", age_value),
         ]);
         let [request, response, now, later] = [request, response, now, later].map(Instant::from_nanos);
-        let times = Times { request, response, wall };
+        let times = Times {
+            request_boottime: request,
+            response_boottime: response,
+            response_wall: wall,
+        };
         let rules = &Rules::DEFAULT;
         let freshness = Response::of(&get(b""), status(200), &fields, age(&fields), &times, rules).freshness;
         prop_assert!(freshness.current_age(now) >= freshness.initial_age);

@@ -359,7 +359,7 @@ fn what_an_update_makes_may_stay_or_not() {
             let decision = updated.may_stay(request, &Rules::DEFAULT, instant(9));
             assert_eq!(decision.err(), refused);
             assert_eq!(updated.status, stored.status);
-            assert_eq!(updated.freshness.received, instant(9));
+            assert_eq!(updated.freshness.response_boottime, instant(9));
         }
     }
 }
