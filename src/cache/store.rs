@@ -86,8 +86,9 @@ reasons! {
     VaryAny = "vary: *",
     /// `Vary: Cookie`, and somebody who has one: see [`Cookies::Anonymous`](super::Cookies).
     VaryCookie = "vary: cookie, and a cookie in the request",
-    /// It varies by a field that the gateway itself writes, of each client another one.
-    VaryClient = "vary: the client's address",
+    /// It varies by a field in which the gateway itself tells what it saw of the client: what the
+    /// origin has chosen by is not what the client sent.
+    VaryClient = "vary: a field that the gateway writes",
     /// It varies by a field that the request has, but for this hop only: the origin has not seen it
     /// (RFC 9110 section 7.6.1).
     VaryUnseen = "vary: a field that connection names",
