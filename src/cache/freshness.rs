@@ -11,7 +11,6 @@ use super::conditional::Validators;
 use super::control::ResponseControl;
 use super::delta::DeltaSeconds;
 use super::field::{first, values, Field};
-use super::request::Request;
 use super::rules::Rules;
 use crate::bytes;
 use crate::http::{date, Status};
@@ -129,9 +128,11 @@ pub(super) fn initial_age(dated: UnixTime, age: DeltaSeconds, times: &Times) -> 
 /// The freshness lifetime, from the first of these that is there (RFC 9111 section 4.2.1). Of
 /// several lines of one date the first one counts.
 ///
-/// `validators` have the [date](dated) of this very response.
+/// `validators` have the [date](dated) of this very response. It may be personal as
+/// [`Request::may_be_personal`](super::Request::may_be_personal) says of the request that brought its
+/// body.
 pub(super) fn lifetime(
-    request: &Request<'_>,
+    may_be_personal: bool,
     status: Status,
     lines: &[u8],
     control: &ResponseControl,
@@ -160,10 +161,9 @@ pub(super) fn lifetime(
     if let Some(lifetime) = rules.mapped.filter(|_| validators.is_some()) {
         return (lifetime, Basis::Mapped);
     }
-    // A rule of ours: what was made for somebody who is known may be for him alone, though nobody
-    // said so. We do not guess how long it is good for others.
+    // A rule of ours: we do not guess how long it is good for others.
     match validators.last_modified() {
-        Some(modified) if !request.is_known => {
+        Some(modified) if !may_be_personal => {
             (a_tenth(modified, validators.dated, rules), Basis::Heuristic)
         }
         _ => (DeltaSeconds::ZERO, Basis::Nothing),

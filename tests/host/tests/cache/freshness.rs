@@ -400,11 +400,14 @@ fn nothing_is_guessed_for_those_who_are_known() {
     };
     let cookie = lines(&["Cookie: a=b"]);
     let empty = lines(&["cookie:"]);
+    let basic = lines(&["Authorization: Basic eDp5"]);
     for (lines, session_in_path, is_known) in [
         (&b""[..], false, false),
         (b"", true, true),
         (&cookie, false, true),
         (&empty, false, true),
+        // Who has credentials is as well known.
+        (&basic, false, true),
     ] {
         let request = Request::of(Method::Get, lines, BodyLength::None, session_in_path);
         let found = answered(&request, 200, &[modified.clone()], &Rules::DEFAULT);
