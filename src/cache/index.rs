@@ -39,6 +39,7 @@ mod budget;
 mod evict;
 mod ghost;
 mod ledger;
+mod queues;
 
 use core::iter;
 use core::sync::atomic::AtomicU32;
@@ -53,7 +54,7 @@ pub(crate) use ghost::Ghost;
 pub(crate) use ledger::Counts;
 pub(crate) use ledger::Gone;
 pub(crate) use ledger::Ledger;
-pub(crate) use ledger::Place;
+pub(crate) use queues::Place;
 
 /// Names an entry. The name of one that is gone finds nothing, even when its slot is in use again
 /// (until it was used anew 2^32 times).
