@@ -188,8 +188,8 @@ impl<P: DerefMut<Target = [Place]>> Queues<P> {
         }
     }
 
-    /// The one whose turn it is: the oldest of the small queue if that has at least one part of
-    /// `main_share` of what the main one has, else the oldest of that.
+    /// The one whose turn it is: the oldest of the small queue if `main_share` times what that has is
+    /// at least what the main one has, else the oldest of the main one.
     pub(super) fn next(&self, measure: Measure, main_share: u64) -> Option<(Stage, u32)> {
         let (small, main) = (self.small.size(measure), self.main.size(measure));
         let is_large = small.saturating_mul(main_share) >= main;
