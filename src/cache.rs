@@ -6,6 +6,11 @@
 //! the field lines of a message (which [`http::head`](crate::http::head) has validated), of what was
 //! kept of a stored response, and of the time.
 //!
+//! # Time
+//!
+//! Every `now`, and every other [`Instant`](crate::time::Instant) here, is boottime: see
+//! [`Times`].
+//!
 //! # From a request to an entry
 //!
 //! [`reuse()`] says what is done with a request. If it is forwarded, and its answer may come to be
@@ -19,7 +24,8 @@
 //! # Updates
 //!
 //! An answer that says something of what is stored already is a 304 ([`select`]) or one to a HEAD
-//! ([`freshen_by_head`]). For each entry that it is about:
+//! ([`freshen_by_head`]). For each entry that it is about, of those whose selector
+//! [matches](vary::matches()) the request:
 //!
 //! 1. [`Response::may_update`] of the answer itself, by what it says itself. If not, the entry stays
 //!    as it is, or goes: see there.
@@ -58,7 +64,7 @@ pub(crate) use delta::DeltaSeconds;
 pub(crate) use field::Field;
 pub(crate) use freshness::{age, Basis, Freshness, Times};
 pub(crate) use invalidate::{invalidates, references, Base};
-pub(crate) use request::Request;
+pub(crate) use request::{Kept, Request};
 pub(crate) use reuse::{reuse, reuse_on_failure, Excuse, Failure, Reuse};
 pub(crate) use rules::{Cookies, Rules, SetCookie};
 pub(crate) use store::{Response, Storable, Uncacheable};

@@ -230,11 +230,6 @@ impl<'a> Conditions<'a> {
         found
     }
 
-    /// Whether there are none.
-    pub(crate) const fn is_empty(&self) -> bool {
-        !self.has_if_none_match && self.if_modified_since.is_none() && !self.is_for_origin
-    }
-
     /// Whether only the origin can evaluate them: such a request is not answered from the cache
     /// (RFC 9110 sections 13.1.1 and 13.1.4 have these guard a state that the cache does not know).
     pub(crate) const fn are_for_origin(&self) -> bool {

@@ -36,6 +36,10 @@ pub(crate) struct ResponseControl {
     pub(crate) is_qualified: bool,
     /// All this is from CDN-Cache-Control, in place of Cache-Control and Expires.
     pub(crate) is_targeted: bool,
+    /// must-revalidate has no argument, and so can [allow](Self::allows_authorized) something.
+    pub(crate) is_must_revalidate_bare: bool,
+    /// s-maxage is a number, and so can too.
+    pub(crate) is_s_maxage_number: bool,
     /// How long it is fresh (RFC 9111 section 5.2.2.1). Zero if it said something else than a
     /// number.
     pub(crate) max_age: Option<DeltaSeconds>,
@@ -60,26 +64,25 @@ impl ResponseControl {
         immutable: false,
         is_qualified: false,
         is_targeted: false,
+        is_must_revalidate_bare: false,
+        is_s_maxage_number: false,
         max_age: None,
         s_maxage: None,
         stale_while_revalidate: None,
         stale_if_error: None,
     };
 
-    /// What the field lines of a response say.
-    ///
-    /// RFC 9213 section 2.2: a cache "MUST select the first (in target-list order) field with a
-    /// valid, non-empty value and use its value to determine the caching policy for the response,
-    /// and it MUST ignore the Cache-Control and Expires header fields in that response".
-    pub(crate) fn of(lines: &[u8]) -> ResponseControl {
-        Directives::of(lines).control()
-    }
-
     /// Whether no-store is to be obeyed. RFC 9111 section 5.2.2.3: with must-understand, "caches
     /// that understand the status code and conform to its requirements SHOULD ignore no-store";
     /// to store what they do not understand was forbidden them by must-understand itself.
     pub(crate) const fn forbids_storing(&self) -> bool {
         self.no_store && !self.must_understand
+    }
+
+    /// Whether the answer to a request with Authorization may be stored (RFC 9111 section 3.5):
+    /// "must-revalidate, public, and s-maxage" allow it, each as the grammar has it.
+    pub(crate) const fn allows_authorized(&self) -> bool {
+        self.public || self.is_must_revalidate_bare || self.is_s_maxage_number
     }
 
     /// Takes a directive into account.
@@ -102,7 +105,10 @@ impl ResponseControl {
         let is_qualified = argument.names().is_some();
         match directive {
             Directive::NoStore => self.no_store = true,
-            Directive::MustRevalidate => self.must_revalidate = true,
+            Directive::MustRevalidate => {
+                self.must_revalidate = true;
+                self.is_must_revalidate_bare |= is_bare;
+            }
             Directive::ProxyRevalidate => self.proxy_revalidate = true,
             Directive::Public => self.public |= is_bare,
             Directive::MustUnderstand => self.must_understand |= is_bare,
@@ -111,7 +117,11 @@ impl ResponseControl {
             Directive::NoCache => self.no_cache = true,
             Directive::Private => self.private = true,
             Directive::MaxAge => set_first(&mut self.max_age, seconds),
-            Directive::SMaxage => set_first(&mut self.s_maxage, seconds),
+            Directive::SMaxage => {
+                // Of several the first, here too.
+                self.is_s_maxage_number |= self.s_maxage.is_none() && argument.seconds().is_some();
+                set_first(&mut self.s_maxage, seconds);
+            }
             Directive::StaleWhileRevalidate => set_first(&mut self.stale_while_revalidate, seconds),
             Directive::StaleIfError => set_first(&mut self.stale_if_error, seconds),
             // Of requests only.
@@ -123,7 +133,9 @@ impl ResponseControl {
     fn forget(&mut self, directive: Directive) {
         match directive {
             Directive::NoStore => self.no_store = false,
-            Directive::MustRevalidate => self.must_revalidate = false,
+            Directive::MustRevalidate => {
+                (self.must_revalidate, self.is_must_revalidate_bare) = (false, false);
+            }
             Directive::ProxyRevalidate => self.proxy_revalidate = false,
             Directive::Public => self.public = false,
             Directive::MustUnderstand => self.must_understand = false,
@@ -131,7 +143,7 @@ impl ResponseControl {
             Directive::NoCache => self.no_cache = false,
             Directive::Private => self.private = false,
             Directive::MaxAge => self.max_age = None,
-            Directive::SMaxage => self.s_maxage = None,
+            Directive::SMaxage => (self.s_maxage, self.is_s_maxage_number) = (None, false),
             Directive::StaleWhileRevalidate => self.stale_while_revalidate = None,
             Directive::StaleIfError => self.stale_if_error = None,
             Directive::MaxStale | Directive::MinFresh | Directive::OnlyIfCached => {}
@@ -339,17 +351,26 @@ impl<'a> Argument<'a> {
     ///
     /// RFC 9111 section 5.2.2.4: "This directive uses the quoted-string form of the argument
     /// syntax." What is not quoted (`private=1`) may be meant otherwise, and is no list.
+    ///
+    /// Nor is a list with a field that this cache cannot do without. It may not keep it either, so
+    /// the directive counts as if it was about the whole response, as the RFC says that many caches
+    /// take it anyway.
     fn names(self) -> Option<&'a [u8]> {
         let Argument::Quoted(names) = self else {
             return None;
         };
         let mut tokens = bytes::tokens(names).peekable();
-        let is_list = tokens.peek().is_some() && tokens.all(bytes::is_token);
+        let is_listed = |name| bytes::is_token(name) && !Field::of(name).is_indispensable();
+        let is_list = tokens.peek().is_some() && tokens.all(is_listed);
         is_list.then_some(names)
     }
 }
 
 /// The directives of a response, where they are.
+///
+/// RFC 9213 section 2.2: a cache "MUST select the first (in target-list order) field with a valid,
+/// non-empty value and use its value to determine the caching policy for the response, and it MUST
+/// ignore the Cache-Control and Expires header fields in that response".
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Directives<'a> {
     lines: &'a [u8],

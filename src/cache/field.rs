@@ -120,6 +120,22 @@ impl Field {
         };
         same(known, name, meaning)
     }
+
+    /// Whether what is stored means something else without it: how old it is and how long it may be
+    /// kept, whom it is for, whether the origin has a newer one, how its octets are to be read.
+    pub(crate) const fn is_indispensable(self) -> bool {
+        matches!(
+            self,
+            Field::CacheControl
+                | Field::CdnCacheControl
+                | Field::ContentEncoding
+                | Field::Date
+                | Field::Etag
+                | Field::Expires
+                | Field::LastModified
+                | Field::Vary
+        )
+    }
 }
 
 fn same(known: &[u8], name: &[u8], meaning: Field) -> Field {

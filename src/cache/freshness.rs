@@ -2,14 +2,15 @@
 
 //! How old a response is and how long it is fresh (RFC 9111 section 4.2).
 //!
-//! Spans are measured by the monotonic clock. The wall clock, which is set by people, is only
-//! compared with the dates that the origin wrote by its own.
+//! Spans are measured by a clock that nobody sets and that goes on while the machine is suspended,
+//! the kernel's boottime: one that stops meanwhile (`CLOCK_MONOTONIC`) would wake up with everything
+//! as fresh as it went to sleep. The wall clock, which is set by people, is only compared with the
+//! dates that the origin wrote by its own.
 
 use super::conditional::Validators;
 use super::control::ResponseControl;
 use super::delta::DeltaSeconds;
 use super::field::{first, values, Field};
-use super::request::Request;
 use super::rules::Rules;
 use crate::bytes;
 use crate::http::{date, Status};
@@ -18,12 +19,12 @@ use crate::time::{Instant, UnixTime};
 /// When a response was asked for and when it came (RFC 9111 section 4.2.3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Times {
-    /// request_time: when the request was sent.
-    pub(crate) request: Instant,
-    /// response_time: when the response came.
-    pub(crate) response: Instant,
+    /// request_time: when the request was sent, by boottime.
+    pub(crate) request_boottime: Instant,
+    /// response_time: when the response came, by boottime.
+    pub(crate) response_boottime: Instant,
     /// The same by the wall clock.
-    pub(crate) wall: UnixTime,
+    pub(crate) response_wall: UnixTime,
 }
 
 /// Where a lifetime comes from (RFC 9111 section 4.2.1).
@@ -59,14 +60,15 @@ pub(crate) struct Freshness {
     pub(crate) basis: Basis,
     /// corrected_initial_age (section 4.2.3).
     pub(crate) initial_age: DeltaSeconds,
-    /// response_time.
-    pub(crate) received: Instant,
+    /// response_time, by boottime.
+    pub(crate) response_boottime: Instant,
 }
 
+/// All times are boottime.
 impl Freshness {
     /// current_age (RFC 9111 section 4.2.3).
     pub(crate) fn current_age(&self, now: Instant) -> DeltaSeconds {
-        let resident_time = DeltaSeconds::from_secs(now.since(self.received).as_secs());
+        let resident_time = DeltaSeconds::from_secs(now.since(self.response_boottime).as_secs());
         self.initial_age.saturating_add(resident_time)
     }
 
@@ -117,8 +119,8 @@ pub(super) fn dated(lines: &[u8], came: UnixTime) -> UnixTime {
 
 /// corrected_initial_age (RFC 9111 section 4.2.3) of a response with this Date and [`age`].
 pub(super) fn initial_age(dated: UnixTime, age: DeltaSeconds, times: &Times) -> DeltaSeconds {
-    let apparent_age = DeltaSeconds::between(dated, times.wall);
-    let response_delay = times.response.since(times.request);
+    let apparent_age = DeltaSeconds::between(dated, times.response_wall);
+    let response_delay = times.response_boottime.since(times.request_boottime);
     let corrected_age_value = age.saturating_add(DeltaSeconds::from_secs(response_delay.as_secs()));
     apparent_age.max(corrected_age_value)
 }
@@ -126,9 +128,11 @@ pub(super) fn initial_age(dated: UnixTime, age: DeltaSeconds, times: &Times) -> 
 /// The freshness lifetime, from the first of these that is there (RFC 9111 section 4.2.1). Of
 /// several lines of one date the first one counts.
 ///
-/// `validators` have the [date](dated) of this very response.
+/// `validators` have the [date](dated) of this very response. It may be personal as
+/// [`Request::may_be_personal`](super::Request::may_be_personal) says of the request that brought its
+/// body.
 pub(super) fn lifetime(
-    request: &Request<'_>,
+    may_be_personal: bool,
     status: Status,
     lines: &[u8],
     control: &ResponseControl,
@@ -157,10 +161,9 @@ pub(super) fn lifetime(
     if let Some(lifetime) = rules.mapped.filter(|_| validators.is_some()) {
         return (lifetime, Basis::Mapped);
     }
-    // A rule of ours: what was made for somebody who is known may be for him alone, though nobody
-    // said so. We do not guess how long it is good for others.
+    // A rule of ours: we do not guess how long it is good for others.
     match validators.last_modified() {
-        Some(modified) if !request.is_known => {
+        Some(modified) if !may_be_personal => {
             (a_tenth(modified, validators.dated, rules), Basis::Heuristic)
         }
         _ => (DeltaSeconds::ZERO, Basis::Nothing),

@@ -4,13 +4,19 @@
 //!
 //! # The parts
 //!
-//! * The [`Table`] is what readers look into, on all processors at the same time and without a lock.
+//! * The [`Table`] is what readers look into, on all processors at the same time. They do not wait for
+//!   each other, nor for the ledger, but for a moment at the cell of an entry that they look at, where
+//!   they take a reference: its lock, its count, and the counts of its [hits](Table::hit) are what
+//!   processors that serve the same entry write to.
 //! * The [`Ledger`] changes it, and knows whose turn it is to go. Everything that it does takes a
-//!   bounded number of steps. It is for one lock that does not sleep, which no hit takes.
+//!   bounded number of steps. It is for one lock that no hit takes, that does not sleep, and that is
+//!   held with bottom halves off, since softirqs take it too (`spin_lock_bh`). Within it the locks of
+//!   cells are taken, one at a time; within these none is.
 //! * The [`Budget`] is how many octets there may be; each entry owns a [`Charge`] on it.
 //!
 //! An entry is a reference that is counted. To kill one is to drop the index's: nobody finds it any
-//! more, whoever still sends from it keeps his own, and with the last the charge is given back.
+//! more, whoever still sends from it keeps his own, and with the last the charge is given back. The
+//! last may be dropped by anybody, in softirq too.
 //!
 //! # The life of an entry
 //!
@@ -20,15 +26,35 @@
 //! ledger that it is, and from then on it may be evicted. What the ledger hands out is for dropping
 //! when the lock is free again.
 //!
+//! So room may take several turns, and each begins with looking again: while the lock was free
+//! somebody else may have inserted what is wanted, and the room may be gone.
+//!
+//! ```text
+//! loop {
+//!     lock
+//!     find: somebody has it, so it is his      => unlock, done
+//!     room_to_insert: Ready                    => insert, unlock, done
+//!                     Busy, Never              => unlock, done without
+//!                     Evicted(entry), Again    => unlock, drop(entry)
+//! }
+//! ```
+//!
 //! # Readers beside the writer
 //!
 //! A reader walks from slot to slot while the writer may take one out and use it anew. What was in it
 //! is kept until then, so a reader who stands on it comes to the end of the chain he was in, or into
 //! the chain of the new one, or round his own again; the number of his steps is bounded. So:
 //!
-//! * He never gets what he does not want: he compares the whole key of the entry that he holds.
-//! * What is there all the time he may miss, if he has walked over a slot that was used anew. That
-//!   is why a miss is looked up again under the lock before anything is done about it.
+//! * He never gets what he does not want: he compares the whole key and the selector of the entry that
+//!   he holds.
+//! * He never gets a worse one than there is all the time ("When more than one suitable response is
+//!   stored, a cache MUST use the most recent one", RFC 9111 section 4). Only a slot that is killed
+//!   while he walks can lead him astray: one that was killed before no link leads to. Kills are
+//!   counted, after the links around the slot are mended and before it can be used anew; so if there
+//!   were none from his beginning to his end he has seen all, and else he looks again, and at last
+//!   finds none.
+//! * None may be a mistake. That is why a miss is looked up again under the lock, where nobody kills,
+//!   before anything is done about it.
 //! * What has been inserted before he began, and beside which nothing is killed, he finds: links are
 //!   stored with `Release` and loaded with `Acquire`, so whoever comes to a slot by one sees at least
 //!   what was written into it, and into all others, before the link was.
@@ -39,6 +65,7 @@ mod budget;
 mod evict;
 mod ghost;
 mod ledger;
+mod queues;
 
 use core::iter;
 use core::sync::atomic::AtomicU32;
@@ -53,7 +80,7 @@ pub(crate) use ghost::Ghost;
 pub(crate) use ledger::Counts;
 pub(crate) use ledger::Gone;
 pub(crate) use ledger::Ledger;
-pub(crate) use ledger::Place;
+pub(crate) use queues::Place;
 
 /// Names an entry. The name of one that is gone finds nothing, even when its slot is in use again
 /// (until it was used anew 2^32 times).
@@ -73,23 +100,36 @@ const MAX_CHAIN: usize = 8 * MAX_VARIANTS;
 /// "No slot" in a link.
 const NONE: u32 = u32::MAX;
 
+/// How often a reader walks before he takes it that he will not come through undisturbed.
+const LOOKS: usize = 3;
+
 /// Where a table keeps what it consists of.
+///
+/// # The cells
+///
+/// The puts of a cell have an order, and each `get` gives what one of them has put there:
+///
+/// * not an earlier one than the last that happened before the `get`, and
+/// * so that all that happened before this put happened before the `get` returns.
+///
+/// A lock of each cell's own around an `Option` does it. It is taken in process context and in softirq,
+/// within the ledger's lock and without: so bottom halves are off while it is held. Within it the
+/// reference is cloned or exchanged, and nothing is dropped.
 pub(crate) trait Store {
-    /// What is kept: a counted reference. A reader may drop one, and that may be the last.
+    /// What is kept: a counted reference. Whoever drops one, in whatever context, may drop the last;
+    /// neither that nor cloning may sleep or take the ledger's lock.
     type Entry: Clone;
 
-    /// New slots. Fewer than 2^32 - 1 are used.
+    /// New slots, the same each time. Fewer than 2^32 - 1 are used.
     fn slots(&self) -> &[Slot];
 
-    /// New buckets, as many as there are slots.
+    /// New buckets, as many as there are slots, the same each time.
     fn buckets(&self) -> &[Bucket];
 
-    /// What is in the cell that belongs to a slot. It may be called at any time, as `put` may: each
-    /// `get` gives what one `put` has put there, and sees what was done before that. A lock of each
-    /// cell's own around an `Option` does it.
+    /// What is in the cell that belongs to a slot, by anybody at any time.
     fn get(&self, slot: usize) -> Option<Self::Entry>;
 
-    /// Puts something else there, and gives what was.
+    /// Puts something else there, and gives what was. Only the ledger does that, under its lock.
     fn put(&self, slot: usize, entry: Option<Self::Entry>) -> Option<Self::Entry>;
 }
 
@@ -155,15 +195,18 @@ impl Slot {
 
     /// Says that what is in it was asked for so many times more; counts that meet may be lost.
     fn hit(&self, hits: u32, frequency: u8) {
-        // Loads and stores: it does not matter whether one of two hits at the same time is lost, and
-        // the hottest entries are not written to for their frequency at all.
+        // Loads and stores: it does not matter whether one of two hits at the same time is lost. What
+        // stays as it is is not written, as the frequency of the hottest entries.
         let before = self.frequency();
-        if before < MAX_FREQUENCY {
-            let sum = before.saturating_add(frequency).min(MAX_FREQUENCY);
+        let sum = before.saturating_add(frequency).min(MAX_FREQUENCY);
+        if sum != before {
             self.frequency.store(sum, Ordering::Relaxed);
         }
-        let sum = self.hits.load(Ordering::Relaxed).saturating_add(hits);
-        self.hits.store(sum, Ordering::Relaxed);
+        let before = self.hits.load(Ordering::Relaxed);
+        let sum = before.saturating_add(hits);
+        if sum != before {
+            self.hits.store(sum, Ordering::Relaxed);
+        }
     }
 }
 
@@ -177,7 +220,10 @@ pub(crate) trait Wanted<E> {
     fn may_be(&mut self, variant: u64) -> bool;
 
     /// How good this entry is; none if it will not do. It has to compare the whole key, since hashes
-    /// may collide.
+    /// may collide, and the selector of an entry that has one, whatever `may_be` has said: words for
+    /// variants may collide too, and the slot may have been used anew between the two.
+    ///
+    /// It may be asked about the same entry several times, and about some that are killed meanwhile.
     fn rank(&mut self, entry: &E) -> Option<Self::Rank>;
 }
 
@@ -200,17 +246,43 @@ pub(crate) enum Step<E> {
 #[derive(Debug)]
 pub(crate) struct Table<S> {
     store: S,
+    /// How many entries were ever killed, modulo 2^32.
+    kills: AtomicU32,
 }
 
 impl<S: Store> Table<S> {
     /// An empty table, if the store is new.
     pub(crate) const fn new(store: S) -> Table<S> {
-        Table { store }
+        Table {
+            store,
+            kills: AtomicU32::new(0),
+        }
     }
 
     /// The entry under the hash of a key that ranks highest; of equal ones that which was inserted
     /// last. None may be a mistake, unless somebody asks who has the ledger.
+    ///
+    /// In process context or in softirq.
     pub(crate) fn find<W>(&self, key: u64, wanted: &mut W) -> Option<(Id, S::Entry)>
+    where
+        W: Wanted<S::Entry>,
+    {
+        let mut kills = self.kills.load(Ordering::Acquire);
+        for _ in 0..LOOKS {
+            let best = self.best_of(key, wanted);
+            // The links were loaded with `Acquire`: whoever came by one that was written after a kill
+            // sees that here.
+            let before = kills;
+            kills = self.kills.load(Ordering::Acquire);
+            if kills == before {
+                return best;
+            }
+        }
+        None
+    }
+
+    /// The same as far as one walk shows.
+    fn best_of<W>(&self, key: u64, wanted: &mut W) -> Option<(Id, S::Entry)>
     where
         W: Wanted<S::Entry>,
     {
@@ -233,7 +305,8 @@ impl<S: Store> Table<S> {
         best.map(|(_, id, entry)| (id, entry))
     }
 
-    /// Says that an entry was asked for and served.
+    /// Says that an entry was asked for and served. That writes to the slot, unless it was hit 2^32
+    /// times before.
     pub(crate) fn hit(&self, id: Id) {
         if let Some(slot) = self.slot_of(id) {
             slot.hit(1, 1);
@@ -340,6 +413,9 @@ impl<S: Store> Table<S> {
             None => &self.bucket(slot.key())?.0,
         };
         link.store(next, Ordering::Release);
+        // `Release` after the link and before whatever comes of the slot: see `find`.
+        let kills = self.kills.load(Ordering::Relaxed).wrapping_add(1);
+        self.kills.store(kills, Ordering::Release);
         let entry = self.store.put(index as usize, None);
         let generation = slot.generation.load(Ordering::Relaxed).wrapping_add(1);
         slot.generation.store(generation, Ordering::Release);

@@ -5,7 +5,11 @@
 use super::conditional::Conditions;
 use super::control::RequestControl;
 use super::field::Field;
+use crate::bytes;
+use crate::http::field::Name;
+use crate::http::forward::{self, Treatment};
 use crate::http::head::BodyLength;
+use crate::http::named::with_named;
 use crate::http::{field, Method};
 
 /// A request, as the cache sees it.
@@ -28,6 +32,33 @@ pub(crate) struct Request<'a> {
     pub(crate) has_content: bool,
     /// Whether it says who asks: it has a Cookie, or a session in its path.
     pub(crate) is_known: bool,
+    /// What of it the gateway does not change, whoever sent it. [`Request::of`] takes it that it
+    /// changes all that it might: who knows better says so.
+    pub(crate) kept: Kept,
+    /// Its Connection may name fields.
+    has_options: bool,
+}
+
+/// Which of the fields in which gateways tell what they saw reach the origin as they came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Kept {
+    x_for: bool,
+    x_proto: bool,
+    x_host: bool,
+    forwarded: bool,
+}
+
+impl Kept {
+    /// Those of a request that is forwarded so.
+    pub(crate) fn of(forward: &forward::Forward<'_>) -> Kept {
+        let is_kept = |treatment| treatment == Treatment::Keep;
+        Kept {
+            x_for: is_kept(forward.x_for),
+            x_proto: is_kept(forward.x_proto),
+            x_host: is_kept(forward.x_host),
+            forwarded: is_kept(forward.forwarded),
+        }
+    }
 }
 
 impl<'a> Request<'a> {
@@ -45,9 +76,10 @@ impl<'a> Request<'a> {
     ) -> Request<'a> {
         let (mut is_controlled, mut is_conditional) = (false, false);
         let (mut has_authorization, mut has_range) = (false, false);
-        let mut is_known = session_in_path;
-        for (name, _) in field::fields(lines) {
+        let (mut is_known, mut has_options) = (session_in_path, false);
+        for (name, value) in field::fields(lines) {
             match Field::of(name) {
+                Field::Connection => has_options |= !bytes::tokens(value).all(is_of_connection),
                 Field::CacheControl | Field::Pragma => is_controlled = true,
                 Field::IfMatch
                 | Field::IfModifiedSince
@@ -74,6 +106,37 @@ impl<'a> Request<'a> {
             has_range,
             has_content: !matches!(body, BodyLength::None | BodyLength::Length(0)),
             is_known,
+            kept: Kept::default(),
+            has_options,
         }
     }
+
+    /// Whether the answer may be made for whoever asks, though nobody said so: he is known, or has
+    /// credentials.
+    pub(crate) const fn may_be_personal(&self) -> bool {
+        self.is_known || self.has_authorization
+    }
+
+    /// Whether the gateway writes this field itself, or takes it away.
+    pub(super) fn is_rewritten(&self, name: &[u8]) -> bool {
+        match Name::of(name) {
+            Name::XForwardedFor => !self.kept.x_for,
+            Name::XForwardedProto => !self.kept.x_proto,
+            Name::XForwardedHost => !self.kept.x_host,
+            Name::Forwarded => !self.kept.forwarded,
+            _ => false,
+        }
+    }
+
+    /// Whether this field of it is for one hop only, and not seen by the origin, because its
+    /// Connection names it (RFC 9110 section 7.6.1).
+    #[inline(never)] // Keeps the names out of its caller's frame.
+    pub(super) fn hides(&self, name: &[u8]) -> bool {
+        self.has_options && with_named(self.lines, true, |named| named.has(name))
+    }
+}
+
+/// Whether an option of Connection is about the connection, as those are that most requests have.
+fn is_of_connection(option: &[u8]) -> bool {
+    bytes::eq_ignore_case(option, b"keep-alive") || bytes::eq_ignore_case(option, b"close")
 }

@@ -69,7 +69,7 @@ impl Failure {
 /// see: [`Held`](super::range::Held).
 ///
 /// `missed` says what a cache that has none tells: that it has nothing for the target, or no
-/// variant that matches.
+/// variant that matches. `now` is boottime.
 pub(crate) fn reuse(
     request: &Request<'_>,
     stored: Option<&Response>,
@@ -122,9 +122,7 @@ fn reuse_stored(
     rules: &Rules<'_>,
     now: Instant,
 ) -> Reuse {
-    // What is fresh by our guess alone is not fresh for those who are known: they may have a page of
-    // their own, as `lifetime` supposes of what they get.
-    let is_guess = request.is_known && stored.freshness.basis == Basis::Heuristic;
+    let is_guess = is_guess(request, stored);
     let request = &request.control;
     // The RFC lets no-store reuse what is stored (section 5.2.1.5), but who says it wants the
     // origin's answer; and as that must not be stored, nothing may be freshened with it either.
@@ -145,6 +143,12 @@ fn reuse_stored(
         Some(excuse) => Reuse::Stale(excuse),
         None => Reuse::Validate(Forward::Stale),
     }
+}
+
+/// Whether nothing but our guess says that it is for this request: what is fresh by heuristics is not
+/// fresh for those who may have a page of their own, as `lifetime` supposes of what they get.
+fn is_guess(request: &Request<'_>, stored: &Response) -> bool {
+    request.may_be_personal() && stored.freshness.basis == Basis::Heuristic
 }
 
 /// max-age and min-fresh of the request (RFC 9111 sections 5.2.1.1 and 5.2.1.3).
@@ -191,16 +195,17 @@ fn excuse(
 /// 4.3.3, RFC 5861 section 4); none if the failure, or a 504, is the answer.
 ///
 /// What the client wanted younger he gets old rather than not at all, unless he wants no stored
-/// response without validation.
+/// response without validation. `now` is boottime.
 pub(crate) fn reuse_on_failure(
-    request: &RequestControl,
+    request: &Request<'_>,
     stored: &Response,
     failure: Failure,
     rules: &Rules<'_>,
     now: Instant,
 ) -> Option<Excuse> {
-    let control = &stored.control;
-    let is_refused = request.no_cache || request.no_store || control.no_cache;
+    let is_guess = is_guess(request, stored);
+    let (request, control) = (&request.control, &stored.control);
+    let is_refused = request.no_cache || request.no_store || control.no_cache || is_guess;
     if !failure.is_error() || is_refused || !is_shared(control) {
         return None;
     }
@@ -235,13 +240,11 @@ fn if_error(stored: &Response, rules: &Rules<'_>) -> DeltaSeconds {
     said.unwrap_or(unsaid(stored, rules.stale_if_error))
 }
 
-/// What a rule of ours adds where the origin said nothing: it may have reasons for that, and what
-/// never was fresh is not made so.
+/// What a rule of ours adds where the origin said nothing: it may have reasons for that.
 fn unsaid(stored: &Response, rule: DeltaSeconds) -> DeltaSeconds {
-    match stored.freshness.basis {
-        Basis::Nothing => DeltaSeconds::ZERO,
-        _ if is_left_to_origin(stored) => DeltaSeconds::ZERO,
-        _ => rule,
+    match is_left_to_origin(stored) {
+        true => DeltaSeconds::ZERO,
+        false => rule,
     }
 }
 
@@ -255,11 +258,14 @@ const fn forbids_stale(control: &ResponseControl) -> bool {
 
 /// Whether only the origin can allow that it be reused stale, not a client and not a rule of ours.
 ///
+/// What nobody ever said to be fresh is not made so: that its sender forgot to forbid it is no reason
+/// to give it out unasked, for as long as some client likes.
+///
 /// RFC 9111 section 5.2.2.10: s-maxage "incorporates the semantics of the proxy-revalidate response
 /// directive". But who says stale-while-revalidate or stale-if-error beside it (RFC 5861: "caches
 /// MAY serve the response in which it appears after it becomes stale") says more exactly what a
 /// shared cache may do, and would have said it for nothing. Who means that it must be validated has
 /// proxy-revalidate itself, or must-revalidate: they forbid all of it.
 const fn is_left_to_origin(stored: &Response) -> bool {
-    stored.control.s_maxage.is_some()
+    stored.control.s_maxage.is_some() || matches!(stored.freshness.basis, Basis::Nothing)
 }

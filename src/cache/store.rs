@@ -6,7 +6,7 @@ use super::conditional::Validators;
 use super::control::{Directives, ResponseControl};
 use super::delta::DeltaSeconds;
 use super::field::Field;
-use super::freshness::{self, is_heuristically_cacheable, Freshness, Times};
+use super::freshness::{self, is_heuristically_cacheable, Basis, Freshness, Times};
 use super::range::ContentRange;
 use super::request::Request;
 use super::reuse::longest_stale;
@@ -55,7 +55,8 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// The method is not GET: nothing else has an answer that this cache would reuse.
+    /// The method is not GET: nothing else has an answer that this cache would reuse. For updates:
+    /// neither GET nor HEAD.
     Method = "method",
     /// The request has content, which means who knows what (RFC 9110 section 9.3.1).
     Content = "content in the request",
@@ -73,6 +74,9 @@ reasons! {
     Private = "private",
     /// The request has Authorization, and the response does not allow that (section 3.5).
     Authorization = "authorization",
+    /// The request says who asks, and nothing that others may have the answer: neither an age, nor
+    /// public, nor a mapping of ours.
+    Personal = "no freshness, and a client who is known",
     /// Nothing says that it may be stored: neither an age, nor public, nor its status.
     NoFreshness = "no freshness",
     /// It would be stale at once, and the origin could not be asked whether it is still good.
@@ -86,8 +90,9 @@ reasons! {
     VaryAny = "vary: *",
     /// `Vary: Cookie`, and somebody who has one: see [`Cookies::Anonymous`](super::Cookies).
     VaryCookie = "vary: cookie, and a cookie in the request",
-    /// It varies by a field that the gateway itself writes, of each client another one.
-    VaryClient = "vary: the client's address",
+    /// It varies by a field in which the gateway itself tells what it saw of the client: what the
+    /// origin has chosen by is not what the client sent.
+    VaryClient = "vary: a field that the gateway writes",
     /// It varies by a field that the request has, but for this hop only: the origin has not seen it
     /// (RFC 9110 section 7.6.1).
     VaryUnseen = "vary: a field that connection names",
@@ -112,13 +117,14 @@ pub(crate) struct Response {
     /// It sets a cookie, not only for the client that it was sent to.
     sets_cookie: bool,
     sets_session: bool,
+    /// The request that brought its body said who asks.
+    may_be_personal: bool,
 }
 
 impl Response {
     /// Of an answer to `request` with these field lines. `age` is what
     /// [`age`](freshness::age) says of the message that came; it is apart because what is stored
     /// has no Age.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn of(
         request: &Request<'_>,
         status: Status,
@@ -127,12 +133,24 @@ impl Response {
         times: &Times,
         rules: &Rules<'_>,
     ) -> Response {
+        Self::made(request.may_be_personal(), status, lines, age, times, rules)
+    }
+
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn made(
+        may_be_personal: bool,
+        status: Status,
+        lines: &[u8],
+        age: DeltaSeconds,
+        times: &Times,
+        rules: &Rules<'_>,
+    ) -> Response {
         let directives = Directives::of(lines);
         let control = directives.control();
-        let dated = freshness::dated(lines, times.wall);
+        let dated = freshness::dated(lines, times.response_wall);
         let validators = Validators::of(lines, dated);
         let (lifetime, basis) =
-            freshness::lifetime(request, status, lines, &control, &validators, rules);
+            freshness::lifetime(may_be_personal, status, lines, &control, &validators, rules);
         let cookies = || field::fields(lines).filter(|(name, _)| is_set_cookie(name));
         Response {
             status,
@@ -141,22 +159,25 @@ impl Response {
                 lifetime,
                 basis,
                 initial_age: freshness::initial_age(dated, age, times),
-                received: times.response,
+                response_boottime: times.response_boottime,
             },
             dated,
             has_validator: validators.is_some(),
             is_part: ContentRange::of_response(lines).is_some(),
             sets_cookie: cookies().any(|(name, _)| !directives.withholds(name)),
             sets_session: cookies().any(|(_, value)| sets_one_of(value, &rules.session_cookies)),
+            may_be_personal,
         }
     }
 
     /// What this stored response becomes when `lines` are its field lines, as
     /// [`Received::update`](super::Received::update) has merged them. `age` and `times` are those
     /// of the message that updated it.
+    ///
+    /// For whom its body was made does not change with that, whoever has asked now: so neither does
+    /// whether it may be fresh by heuristics.
     pub(crate) fn updated(
         &self,
-        request: &Request<'_>,
         lines: &[u8],
         age: DeltaSeconds,
         times: &Times,
@@ -164,13 +185,13 @@ impl Response {
     ) -> Response {
         Response {
             dated: self.dated,
-            ..Response::of(request, self.status, lines, age, times, rules)
+            ..Self::made(self.may_be_personal, self.status, lines, age, times, rules)
         }
     }
 
     /// Whether a shared cache may store it as the answer to `request` (RFC 9111 section 3), `now`
-    /// being when it came. Two things are for others to see: that its body came whole (section
-    /// 3.3), and that its Vary has a selector ([`vary::select`](super::vary::select)).
+    /// being when it came, by boottime. Two things are for others to see: that its body came whole
+    /// (section 3.3), and that its Vary has a selector ([`vary::select`](super::vary::select)).
     pub(crate) fn may_be_stored(
         &self,
         request: &Request<'_>,
@@ -179,9 +200,6 @@ impl Response {
     ) -> Result<Storable, Uncacheable> {
         if request.method != Method::Get {
             return Err(Uncacheable::Method);
-        }
-        if request.has_content {
-            return Err(Uncacheable::Content);
         }
         if is_of_one_request(self.status) {
             return Err(Uncacheable::Status);
@@ -198,7 +216,7 @@ impl Response {
     }
 
     /// Whether what is stored may stay so after an answer to `request` has
-    /// [updated](Self::updated) it.
+    /// [updated](Self::updated) it. `now` is boottime.
     pub(crate) fn may_stay(
         &self,
         request: &Request<'_>,
@@ -207,6 +225,7 @@ impl Response {
     ) -> Result<(), Uncacheable> {
         self.may_update(request, rules)?;
         self.is_cacheable()?;
+        self.is_for_others()?;
         self.is_of_use(rules, now)
     }
 
@@ -222,6 +241,13 @@ impl Response {
         rules: &Rules<'_>,
     ) -> Result<(), Uncacheable> {
         let control = &self.control;
+        // RFC 9111 sections 4.3.4 and 4.3.5 know updates by the answers to GET and HEAD.
+        if !matches!(request.method, Method::Get | Method::Head) {
+            return Err(Uncacheable::Method);
+        }
+        if request.has_content {
+            return Err(Uncacheable::Content);
+        }
         if control.must_understand && !is_understood(self.status) {
             return Err(Uncacheable::NotUnderstood);
         }
@@ -234,10 +260,7 @@ impl Response {
         if control.private {
             return Err(Uncacheable::Private);
         }
-        // RFC 9111 section 3.5: "must-revalidate, public, and s-maxage" allow it.
-        let allows_authorized =
-            control.must_revalidate || control.public || control.s_maxage.is_some();
-        if request.has_authorization && !allows_authorized {
+        if request.has_authorization && !control.allows_authorized() {
             return Err(Uncacheable::Authorization);
         }
         if self.sets_session {
@@ -258,6 +281,16 @@ impl Response {
         match self.control.public || is_explicit || is_heuristically_cacheable(self.status) {
             true => Ok(()),
             false => Err(Uncacheable::NoFreshness),
+        }
+    }
+
+    /// Others may have it than the client who is known, if it was asked for by one. A rule of ours:
+    /// the RFC would store it, and whoever takes stale responses would get it.
+    fn is_for_others(&self) -> Result<(), Uncacheable> {
+        let is_said = self.control.public || self.freshness.basis != Basis::Nothing;
+        match self.may_be_personal && !is_said {
+            true => Err(Uncacheable::Personal),
+            false => Ok(()),
         }
     }
 

@@ -10,6 +10,10 @@
 //! When several match, a caller prefers those whose selector is not empty, and of these the one with
 //! the latest Date (RFC 9111 section 4.1).
 //!
+//! Some fields select nothing, neither what is stored nor what is given: see [`bar`]. As RFC 9111
+//! section 4.3.4 has an answer update only what its request could have been answered with, what is
+//! barred for a request is not updated by its answer either.
+//!
 //! Values that say the same are written the same, as far as the RFC allows: white space and the
 //! number of lines count for nothing, in lists of which it is known that they are; neither does the
 //! order of content codings. What is not known of a field is left as it is.
@@ -25,7 +29,6 @@ use super::store::Uncacheable;
 use crate::bytes::{self, Full, Writer};
 use crate::http::field::{fields, Name};
 use crate::http::list;
-use crate::http::named::{with_named, Named};
 
 pub(crate) use tag::{Matcher, Tag};
 
@@ -36,16 +39,13 @@ pub(crate) fn select(
     cookies: Cookies,
     out: &mut Writer<'_>,
 ) -> Result<(), Uncacheable> {
-    with_named(request.lines, true, |unseen| {
-        let mut names = nominated(lines);
-        names.try_for_each(|name| put_line(name, unseen, request, cookies, out))
-    })
+    let mut names = nominated(lines);
+    names.try_for_each(|name| put_line(name, request, cookies, out))
 }
 
 /// Writes the line of one field that is nominated.
 fn put_line(
     name: &[u8],
-    unseen: Named<'_>,
     request: &Request<'_>,
     cookies: Cookies,
     out: &mut Writer<'_>,
@@ -54,18 +54,12 @@ fn put_line(
     if name == b"*" || !bytes::is_token(name) {
         return Err(Uncacheable::VaryAny);
     }
-    match Name::of(name) {
-        // It is in the primary key.
-        Name::Host => return Ok(()),
-        Name::XForwardedFor | Name::Forwarded => return Err(Uncacheable::VaryClient),
-        _ => {}
+    // It is in the primary key.
+    if Name::of(name) == Name::Host {
+        return Ok(());
     }
-    if is_barred(name, request, cookies) {
-        return Err(Uncacheable::VaryCookie);
-    }
-    // The origin has chosen without it: what was stored so would be for those who send it.
-    if unseen.has(name) {
-        return Err(Uncacheable::VaryUnseen);
+    if let Some(reason) = bar(name, request, cookies) {
+        return Err(reason);
     }
     let written = put_lower_case(name, out)
         .and_then(|()| put_value(name, request.lines, out))
@@ -73,8 +67,8 @@ fn put_line(
     written.map_err(|Full| Uncacheable::VaryTooLong)
 }
 
-/// Whether a stored response with this selector may be sent to `request`, as far as Vary is
-/// concerned.
+/// Whether a stored response with this selector may be sent to `request`, and be updated by the
+/// answer to it, as far as Vary is concerned.
 pub(crate) fn matches(selector: &[u8], request: &Request<'_>, cookies: Cookies) -> bool {
     let mut lines = selector.split(|octet| *octet == b'\n');
     lines.all(|line| line.is_empty() || line_matches(line, request, cookies))
@@ -83,8 +77,11 @@ pub(crate) fn matches(selector: &[u8], request: &Request<'_>, cookies: Cookies) 
 fn line_matches(line: &[u8], request: &Request<'_>, cookies: Cookies) -> bool {
     let name = name_of(line);
     let value = line.get(name.len()..).unwrap_or_default();
+    if bar(name, request, cookies).is_some() {
+        return false;
+    }
     if cookies == Cookies::Anonymous && bytes::eq_ignore_case(name, COOKIE) {
-        return value.is_empty() && !is_barred(name, request, cookies);
+        return value.is_empty();
     }
     let mut rest = Expected(value);
     put_value(name, request.lines, &mut rest).is_ok() && rest.0.is_empty()
@@ -114,9 +111,19 @@ fn nominated(lines: &[u8]) -> impl Iterator<Item = &[u8]> {
     field::values(lines, Field::Vary).flat_map(bytes::tokens)
 }
 
-/// Whether nothing that varies by this field is for this request.
-fn is_barred(name: &[u8], request: &Request<'_>, cookies: Cookies) -> bool {
-    cookies == Cookies::Anonymous && request.is_known && bytes::eq_ignore_case(name, COOKIE)
+/// Why nothing that varies by this field is for this request, if so: what the origin sees of it is
+/// not what the client sent, or tells users apart.
+fn bar(name: &[u8], request: &Request<'_>, cookies: Cookies) -> Option<Uncacheable> {
+    let is_cookie = || bytes::eq_ignore_case(name, COOKIE);
+    if request.is_rewritten(name) {
+        Some(Uncacheable::VaryClient)
+    } else if cookies == Cookies::Anonymous && request.is_known && is_cookie() {
+        Some(Uncacheable::VaryCookie)
+    } else if request.hides(name) {
+        Some(Uncacheable::VaryUnseen)
+    } else {
+        None
+    }
 }
 
 const COOKIE: &[u8] = b"cookie";

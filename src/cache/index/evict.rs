@@ -8,13 +8,19 @@
 //! his ghost is there goes into the main queue at once. At the end of that an entry goes round again
 //! as often as it was asked for, three times at most. So what is asked for once only, however much of
 //! it there is, drives nothing out of the main queue; and a hit changes no queue.
+//!
+//! What is being filled is in no queue, and it is nobody's turn until he is whole. So that those who
+//! fill slowly, or never come to an end, do not drive out everything else, there are bounds of their
+//! own: the others make room for what cannot be evicted, which is this and what was evicted but is
+//! read on, only until it has half of all octets, and for what is being filled only until it has half
+//! of all slots, or of the variants that one key may have. Who comes then is not stored.
 
 use core::ops::Deref;
 use core::ops::DerefMut;
 use core::sync::atomic::Ordering;
 
-use super::ledger::Crowd;
-use super::ledger::Stage;
+use super::queues::Measure;
+use super::queues::Stage;
 use super::Budget;
 use super::Ghost;
 use super::Ledger;
@@ -22,26 +28,8 @@ use super::Place;
 use super::Slot;
 use super::Store;
 use super::Table;
-use super::NONE;
-
-/// A queue of slots, linked by `newer` and `older`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Fifo {
-    newest: u32,
-    oldest: u32,
-    entries: u64,
-    /// Of all entries in it.
-    pub(super) octets: u64,
-}
-
-impl Fifo {
-    pub(super) const EMPTY: Fifo = Fifo {
-        newest: NONE,
-        oldest: NONE,
-        entries: 0,
-        octets: 0,
-    };
-}
+use super::MAX_CHAIN;
+use super::MAX_VARIANTS;
 
 /// The main queue has nine times as much as the small one before anything of it goes: the small one
 /// has a tenth of all. (The paper, section 4.1.)
@@ -53,25 +41,22 @@ const WANTED: u8 = 2;
 /// How many entries are looked at for one to evict: a caller that must not wait is not kept waiting.
 const STEPS: usize = 64;
 
-/// By what the queues are measured: what there is too little of.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Measure {
-    Entries,
-    Octets,
-}
-
 /// What became of the wish for room.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Room<E> {
     /// There is room, as long as nobody else takes it.
     Ready,
-    /// This was evicted: drop it, and ask again.
+    /// This was evicted: drop it when the lock is free, and ask again.
+    ///
+    /// Its octets count as held until it is dropped, and by its readers too. Whoever asks meanwhile on
+    /// another processor may evict one more than would have been needed, or hear [`Room::Busy`]
+    /// although there soon is room: one entry too much or too little for each who asks at a time.
     Evicted(E),
     /// Whose turn it is was not found in a bounded number of steps: ask again, as often as this is
     /// the answer. Each time brings the search on.
     Again,
-    /// Nothing was evicted, since even without all that can be there would be too little: too much is
-    /// being filled, or read by those who are slow. Do without.
+    /// Nothing was evicted, since it would not do, or others would have to give way to more than half
+    /// of all that is being filled, or read by those who are slow. Do without.
     Busy,
     /// There never is: it is larger than everything together may be.
     Never,
@@ -85,7 +70,10 @@ where
     G: DerefMut<Target = [Ghost]>,
 {
     /// Makes room for a new entry of a key and so many octets, one eviction at a time. A key that
-    /// has [`MAX_VARIANTS`](super::MAX_VARIANTS) loses the one that is wanted least.
+    /// has [`MAX_VARIANTS`] loses the one that is wanted least.
+    ///
+    /// Whoever has let go of the lock to drop what was evicted has to [find](Table::find) again: what
+    /// he is about to insert may have been inserted by another.
     pub(crate) fn room_to_insert(
         &mut self,
         budget: &Budget,
@@ -98,8 +86,11 @@ where
         match self.crowd(key) {
             Crowd::Full => Room::Busy,
             Crowd::Least(index) => self.expel(index),
-            Crowd::None if !self.has_slot() => self.evict_by(Measure::Entries),
-            Crowd::None => self.room_within(budget, octets),
+            Crowd::None if self.queues.empty().is_some() => self.room_within(budget, octets),
+            Crowd::None if self.queues.filling() < self.queues.slots().div_ceil(2) => {
+                self.evict_by(Measure::Entries)
+            }
+            Crowd::None => Room::Busy,
         }
     }
 
@@ -117,15 +108,21 @@ where
         self.evict_by(Measure::Octets)
     }
 
-    /// Why evicting does not help, if it does not.
+    /// Why nobody is evicted for so many octets, if there are not as many already.
     fn refusal(&self, budget: &Budget, octets: u64) -> Option<Room<S::Entry>> {
+        if budget.has_room(octets) {
+            return None;
+        }
         let (held, limit) = (budget.held(), budget.limit());
-        if octets > limit.saturating_sub(self.fixed) {
+        let all = limit.saturating_sub(self.fixed);
+        if octets > all {
             return Some(Room::Never);
         }
-        let kept = held.saturating_sub(self.counts().octets);
+        // What evictions do not give back.
+        let kept = held.saturating_sub(self.queues.octets());
+        let most = self.fixed.min(limit).saturating_add(all / 2);
         let sum = kept.checked_add(octets);
-        sum.is_none_or(|sum| sum > limit).then_some(Room::Busy)
+        sum.is_none_or(|sum| sum > most).then_some(Room::Busy)
     }
 
     fn room_within(&mut self, budget: &Budget, octets: u64) -> Room<S::Entry> {
@@ -133,6 +130,24 @@ where
             Room::Ready
         } else {
             self.evict_by(Measure::Octets)
+        }
+    }
+
+    /// Who has to go before an entry of a key can come, however much memory there is: one of the key's
+    /// or of its chain's, if there are too many.
+    pub(super) fn crowd(&self, key: u64) -> Crowd {
+        let (mut of_key, mut of_chain) = (Tally::EMPTY, Tally::EMPTY);
+        for (index, slot) in self.table.chain(key) {
+            let is_filling = self.queues.stage(index) == Stage::Filling;
+            let frequency = (!is_filling).then(|| slot.frequency());
+            of_chain.add(index, frequency);
+            if slot.key() == key {
+                of_key.add(index, frequency);
+            }
+        }
+        match of_key.crowd(MAX_VARIANTS) {
+            Crowd::None => of_chain.crowd(MAX_CHAIN),
+            crowd => crowd,
         }
     }
 
@@ -144,11 +159,10 @@ where
     fn evict_by(&mut self, measure: Measure) -> Room<S::Entry> {
         let mut least: Option<(u8, u32)> = None;
         for _ in 0..STEPS {
-            let stage = self.next_queue(measure);
-            let index = self.fifo(stage).map_or(NONE, |fifo| fifo.oldest);
-            let Some(frequency) = self.table.slot(index).map(Slot::frequency) else {
+            let Some((stage, index)) = self.queues.next(measure, MAIN_SHARE) else {
                 return Room::Busy;
             };
+            let frequency = self.table.slot(index).map_or(0, Slot::frequency);
             match stage {
                 Stage::Small if frequency < WANTED => return self.expel(index),
                 Stage::Small => self.advance(index, 0),
@@ -164,35 +178,17 @@ where
         least.map_or(Room::Again, |(_, index)| self.expel(index))
     }
 
-    /// The queue whose oldest is looked at next.
-    fn next_queue(&self, measure: Measure) -> Stage {
-        let (small, main) = match measure {
-            Measure::Entries => (self.small.entries, self.main.entries),
-            Measure::Octets => (self.small.octets, self.main.octets),
-        };
-        let is_large = small.saturating_mul(MAIN_SHARE) >= main;
-        match (self.small.oldest, self.main.oldest) {
-            (NONE, _) => Stage::Main,
-            (_, NONE) => Stage::Small,
-            _ if is_large => Stage::Small,
-            _ => Stage::Main,
-        }
-    }
-
     /// Moves an entry to the front of the main queue.
     fn advance(&mut self, index: u32, frequency: u8) {
         if let Some(slot) = self.table.slot(index) {
             slot.frequency.store(frequency, Ordering::Relaxed);
         }
-        self.unlink(index);
-        self.link(index, Stage::Main);
+        self.queues.advance(index, Stage::Main);
     }
 
     /// Kills this one to make room.
     fn expel(&mut self, index: u32) -> Room<S::Entry> {
-        let is_new = self
-            .place(index)
-            .is_some_and(|place| place.stage == Stage::Small);
+        let is_new = self.queues.stage(index) == Stage::Small;
         if let Some(slot) = self.table.slot(index).filter(|_| is_new) {
             self.ghosts.remember(slot.ghost());
         }
@@ -204,71 +200,56 @@ where
             None => Room::Busy,
         }
     }
+}
 
-    fn fifo(&mut self, stage: Stage) -> Option<&mut Fifo> {
-        match stage {
-            Stage::Empty | Stage::Filling => None,
-            Stage::Small => Some(&mut self.small),
-            Stage::Main => Some(&mut self.main),
+/// Who has to go before an entry of a key can come, however much memory there is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Crowd {
+    /// Nobody.
+    None,
+    /// This one.
+    Least(u32),
+    /// Nobody can: too many are being filled.
+    Full,
+}
+
+/// Entries that have something in common, from that which was inserted last.
+struct Tally {
+    len: usize,
+    filling: usize,
+    /// The whole one that is wanted least, of equal ones that which was inserted first, with its
+    /// frequency.
+    least: Option<(u8, u32)>,
+}
+
+impl Tally {
+    const EMPTY: Tally = Tally {
+        len: 0,
+        filling: 0,
+        least: None,
+    };
+
+    /// Counts one, with its frequency if it is whole.
+    fn add(&mut self, index: u32, frequency: Option<u8>) {
+        self.len = self.len.saturating_add(1);
+        let Some(frequency) = frequency else {
+            self.filling = self.filling.saturating_add(1);
+            return;
+        };
+        if self.least.is_none_or(|(least, _)| frequency <= least) {
+            self.least = Some((frequency, index));
         }
     }
 
-    /// Changes what an entry gives back.
-    pub(super) fn set_octets(&mut self, index: u32, octets: u64) {
-        let Some(place) = self.place_mut(index) else {
-            return;
-        };
-        let before = core::mem::replace(&mut place.octets, octets);
-        let stage = place.stage;
-        if let Some(fifo) = self.fifo(stage) {
-            fifo.octets = fifo.octets.saturating_sub(before).saturating_add(octets);
+    /// Who goes so that there is one fewer than so many. For one more than half as many that are
+    /// being filled nobody does: else all that is whole would.
+    fn crowd(&self, most: usize) -> Crowd {
+        if self.filling >= most / 2 {
+            return Crowd::Full;
         }
-    }
-
-    /// Puts an entry that is in no queue at the front of one.
-    pub(super) fn link(&mut self, index: u32, stage: Stage) {
-        let octets = self.place(index).map_or(0, |place| place.octets);
-        let Some(fifo) = self.fifo(stage) else {
-            return;
-        };
-        let older = fifo.newest;
-        fifo.newest = index;
-        fifo.entries = fifo.entries.saturating_add(1);
-        fifo.octets = fifo.octets.saturating_add(octets);
-        if older == NONE {
-            fifo.oldest = index;
-        }
-        if let Some(place) = self.place_mut(older) {
-            place.newer = index;
-        }
-        if let Some(place) = self.place_mut(index) {
-            place.stage = stage;
-            place.newer = NONE;
-            place.older = older;
-        }
-    }
-
-    /// Takes an entry out of the queue that it is in.
-    pub(super) fn unlink(&mut self, index: u32) {
-        let Some(place) = self.place(index).copied() else {
-            return;
-        };
-        let Some(fifo) = self.fifo(place.stage) else {
-            return;
-        };
-        fifo.entries = fifo.entries.saturating_sub(1);
-        fifo.octets = fifo.octets.saturating_sub(place.octets);
-        if place.newer == NONE {
-            fifo.newest = place.older;
-        }
-        if place.older == NONE {
-            fifo.oldest = place.newer;
-        }
-        if let Some(newer) = self.place_mut(place.newer) {
-            newer.older = place.older;
-        }
-        if let Some(older) = self.place_mut(place.older) {
-            older.newer = place.newer;
+        match self.least {
+            Some((_, index)) if self.len >= most => Crowd::Least(index),
+            _ => Crowd::None,
         }
     }
 }

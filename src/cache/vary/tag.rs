@@ -3,7 +3,7 @@
 //! Selectors in short, since a key may have many: a request's fields are read once for each list of
 //! names, and what they are is hashed; it is compared only with selectors whose hash is the same.
 
-use super::is_barred;
+use super::bar;
 use super::matches;
 use super::name_of;
 use super::put_value;
@@ -124,7 +124,7 @@ fn own_values(
     let mut own = Digest::new(secret);
     for line in selector.split(|octet| *octet == b'\n') {
         let name = name_of(line);
-        if is_barred(name, request, cookies) {
+        if bar(name, request, cookies).is_some() {
             return None;
         }
         if !name.is_empty() {

@@ -13,7 +13,7 @@ mod store;
 mod structured;
 mod update;
 
-use crate::cache::{age, Field, Request, Response, ResponseControl, Rules, Times};
+use crate::cache::{age, Directives, Field, Request, Response, ResponseControl, Rules, Times};
 use crate::http::head::BodyLength;
 use crate::http::{Method, Status};
 use crate::time::{Duration, Instant, UnixTime};
@@ -30,7 +30,7 @@ fn at(secs: i64) -> UnixTime {
     UnixTime::from_secs(784_111_777 + secs)
 }
 
-/// That time by the monotonic clock, which was a year in the past when it began.
+/// That time by boottime, which was a year in the past when it began.
 fn instant(secs: i64) -> Instant {
     let since = u64::try_from(365 * 86_400 + secs).unwrap_or(0);
     Instant::from_nanos(0) + Duration::from_secs(since)
@@ -41,9 +41,14 @@ fn date(secs: i64) -> String {
     String::from_utf8(crate::http::date::format(at(secs)).to_vec()).unwrap()
 }
 
+/// What these field lines of a response say.
+fn said(lines: &[u8]) -> ResponseControl {
+    Directives::of(lines).control()
+}
+
 /// A response with this Cache-Control.
 fn control(value: &str) -> ResponseControl {
-    ResponseControl::of(&lines(&[&format!("Cache-Control: {value}")]))
+    said(&lines(&[&format!("Cache-Control: {value}")]))
 }
 
 fn status(code: u16) -> Status {
@@ -53,9 +58,9 @@ fn status(code: u16) -> Status {
 /// When a response was asked for and when it came.
 fn times(request: i64, response: i64) -> Times {
     Times {
-        request: instant(request),
-        response: instant(response),
-        wall: at(response),
+        request_boottime: instant(request),
+        response_boottime: instant(response),
+        response_wall: at(response),
     }
 }
 

@@ -2,6 +2,7 @@
 
 //! The cache's store: keys, variants, ranges, the index, patterns of paths.
 
+mod astray;
 mod evict;
 mod held;
 mod index;

@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 
-use super::{control, lines};
+use super::{control, lines, said};
 use crate::cache::{DeltaSeconds, Directives, RequestControl, ResponseControl};
 
 /// What a directive sets.
@@ -16,7 +16,7 @@ fn secs(secs: u64) -> Option<DeltaSeconds> {
 
 fn targeted(value: &str) -> ResponseControl {
     let target = format!("CDN-Cache-Control: {value}");
-    ResponseControl::of(&lines(&["Cache-Control: no-store", &target]))
+    said(&lines(&["Cache-Control: no-store", &target]))
 }
 
 fn request(fields: &[&str]) -> RequestControl {
@@ -37,12 +37,16 @@ fn each_directive_of_a_response_is_known() {
         ("no-cache", |it| it.no_cache = true),
         ("private", |it| it.private = true),
         ("public", |it| it.public = true),
-        ("must-revalidate", |it| it.must_revalidate = true),
+        ("must-revalidate", |it| {
+            (it.must_revalidate, it.is_must_revalidate_bare) = (true, true)
+        }),
         ("proxy-revalidate", |it| it.proxy_revalidate = true),
         ("must-understand", |it| it.must_understand = true),
         ("immutable", |it| it.immutable = true),
         ("max-age=7", |it| it.max_age = secs(7)),
-        ("s-maxage=7", |it| it.s_maxage = secs(7)),
+        ("s-maxage=7", |it| {
+            (it.s_maxage, it.is_s_maxage_number) = (secs(7), true)
+        }),
         ("stale-while-revalidate=7", |it| {
             it.stale_while_revalidate = secs(7)
         }),
@@ -119,7 +123,11 @@ fn odd_arguments_never_allow() {
         assert!(control(value).no_store, "for {value}");
     }
     for value in ["must-revalidate=0", "must-revalidate =0"] {
-        assert!(control(value).must_revalidate, "for {value}");
+        let said = control(value);
+        assert!(
+            said.must_revalidate && !said.allows_authorized(),
+            "for {value}"
+        );
     }
     assert!(control("proxy-revalidate=no").proxy_revalidate);
     for value in [
@@ -131,6 +139,83 @@ fn odd_arguments_never_allow() {
     ] {
         assert_eq!(control(value), ResponseControl::NONE, "for {value}");
     }
+}
+
+/// RFC 9111 section 3.5: three directives allow what is forbidden with Authorization, if they are what
+/// they should be.
+#[test]
+fn leave_is_given_by_well_formed_directives() {
+    for (value, is_allowed) in [
+        ("max-age=60", false),
+        ("proxy-revalidate", false),
+        ("public", true),
+        ("public=1", false),
+        ("must-revalidate", true),
+        ("must-revalidate=x", false),
+        ("must-revalidate=\"\"", false),
+        ("must-revalidate=x, must-revalidate", true),
+        ("s-maxage=0", true),
+        ("s-maxage=\"5\"", true),
+        ("s-maxage=abc", false),
+        ("s-maxage", false),
+        ("s-maxage= 5", false),
+        // The first one is the one that counts.
+        ("s-maxage=abc, s-maxage=5", false),
+        ("s-maxage=5, s-maxage=abc", true),
+    ] {
+        assert_eq!(
+            control(value).allows_authorized(),
+            is_allowed,
+            "for {value}"
+        );
+    }
+    for (value, is_allowed) in [
+        ("must-revalidate", true),
+        ("must-revalidate=1", false),
+        ("must-revalidate, must-revalidate=?0", false),
+        ("s-maxage=5", true),
+        ("s-maxage=\"5\"", false),
+        ("s-maxage=5, s-maxage=x", false),
+        ("s-maxage=x, s-maxage=5", true),
+    ] {
+        assert_eq!(
+            targeted(value).allows_authorized(),
+            is_allowed,
+            "for {value}"
+        );
+    }
+}
+
+/// Without some fields nobody knows any more what is stored. RFC 9111 sections 5.2.2.4 and 5.2.2.7:
+/// "the special handling for the qualified form is not widely implemented"; who names them has named
+/// all.
+#[test]
+fn a_field_that_is_needed_is_not_withheld() {
+    for name in [
+        "Date",
+        "dATE",
+        "Vary",
+        "Cache-Control",
+        "CDN-Cache-Control",
+        "Content-Encoding",
+        "ETag",
+        "Expires",
+        "Last-Modified",
+        "a, Date",
+        "Vary,a",
+    ] {
+        for field in ["Cache-Control", "CDN-Cache-Control"] {
+            let with = |directive| lines(&[&format!("{field}: {directive}=\"{name}\"")]);
+            let (no_cache, private) = (with("no-cache"), with("private"));
+            assert!(said(&no_cache).no_cache && !said(&no_cache).is_qualified);
+            assert!(said(&private).private && !said(&private).is_qualified);
+            for name in name.split(',').map(str::trim) {
+                let is_withheld = Directives::of(&no_cache).withholds(name.as_bytes());
+                assert!(!is_withheld, "for {name}");
+            }
+        }
+    }
+    assert!(control("no-cache=\"Dated, X-Vary\"").is_qualified);
 }
 
 /// RFC 9111 sections 5.2.2.4 and 5.2.2.7: with names of fields, only those are kept from others.
@@ -152,7 +237,7 @@ fn qualified_forms_withhold_fields() {
         ("Private=\"a\", private=\"b\"", &["a", "b"], &["c"]),
     ] {
         let text = lines(&[&format!("Cache-Control: {value}")]);
-        let control = ResponseControl::of(&text);
+        let control = said(&text);
         assert!(
             control.is_qualified && !control.no_cache && !control.private,
             "for {value}"
@@ -312,7 +397,7 @@ fn a_targeted_field_comes_first() {
         "CDN-Cache-Control: private=\"a, b\"",
         "CDN-Cache-Control: no-cache=\"c\"",
     ]);
-    let control = ResponseControl::of(&text);
+    let control = said(&text);
     assert_eq!(
         control,
         ResponseControl {
@@ -347,7 +432,7 @@ fn a_bad_targeted_field_is_ignored() {
         assert_eq!(targeted(value), expected, "for {value}");
     }
     let two = ["CDN-Cache-Control: max-age=5", "CDN-Cache-Control: &"];
-    assert_eq!(ResponseControl::of(&lines(&two)), ResponseControl::NONE);
+    assert_eq!(said(&lines(&two)), ResponseControl::NONE);
 }
 
 /// RFC 9111 section 5.2.1.
@@ -399,7 +484,7 @@ fn pragma_counts_without_cache_control() {
         assert_eq!(request(fields).no_cache, no_cache, "for {fields:?}");
     }
     // It means nothing in a response.
-    let response = ResponseControl::of(&lines(&["Pragma: no-cache"]));
+    let response = said(&lines(&["Pragma: no-cache"]));
     assert_eq!(response, ResponseControl::NONE);
 }
 
@@ -463,8 +548,8 @@ proptest! {
         let apart: Vec<_> = directives.iter().map(|one| format!("cache-control: {one}")).collect();
         let apart = lines(&apart.iter().map(String::as_str).collect::<Vec<_>>());
         let joined = lines(&[&format!("Cache-Control: {}", directives.join(" ,"))]);
-        let response = ResponseControl::of(&joined);
-        prop_assert_eq!(ResponseControl::of(&apart), response);
+        let response = said(&joined);
+        prop_assert_eq!(said(&apart), response);
         prop_assert_eq!(RequestControl::of(&apart), RequestControl::of(&joined));
         for name in ["a", "b", "c"] {
             let withheld = Directives::of(&joined).withholds(name.as_bytes());
@@ -482,7 +567,7 @@ proptest! {
     #[test]
     fn any_value_is_read(value in "[ -~\u{80}-\u{ff}\t]{0,60}") {
         let text = lines(&[&format!("Cache-Control: {value}"), &format!("CDN-Cache-Control: {value}")]);
-        let _ = ResponseControl::of(&text);
+        let _ = said(&text);
         let _ = Directives::of(&text).withholds(b"a");
         let _ = RequestControl::of(&text);
     }

@@ -378,7 +378,7 @@ fn a_clock_that_is_set_makes_nothing_younger() {
     ] {
         let fields = lines(&[&field("Date", date(0)), "Cache-Control: max-age=10"]);
         let times = Times {
-            wall: at(wall),
+            response_wall: at(wall),
             ..times(-7, 0)
         };
         let rules = &Rules::DEFAULT;
@@ -400,11 +400,14 @@ fn nothing_is_guessed_for_those_who_are_known() {
     };
     let cookie = lines(&["Cookie: a=b"]);
     let empty = lines(&["cookie:"]);
+    let basic = lines(&["Authorization: Basic eDp5"]);
     for (lines, session_in_path, is_known) in [
         (&b""[..], false, false),
         (b"", true, true),
         (&cookie, false, true),
         (&empty, false, true),
+        // Who has credentials is as well known.
+        (&basic, false, true),
     ] {
         let request = Request::of(Method::Get, lines, BodyLength::None, session_in_path);
         let found = answered(&request, 200, &[modified.clone()], &Rules::DEFAULT);
@@ -447,7 +450,11 @@ proptest! {
             &field("Age", age_value),
         ]);
         let [request, response, now, later] = [request, response, now, later].map(Instant::from_nanos);
-        let times = Times { request, response, wall };
+        let times = Times {
+            request_boottime: request,
+            response_boottime: response,
+            response_wall: wall,
+        };
         let rules = &Rules::DEFAULT;
         let freshness = Response::of(&get(b""), status(200), &fields, age(&fields), &times, rules).freshness;
         prop_assert!(freshness.current_age(now) >= freshness.initial_age);

@@ -297,6 +297,7 @@ fn what_is_guessed_is_not_for_those_who_are_known() {
             ("Cookie: a=b", false, true),
             ("Cookie: a=b\r\nCache-Control: max-stale", false, true),
             ("", true, true),
+            ("Authorization: Basic eDp5", false, true),
         ] {
             let fields = lines(&[fields]);
             let request = Request::of(Method::Get, &fields, BodyLength::None, session_in_path);
@@ -312,6 +313,11 @@ fn what_is_guessed_is_not_for_those_who_are_known() {
                 false => Reuse::Fresh,
             };
             assert_eq!(found, expected, "for {request:?}");
+            // Nor when the origin fails.
+            let failure = Failure::NoAnswer;
+            let rules = &Rules::DEFAULT;
+            let excuse = reuse_on_failure(&request, &stored, failure, rules, instant(0));
+            assert_eq!(excuse.is_some(), expected == Reuse::Fresh);
         }
     }
 }
@@ -343,9 +349,9 @@ pub(super) fn excused(
     now: i64,
     rules: &Rules<'_>,
 ) -> bool {
-    let asked = RequestControl::of(&lines(&[&format!("Cache-Control: {asked}")]));
+    let asked = lines(&[&format!("Cache-Control: {asked}")]);
     let stored = response(200, &lines(&[&format!("Cache-Control: {said}")]), rules);
-    let excuse = reuse_on_failure(&asked, &stored, failure, rules, instant(now));
+    let excuse = reuse_on_failure(&get(&asked), &stored, failure, rules, instant(now));
     assert!(matches!(excuse, None | Some(Excuse::IfError)));
     excuse.is_some()
 }
@@ -380,8 +386,9 @@ proptest! {
         let (asked, said) = (asked.join(", "), format!("max-age={lifetime}, {}", said.join(", ")));
         let found = reused_with(&asked, &said, now, &rules);
         let stored = response(200, &lines(&[&format!("Cache-Control: {said}")]), &rules);
-        let control = RequestControl::of(&lines(&[&format!("Cache-Control: {asked}")]));
-        let failed = reuse_on_failure(&control, &stored, Failure::NoAnswer, &rules, instant(now));
+        let asked = lines(&[&format!("Cache-Control: {asked}")]);
+        let control = RequestControl::of(&asked);
+        let failed = reuse_on_failure(&get(&asked), &stored, Failure::NoAnswer, &rules, instant(now));
         let is_used = matches!(found, Reuse::Fresh | Reuse::Stale(_));
         let is_fresh = stored.freshness.is_fresh(instant(now));
         let must_be_fresh =

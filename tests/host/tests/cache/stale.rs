@@ -3,8 +3,8 @@
 //! Whether a stale response may be reused (RFC 9111 section 4.2.4, RFC 5861).
 
 use super::reuse::{excused, reused, reused_with, ABSENT, ASKED, STALE};
-use super::{instant, lines, response, status};
-use crate::cache::{reuse_on_failure, DeltaSeconds, Excuse, Failure, RequestControl, Reuse, Rules};
+use super::{get, instant, lines, response, status};
+use crate::cache::{reuse_on_failure, DeltaSeconds, Excuse, Failure, Reuse, Rules};
 
 /// RFC 5861 section 3, and grace where the sender says nothing.
 #[test]
@@ -109,9 +109,9 @@ fn what_must_be_validated_is() {
             let expected = if is_there { STALE } else { ABSENT };
             assert_eq!(found, expected, "for {asked}; {said}");
             let stored = response(200, &lines(&[&format!("Cache-Control: {said}")]), &generous);
-            let asked = RequestControl::of(&lines(&[&format!("Cache-Control: {asked}")]));
-            let failed =
-                reuse_on_failure(&asked, &stored, Failure::NoAnswer, &generous, instant(11));
+            let asked = lines(&[&format!("Cache-Control: {asked}")]);
+            let (asked, failure) = (get(&asked), Failure::NoAnswer);
+            let failed = reuse_on_failure(&asked, &stored, failure, &generous, instant(11));
             assert_eq!(failed, None, "for {said}");
         }
     }
@@ -168,7 +168,8 @@ fn s_maxage_leaves_it_to_the_origin() {
     }
 }
 
-/// Our rules prolong a life, they do not give one.
+/// Our rules prolong a life, they do not give one; nor do the wishes of clients. What the origin says
+/// counts.
 #[test]
 fn what_never_was_fresh_has_no_grace() {
     let generous = Rules {
@@ -178,6 +179,16 @@ fn what_never_was_fresh_has_no_grace() {
     };
     assert_eq!(reused_with("", "", 0, &generous), STALE);
     assert!(!excused("", "", Failure::NoAnswer, 0, &generous));
+    for wish in ["max-stale", "max-stale=100", "stale-if-error=100"] {
+        for said in ["", "public"] {
+            assert_eq!(reused_with(wish, said, 0, &generous), STALE);
+            assert!(!excused(wish, said, Failure::NoAnswer, 0, &generous));
+        }
+    }
+    let said = "stale-while-revalidate=5, stale-if-error=5";
+    let while_revalidate = Reuse::Stale(Excuse::WhileRevalidate);
+    assert_eq!(reused_with("", said, 5, &Rules::DEFAULT), while_revalidate);
+    assert!(excused("", said, Failure::NoAnswer, 5, &Rules::DEFAULT));
     let excuse = Reuse::Stale(Excuse::WhileRevalidate);
     assert_eq!(reused_with("", "max-age=0", 0, &generous), excuse);
     assert!(excused("", "max-age=0", Failure::NoAnswer, 0, &generous));

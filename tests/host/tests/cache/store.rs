@@ -240,6 +240,10 @@ fn authorized_responses_need_leave() {
         ("max-age=60, public", true),
         ("max-age=60, must-revalidate", true),
         ("s-maxage=60", true),
+        // What allows must be what it should be.
+        ("max-age=60, public=x", false),
+        ("max-age=60, must-revalidate=x", false),
+        ("max-age=60, s-maxage=abc", false),
     ] {
         let decision = stored(&asked, 200, &[&format!("Cache-Control: {value}")]);
         let expected = match is_stored {
@@ -247,6 +251,52 @@ fn authorized_responses_need_leave() {
             false => Err(Uncacheable::Authorization),
         };
         assert_eq!(decision, expected, "for {value}");
+    }
+}
+
+/// A rule of ours: what somebody gets who is known is his own unless the origin says that it is not, by
+/// an age or in so many words, or a mapping does. Whoever takes stale responses would get it else.
+#[test]
+fn pages_of_those_who_are_known_need_an_age() {
+    let modified = format!("Last-Modified: {}", date(-1000));
+    let (etag, dated) = ("ETag: \"x\"", format!("Date: {}", date(0)));
+    let expires = format!("Expires: {}", date(60));
+    let (modified, dated, expires) = (&modified[..], &dated[..], &expires[..]);
+    let mapped = Rules {
+        mapped: Some(DeltaSeconds::from_secs(60)),
+        ..Rules::DEFAULT
+    };
+    let rules = Rules::DEFAULT;
+    for (fields, rules, is_stored) in [
+        (vec![etag], &rules, false),
+        (vec![modified], &rules, false),
+        (vec![etag, "Cache-Control: must-revalidate"], &rules, false),
+        (vec![etag, "Cache-Control: no-cache"], &rules, false),
+        (vec![etag, "Cache-Control: public"], &rules, true),
+        (vec![modified, "Cache-Control: public"], &rules, true),
+        (vec![etag, "Cache-Control: max-age=0"], &rules, true),
+        (vec![FRESH], &rules, true),
+        (vec![expires, dated], &rules, true),
+        (vec![etag], &mapped, true),
+    ] {
+        for asked in ["Cookie: a=b", "Authorization: Basic eDp5", "Accept: a/b"] {
+            // Section 3.5 has more to say of those.
+            let is_public = fields.contains(&"Cache-Control: public");
+            if asked.starts_with("Auth") && is_stored && !is_public {
+                continue;
+            }
+            let decision = stored_with(&[asked], 200, &fields, rules);
+            let is_right = is_stored || asked.starts_with("Accept");
+            assert_eq!(decision.is_ok(), is_right, "for {asked} {fields:?}");
+            if asked.starts_with("Cookie") && !is_stored {
+                assert_eq!(decision, Err(Uncacheable::Personal), "for {fields:?}");
+            }
+        }
+        let lines = lines(&fields);
+        let session = Request::of(Method::Get, b"", BodyLength::None, true);
+        let decision = answer(&session, 200, &lines, rules);
+        let decision = decision.may_be_stored(&session, rules, instant(0));
+        assert_eq!(decision.is_ok(), is_stored, "for {fields:?}");
     }
 }
 

@@ -6,7 +6,10 @@ use proptest::prelude::*;
 
 use super::{answer, asked, at, date, get, instant, lines, response, status, times};
 use crate::bytes::{Full, Writer};
-use crate::cache::{age, Received, Response, Rules, SetCookie, Uncacheable, DATE_ROOM};
+use crate::cache::{
+    age, Basis, Received, Request, Response, Rules, SetCookie, Uncacheable, DATE_ROOM,
+};
+use crate::http::head::BodyLength;
 use crate::http::Method;
 
 const FRESH: &str = "Cache-Control: max-age=60";
@@ -125,6 +128,9 @@ fn fields_that_are_named_are_not_stored() {
     let control = "Cache-Control: no-cache=\"a, B\", private=\"d\"";
     let qualified = [control, "a: 1", "b: 2", "c: 3", "D: 4", &now];
     assert_eq!(stored(&qualified), [control, "c: 3", &now]);
+    // What names a field that is needed is about all of it: nothing is taken out.
+    let needed = ["Cache-Control: no-cache=\"Date, a\"", "a: 1", "b: 2", &now];
+    assert_eq!(stored(&needed), needed);
     let strip = Rules {
         set_cookie: SetCookie::Strip,
         ..Rules::DEFAULT
@@ -352,13 +358,82 @@ fn what_an_update_makes_may_stay_or_not() {
         let fields = lines(fields);
         for request in [&get(b""), &head] {
             let times = times(7, 9);
-            let updated = stored.updated(request, &fields, age(b""), &times, &Rules::DEFAULT);
+            let updated = stored.updated(&fields, age(b""), &times, &Rules::DEFAULT);
             let decision = updated.may_stay(request, &Rules::DEFAULT, instant(9));
             assert_eq!(decision.err(), refused);
             assert_eq!(updated.status, stored.status);
-            assert_eq!(updated.freshness.received, instant(9));
+            assert_eq!(updated.freshness.response_boottime, instant(9));
         }
     }
+}
+
+/// RFC 9111 sections 4.3.4 and 4.3.5: answers to GET and HEAD update; what content means to the origin
+/// is in no key.
+#[test]
+fn only_get_and_head_without_content_update() {
+    let found = response(304, &lines(&[FRESH]), &Rules::DEFAULT);
+    for (method, body, refused) in [
+        (Method::Get, BodyLength::None, None),
+        (Method::Head, BodyLength::None, None),
+        (Method::Get, BodyLength::Length(0), None),
+        (
+            Method::Get,
+            BodyLength::Length(1),
+            Some(Uncacheable::Content),
+        ),
+        (
+            Method::Head,
+            BodyLength::Chunked,
+            Some(Uncacheable::Content),
+        ),
+        (Method::Post, BodyLength::None, Some(Uncacheable::Method)),
+        (
+            Method::Post,
+            BodyLength::Length(1),
+            Some(Uncacheable::Method),
+        ),
+        (Method::Options, BodyLength::None, Some(Uncacheable::Method)),
+        (Method::Other, BodyLength::None, Some(Uncacheable::Method)),
+    ] {
+        let request = Request::of(method, b"", body, false);
+        let decision = found.may_update(&request, &Rules::DEFAULT);
+        assert_eq!(decision.err(), refused, "for {method:?} {body:?}");
+        let decision = found.may_stay(&request, &Rules::DEFAULT, instant(0));
+        assert_eq!(decision.err(), refused, "for {method:?} {body:?}");
+    }
+}
+
+/// A rule of ours: whether it may be guessed how long a page is good for others is a matter of whom it
+/// was made for, not of who has asked last.
+#[test]
+fn an_update_does_not_change_whom_the_body_was_made_for() {
+    let cookie = lines(&["Cookie: a=b"]);
+    let modified = format!("Last-Modified: {}", date(-1000));
+    let fields = lines(&[&modified]);
+    let public = lines(&[&modified, "Cache-Control: public"]);
+    let times = times(9, 9);
+    // It was everyone's, and somebody who is known has validated it.
+    let stored = response(200, &fields, &Rules::DEFAULT);
+    assert_eq!(stored.freshness.basis, Basis::Heuristic);
+    let updated = stored.updated(&fields, age(b""), &times, &Rules::DEFAULT);
+    assert_eq!(updated.freshness.basis, Basis::Heuristic);
+    let decision = updated.may_stay(&get(&cookie), &Rules::DEFAULT, instant(9));
+    assert_eq!(decision, Ok(()));
+    // It was made for somebody, and anybody has validated it. It is still not guessed to be everyone's,
+    // and goes as soon as nobody says that it is.
+    let stored = answer(&get(&cookie), 200, &public, &Rules::DEFAULT);
+    let updated = stored.updated(&public, age(b""), &times, &Rules::DEFAULT);
+    assert_eq!(updated.freshness.basis, Basis::Nothing);
+    let decision = updated.may_stay(&get(b""), &Rules::DEFAULT, instant(9));
+    assert_eq!(decision, Ok(()));
+    let updated = updated.updated(&fields, age(b""), &times, &Rules::DEFAULT);
+    assert_eq!(updated.freshness.basis, Basis::Nothing);
+    let decision = updated.may_stay(&get(b""), &Rules::DEFAULT, instant(9));
+    assert_eq!(decision, Err(Uncacheable::Personal));
+    // What the origin says now counts, whoever has asked.
+    let said = lines(&[&modified, FRESH]);
+    let updated = updated.updated(&said, age(b""), &times, &Rules::DEFAULT);
+    assert_eq!(updated.freshness.basis, Basis::MaxAge);
 }
 
 /// RFC 9110 section 8.8.2.2: a 304 with a newer Date brings no newer body.
@@ -378,7 +453,7 @@ fn an_update_does_not_make_the_body_younger() {
         &Rules::DEFAULT,
     );
     assert_eq!(again.dated, at(500));
-    let updated = stored.updated(&request, &new, age(b""), &times, &Rules::DEFAULT);
+    let updated = stored.updated(&new, age(b""), &times, &Rules::DEFAULT);
     assert_eq!(updated.dated, at(0));
     assert_eq!(updated.freshness, again.freshness);
     // Without one it is of when it came.

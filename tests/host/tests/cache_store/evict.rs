@@ -17,27 +17,30 @@ fn room_is_made_only_where_it_helps() {
     rig.put(2, 30);
     let (_, slow) = rig.find(2).unwrap();
     let filling = rig.insert(3, 20);
-    // What is being filled stays; the rest would do.
-    assert_eq!(rig.room(4, 81), Room::Busy);
-    let grown = rig.ledger.room_to_grow(&rig.budget, 81);
+    // What is being filled stays. It would be more than half.
+    assert_eq!(rig.room(4, 31), Room::Busy);
+    let grown = rig.ledger.room_to_grow(&rig.budget, 31);
     assert!(matches!(grown, Room::Busy));
     assert_eq!(rig.room(4, 20), Room::Ready);
     assert_eq!(rig.ledger.counts().evictions, 0);
-    assert_eq!(rig.room(4, 80), Room::Evicted(1));
-    assert_eq!(rig.room(4, 80), Room::Evicted(2));
-    // A reader keeps the second, so there is no use in going on, were there anybody.
-    assert_eq!(rig.room(4, 80), Room::Busy);
+    assert_eq!(rig.room(4, 30), Room::Evicted(1));
+    assert_eq!(rig.room(4, 30), Room::Ready);
+    assert_eq!(rig.room(4, 50), Room::Ready, "nobody has to go for it");
+    // A reader keeps the second: that is half of all, so there is no use in going on.
+    assert_eq!(rig.evict(), Room::Evicted(2));
     rig.put(5, 10);
-    assert_eq!(rig.room(4, 51), Room::Busy);
+    assert_eq!(rig.room(4, 41), Room::Busy);
     assert!(rig.find(5).is_some());
     drop(slow);
-    assert_eq!(rig.room(4, 71), Room::Evicted(5));
-    let grown = rig.ledger.room_to_grow(&rig.budget, 80);
+    rig.put(6, 45);
+    let grown = rig.ledger.room_to_grow(&rig.budget, 26);
+    assert!(matches!(grown, Room::Evicted(item) if item.key == 5));
+    let grown = rig.ledger.room_to_grow(&rig.budget, 30);
     assert!(matches!(grown, Room::Ready));
     drop(rig.ledger.kill(filling));
-    assert_eq!(rig.room(4, 100), Room::Ready);
+    assert_eq!(rig.room(4, 55), Room::Ready);
+    assert_eq!(rig.room(4, 56), Room::Busy, "more than half");
     // A limit that is lowered: nothing new, until enough has gone.
-    rig.put(6, 40);
     rig.put(7, 40);
     rig.budget.set_limit(FIXED + 50);
     assert_eq!(rig.room(8, 51), Room::Never);
@@ -49,6 +52,37 @@ fn room_is_made_only_where_it_helps() {
         (Room::Busy, Room::Evicted(7))
     );
     assert_eq!((rig.evict(), rig.held()), (Room::Busy, 0));
+}
+
+/// However many are filled, and however slowly: half of all stays with what is whole.
+#[test]
+fn what_is_being_filled_drives_out_half_at_most() {
+    for (slots, octets) in [(40, 100_000), (1000, 400)] {
+        let mut rig = Rig::new(slots, 0, octets);
+        (0..40).for_each(|key| assert!(rig.put(key, 10).is_empty()));
+        let mut fillings = Vec::new();
+        let mut key = 100;
+        while key < 1000 {
+            match rig.room(key, 10) {
+                Room::Ready => fillings.push(rig.insert(key, 10)),
+                Room::Evicted(_) => continue,
+                Room::Busy => {}
+                other => panic!("{other:?}"),
+            }
+            key += 1;
+        }
+        assert_eq!(fillings.len(), 20);
+        assert_eq!((0..40).filter(|key| rig.find(*key).is_some()).count(), 20);
+        // Once they are whole there is room again.
+        for id in fillings {
+            assert!(rig.ledger.finish(id, 1, 10, None).is_ok());
+        }
+        assert!(matches!(rig.room(key, 10), Room::Evicted(_)));
+    }
+    // A single one is filled even so.
+    let mut rig = Rig::new(1, 0, 100);
+    rig.put(1, 10);
+    assert_eq!(rig.put(2, 10), [1]);
 }
 
 /// What S3-FIFO is for: a scan of ten times the cache takes nothing of what is asked for again and

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::rig::{hash, index, By, Item, Rig, Writer};
+use super::rig::{hash, index, By, Item, Rig, Shared, Writer};
 use crate::bytes::Full;
 use crate::cache::index::{
     Budget, Charge, Counts, Cursor, Gone, Id, Room, Step, Wanted, MAX_VARIANTS,
@@ -98,19 +98,25 @@ fn there_are_no_more_entries_than_slots() {
     assert!(matches!(none.table.next(&mut cursor, 1), Step::Done));
 }
 
-/// Entries that are their own numbers, under one key.
-fn variants(count: u64) -> (Writer<u64>, Vec<Id>) {
-    let (_, mut ledger) = index(2 * MAX_VARIANTS, 0);
-    let insert = |number| ledger.insert(hash(1), number).unwrap();
-    let ids = (0..count).map(insert).collect();
-    (ledger, ids)
+/// Entries that are their own numbers, under one key. The last ten are being filled.
+fn variants(count: u64) -> (Shared<u64>, Writer<u64>, Vec<Id>) {
+    let (table, mut ledger) = index(2 * MAX_VARIANTS, 0);
+    let ids = (0..count).map(|number| {
+        let id = ledger.insert(hash(1), number).unwrap();
+        if number + 10 < count {
+            assert_eq!(ledger.finish(id, 1, 1, None), Ok(None));
+        }
+        id
+    });
+    let ids = ids.collect();
+    (table, ledger, ids)
 }
 
 #[test]
 fn the_best_of_a_keys_entries_is_found() {
-    let (ledger, _) = variants(32);
+    let (table, ..) = variants(32);
     let best = |rank: fn(&u64) -> Option<u64>| {
-        let found = ledger.find(hash(1), &mut By(rank));
+        let found = table.find(hash(1), &mut By(rank));
         found.map(|(_, number)| number)
     };
     assert_eq!(best(|_| Some(0)), Some(31), "the latest");
@@ -138,12 +144,12 @@ impl<F: FnMut(u64) -> bool> Wanted<u64> for Shown<F> {
 
 #[test]
 fn what_is_known_to_be_another_variant_is_not_touched() {
-    let (mut ledger, ids) = variants(10);
+    let (table, mut ledger, ids) = variants(10);
     for (id, variant) in ids.iter().zip(100..108) {
         assert_eq!(ledger.finish(*id, variant, 1, None), Ok(None));
     }
     let mut shown = Shown(|variant| variant == 103, Vec::new());
-    assert_eq!(ledger.find(hash(1), &mut shown), Some((ids[9], 9)));
+    assert_eq!(table.find(hash(1), &mut shown), Some((ids[9], 9)));
     // Of the last two nothing is known yet.
     assert_eq!(shown.1, [9, 8, 3]);
 }
@@ -151,24 +157,23 @@ fn what_is_known_to_be_another_variant_is_not_touched() {
 #[test]
 fn a_key_loses_the_variant_that_is_wanted_least() {
     let mut rig = Rig::new(2 * MAX_VARIANTS, 0, 1000);
-    let ids: Vec<Id> = (0..MAX_VARIANTS).map(|_| rig.insert(1, 10)).collect();
-    assert_eq!(rig.room(1, 10), Room::Busy, "they are all being filled");
-    assert_eq!(rig.room(2, 10), Room::Ready, "another key");
-    let item = rig.find(1).unwrap().1;
-    assert!(rig.ledger.insert(hash(1), item).is_err());
-    for id in &ids[1..] {
-        assert!(rig.ledger.finish(*id, 7, 10, None).is_ok());
-        rig.table.hit(*id);
+    let mut ids = vec![rig.insert(1, 10)];
+    for _ in 1..MAX_VARIANTS {
+        let id = rig.insert(1, 10);
+        assert!(rig.ledger.finish(id, 7, 10, None).is_ok());
+        rig.table.hit(id);
+        ids.push(id);
     }
     for id in &ids[4..] {
         rig.table.hit(*id);
     }
+    assert_eq!(rig.room(2, 10), Room::Ready, "another key");
+    let item = rig.find(1).unwrap().1;
+    assert!(rig.ledger.insert(hash(1), item).is_err());
     // Nobody goes for one that does not fit, or not now.
     assert_eq!(rig.room(1, 1001), Room::Never);
-    let filling = rig.insert(3, 600);
-    assert_eq!(rig.room(1, 391), Room::Busy);
+    assert_eq!(rig.room(1, 681), Room::Busy);
     assert_eq!(rig.ledger.counts().evictions, 0);
-    drop(rig.ledger.kill(filling));
     // Of those that were hit once the first inserted.
     for id in &ids[1..4] {
         assert!(rig.table.hits(*id).is_some());
@@ -182,21 +187,61 @@ fn a_key_loses_the_variant_that_is_wanted_least() {
     assert_eq!(rig.table.hits(ids[0]), Some(0), "it is being filled");
 }
 
+/// Who fills slowly takes no more than half of a key's variants from those that are whole.
+#[test]
+fn a_key_keeps_half_of_its_variants() {
+    let mut rig = Rig::new(4 * MAX_VARIANTS, 0, 10_000);
+    (0..MAX_VARIANTS).for_each(|_| assert!(rig.put(1, 10).is_empty()));
+    let mut fillings = Vec::new();
+    for _ in 0..MAX_VARIANTS / 2 {
+        assert_eq!(rig.room(1, 10), Room::Evicted(1));
+        assert_eq!(rig.room(1, 10), Room::Ready);
+        fillings.push(rig.insert(1, 10));
+    }
+    assert_eq!(rig.room(1, 10), Room::Busy);
+    assert_eq!(rig.room(2, 10), Room::Ready, "another key");
+    let (_, item) = rig.find(1).unwrap();
+    assert!(rig.ledger.insert(hash(1), item).is_err());
+    assert_eq!(rig.ledger.counts().entries, MAX_VARIANTS);
+    // One is finished, one is given up.
+    assert!(rig.ledger.finish(fillings[3], 1, 10, None).is_ok());
+    assert_eq!(rig.room(1, 10), Room::Evicted(1));
+    assert_eq!(rig.room(1, 10), Room::Ready);
+    rig.insert(1, 10);
+    assert_eq!(rig.room(1, 10), Room::Busy);
+    drop(rig.ledger.kill(fillings[5]));
+    assert_eq!(rig.room(1, 10), Room::Ready);
+    // Nor do they when there is nothing else.
+    let mut rig = Rig::new(4 * MAX_VARIANTS, 0, 10_000);
+    for _ in 0..MAX_VARIANTS / 2 {
+        rig.insert(1, 10);
+    }
+    assert_eq!(rig.room(1, 10), Room::Busy);
+}
+
 /// A chain is bounded as the variants of a key are, so that lookups are.
 #[test]
 fn a_chain_has_an_end() {
     let (table, mut ledger) = index(8 * MAX_VARIANTS + 2, 0);
     // The upper bits of a hash choose the bucket.
     let insert = |ledger: &mut Writer<u64>, key: u64| ledger.insert(key, key);
-    let ids: Vec<Id> = (0..256)
-        .map(|key| insert(&mut ledger, key).unwrap())
-        .collect();
+    let mut ids = Vec::new();
+    for key in 0..256 {
+        let id = insert(&mut ledger, key).unwrap();
+        if key < 128 {
+            assert!(ledger.finish(id, 1, 1, None).is_ok());
+        }
+        if key != 77 {
+            table.hit(id);
+        }
+        ids.push(id);
+    }
     assert_eq!(insert(&mut ledger, 256), Err(256));
     let budget = Budget::new(u64::MAX);
     assert_eq!(ledger.room_to_insert(&budget, 256, 0), Room::Busy);
     let find = |key| table.find(key, &mut By(|found: &u64| (*found == key).then_some(())));
     assert!((0..256).all(|key| find(key) == Some((ids[key as usize], key))));
-    assert!(ledger.finish(ids[77], 1, 1, None).is_ok());
+    assert!(ledger.finish(ids[200], 1, 1, None).is_ok());
     assert_eq!(ledger.room_to_insert(&budget, 256, 0), Room::Evicted(77));
     assert_eq!(ledger.room_to_insert(&budget, 256, 0), Room::Ready);
     assert!(insert(&mut ledger, 256).is_ok());
@@ -205,7 +250,7 @@ fn a_chain_has_an_end() {
 
 #[test]
 fn the_entries_of_a_key_are_listed_and_cleared() {
-    let (mut ledger, ids) = variants(6);
+    let (_, mut ledger, ids) = variants(6);
     let other = ledger.insert(hash(2), 99).unwrap();
     let listed: Vec<(Id, u64)> = ledger.variants(hash(1)).collect();
     let right: Vec<(Id, u64)> = (0..6).rev().map(|at| (ids[at as usize], at)).collect();
@@ -256,14 +301,14 @@ fn what_replaces_another_is_as_much_in_use() {
 
 #[test]
 fn an_update_is_another_entry_in_the_same_place() {
-    let (_, mut ledger) = index(4, 0);
+    let (table, mut ledger) = index(4, 0);
     let id = ledger.insert(hash(1), 1).unwrap();
     assert_eq!(ledger.update(id, 2, 5), Err(2), "it is not whole");
     assert_eq!(ledger.finish(id, 1, 10, None), Ok(None));
     assert_eq!(ledger.update(id, 2, 5), Ok(Some(1)));
     assert_eq!(ledger.counts().octets, 5);
     assert_eq!(
-        ledger.find(hash(1), &mut By(|_: &i32| Some(()))),
+        table.find(hash(1), &mut By(|_: &i32| Some(()))),
         Some((id, 2))
     );
     assert_eq!(ledger.kill(id), Some(2));

@@ -141,15 +141,21 @@ impl Slow {
     pub(super) fn room(&mut self, key: Option<u64>, octets: u64, held: u64, limit: u64) -> Verdict {
         let whole = self.entries.iter().filter(|known| known.is_whole);
         let kept = held - whole.map(|known| known.octets).sum::<u64>();
-        if octets > limit.saturating_sub(FIXED) {
+        let all = limit.saturating_sub(FIXED);
+        let fits = held.saturating_add(octets) <= limit;
+        if !fits && octets > all {
             return Verdict::Never;
         }
-        if kept.saturating_add(octets) > limit {
+        if !fits && kept.saturating_add(octets) > limit.min(FIXED + all / 2) {
             return Verdict::Busy;
         }
+        let filling = |known: &&Known| !known.is_whole;
         if let Some(key) = key {
             let same = |known: &&Known| hash(known.key) == hash(key);
             let same: Vec<&Known> = self.entries.iter().filter(same).collect();
+            if same.iter().copied().filter(filling).count() >= MAX_VARIANTS / 2 {
+                return Verdict::Busy;
+            }
             if same.len() >= MAX_VARIANTS {
                 let whole = same.iter().filter(|known| known.is_whole);
                 let least = whole.min_by_key(|known| (known.frequency, known.number));
@@ -157,10 +163,13 @@ impl Slow {
                 return least.map_or(Verdict::Busy, Verdict::Evict);
             }
             if self.entries.len() == SLOTS {
-                return self.victim(true);
+                return match self.entries.iter().filter(filling).count() < SLOTS / 2 {
+                    true => self.victim(true),
+                    false => Verdict::Busy,
+                };
             }
         }
-        if held.saturating_add(octets) <= limit {
+        if fits {
             return Verdict::Ready;
         }
         self.victim(false)

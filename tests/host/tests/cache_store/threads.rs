@@ -3,7 +3,7 @@
 //! The index with readers beside its writer.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 
 use super::random::Random;
@@ -22,6 +22,23 @@ fn hash(key: u64) -> u64 {
 struct Entry {
     key: u64,
     tenure: u64,
+    /// Its name, soon after it was inserted.
+    id: OnceLock<Id>,
+}
+
+impl Entry {
+    fn new(key: u64, tenure: u64) -> Entry {
+        Entry {
+            key,
+            tenure,
+            id: OnceLock::new(),
+        }
+    }
+
+    /// What has another name than its own was found wrongly.
+    fn is_named(&self, id: Id) -> bool {
+        self.id.get().is_none_or(|own| *own == id)
+    }
 }
 
 type Entries = Arc<Entry>;
@@ -29,7 +46,7 @@ type Entries = Arc<Entry>;
 fn find(table: &Shared<Entries>, key: u64) -> Option<(Id, Entries)> {
     let mut wanted = By(|entry: &Entries| (entry.key == key).then_some(entry.tenure));
     let found = table.find(hash(key), &mut wanted);
-    found.inspect(|(_, entry)| assert_eq!(entry.key, key))
+    found.inspect(|(id, entry)| assert!(entry.is_named(*id)))
 }
 
 /// Whatever the writer does, what a reader gets is of the key he wanted, and its name is its own.
@@ -92,18 +109,21 @@ fn write(ledger: &Mutex<Writer<Entries>>, found: &AtomicU64, is_over: &AtomicBoo
             ledger.room_to_insert(&budget, hash(key), 0),
             Room::Evicted(_) | Room::Again
         ) {}
-        let entry = Arc::new(Entry { key, tenure });
+        let entry = Arc::new(Entry::new(key, tenure));
         let Ok(id) = ledger.insert(hash(key), entry.clone()) else {
             ids.drain(..).for_each(|id| drop(ledger.kill(id)));
             continue;
         };
+        entry.id.set(id).unwrap();
         ids.push(id);
         if random.below(3) > 0 {
             let at = random.below(ids.len() as u64) as usize;
             drop(ledger.finish(ids.swap_remove(at), tenure | 1, 1, ids.last().copied()));
         }
         if random.below(3) == 0 {
-            let _ = ledger.update(id, Arc::new(Entry { key, tenure }), 1);
+            let newer = Entry::new(key, tenure);
+            newer.id.set(id).unwrap();
+            let _ = ledger.update(id, Arc::new(newer), 1);
         }
         if random.below(3) == 0 {
             let at = random.below(ids.len() as u64) as usize;
@@ -122,6 +142,7 @@ fn read(table: &Shared<Entries>, ledger: &Mutex<Writer<Entries>>, random: &mut R
         check_and_kill(&mut ledger.lock().unwrap(), id, &entry);
     }
     if let Step::Entry(id, entry) = table.next(&mut Cursor::default(), 40) {
+        assert!(entry.is_named(id));
         if random.below(20) == 0 {
             check_and_kill(&mut ledger.lock().unwrap(), id, &entry);
         }
@@ -163,7 +184,7 @@ fn readers_miss_nothing_while_nothing_is_killed() {
                 scope.spawn(move || read(100 * round + seed));
             }
             for key in 0..400 {
-                let entry = Arc::new(Entry { key, tenure: 0 });
+                let entry = Arc::new(Entry::new(key, 0));
                 assert!(ledger.insert(hash(key), entry).is_ok());
                 inserted.store(key + 1, Ordering::Release);
             }

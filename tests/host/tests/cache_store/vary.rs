@@ -2,12 +2,15 @@
 
 //! The secondary key (RFC 9111 section 4.1).
 
+use core::net::{IpAddr, Ipv4Addr};
+
 use proptest::prelude::*;
 
 use crate::bytes::sip::SipKey;
 use crate::bytes::Writer;
 use crate::cache::vary::{is_same, matches, select, Matcher, Tag};
-use crate::cache::{Cookies, Request, Uncacheable};
+use crate::cache::{Cookies, Kept, Request, Uncacheable};
+use crate::http::forward::{Forward, Treatment};
 use crate::http::head::BodyLength;
 use crate::http::Method;
 
@@ -77,16 +80,86 @@ fn what_varies_by_everything_is_not_stored() {
         let refused = selector(vary, asker(""), Cookies::Compared);
         assert_eq!(refused, Err(Uncacheable::VaryAny), "{vary}");
     }
-    for vary in ["Vary: X-Forwarded-For\r\n", "Vary: forwarded\r\n"] {
-        let refused = selector(vary, asker(""), Cookies::Compared);
-        assert_eq!(refused, Err(Uncacheable::VaryClient), "{vary}");
-    }
     let long = format!("Vary: {}\r\n", "x".repeat(300));
     let refused = selector(&long, asker(""), Cookies::Compared);
     assert_eq!(refused, Err(Uncacheable::VaryTooLong));
 }
 
+fn forwarded(treatment: Treatment) -> Forward<'static> {
+    Forward {
+        client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        client_port: 0,
+        x_for: treatment,
+        x_proto: treatment,
+        x_host: treatment,
+        forwarded: treatment,
+        name: b"",
+        cdn_loop: false,
+        fallback_host: b"",
+        upgrade: false,
+        expect: false,
+        trailers: false,
+        max_forwards: None,
+    }
+}
+
+fn keeping(mut request: Request<'_>, kept: Kept) -> Request<'_> {
+    request.kept = kept;
+    request
+}
+
+/// RFC 9110 section 12.5.5: the origin chooses by what it sees, and that is what the gateway writes,
+/// unless it keeps what came.
+#[test]
+fn what_the_gateway_writes_selects_nothing() {
+    for name in [
+        "X-Forwarded-For",
+        "forwarded",
+        "X-Forwarded-Host",
+        "x-forwarded-proto",
+    ] {
+        let vary = format!("Vary: Foo, {name}\r\n");
+        let fields = format!("{name}: a\r\n");
+        let came = asker(&fields);
+        let refused = selector(&vary, came, Cookies::Compared);
+        assert_eq!(refused, Err(Uncacheable::VaryClient), "{vary}");
+        for treatment in [Treatment::Append, Treatment::Replace, Treatment::Remove] {
+            let kept = Kept::of(&forwarded(treatment));
+            let request = keeping(came, kept);
+            let refused = selector(&vary, request, Cookies::Compared);
+            assert_eq!(refused, Err(Uncacheable::VaryClient), "{vary}");
+        }
+        let kept = Kept::of(&forwarded(Treatment::Keep));
+        let request = keeping(came, kept);
+        let stored = selector(&vary, request, Cookies::Compared).unwrap();
+        assert_eq!(stored, format!("foo\n{}:a\n", name.to_lowercase()));
+        let is_for = |request| matches(stored.as_bytes(), &request, Cookies::Compared);
+        assert!(is_for(request));
+        let other = asker("");
+        assert!(!is_for(keeping(other, kept)));
+        // Nobody gets it whom the origin would not have seen say so.
+        assert!(!is_for(came));
+        let tag = Tag::of(stored.as_bytes(), SECRET);
+        for (request, right) in [(request, true), (came, false)] {
+            let mut matcher = Matcher::new(&request, Cookies::Compared, SECRET);
+            assert_eq!(matcher.matches(stored.as_bytes(), tag), right);
+        }
+    }
+    // Each for itself.
+    let kept = Kept::of(&Forward {
+        x_host: Treatment::Keep,
+        ..forwarded(Treatment::Replace)
+    });
+    let asker = asker("");
+    for (name, is_kept) in [("X-Forwarded-Host", true), ("X-Forwarded-Proto", false)] {
+        let request = keeping(asker, kept);
+        let found = selector(&format!("Vary: {name}\r\n"), request, Cookies::Compared);
+        assert_eq!(found.is_ok(), is_kept, "{name}");
+    }
+}
+
 /// RFC 9110 section 7.6.1: the origin has not seen what Connection names, and has chosen without it.
+/// What is stored of those it has seen is not what it would have said, nor is it updated by it.
 #[test]
 fn what_the_origin_has_not_seen_selects_nothing() {
     let vary = "Vary: Foo, Accept-Encoding\r\n";
@@ -104,6 +177,14 @@ fn what_the_origin_has_not_seen_selects_nothing() {
         let found = selector(vary, asker(fields), Cookies::Compared);
         let refused = is_unseen.then_some(Uncacheable::VaryUnseen);
         assert_eq!(found.err(), refused, "{fields}");
+        let seen: String = fields
+            .split_inclusive("\r\n")
+            .filter(|line| !line.starts_with("Connection"))
+            .collect();
+        let stored = compared(vary, &seen);
+        let is_match = matches(stored.as_bytes(), &asker(fields), Cookies::Compared);
+        assert_eq!(is_match, !is_unseen, "{fields}");
+        assert!(matches(b"baz\n", &asker(fields), Cookies::Compared));
     }
     // What Connection cannot take away.
     let kept = asker("Connection: cookie\r\nCookie: a\r\n");
