@@ -273,6 +273,7 @@ fn options(settings: &Settings) -> Options {
         keepalive: settings.tcp_keepalive,
         user_timeout: settings.tcp_user_timeout,
         defer_accept: settings.defer_accept,
+        receive_buffer: settings.receive_buffer,
     }
 }
 

@@ -4,12 +4,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::namespaces::Namespace;
+use super::uploads_whole::upload_whole;
 use crate::conn::{Conn, Fault, Options, Response};
 use crate::gateway::{self, Gateway};
 use crate::http::Framing;
 use crate::origin::Origin;
 use crate::scale;
 use crate::testing::{sh, shell, Bed, Context, Failure, Outcome, PORT};
+use crate::upload::Upload;
 use crate::{ensure, same, tests};
 
 tests![
@@ -26,6 +28,7 @@ tests![
     silent_peers_are_probed,
     what_is_not_acknowledged_ends,
     accepting_waits_for_octets,
+    receive_buffers_are_bounded,
     destroyed_from_outside unless no_destroying,
 ];
 
@@ -450,6 +453,40 @@ fn accepting_waits_for_octets() -> Outcome {
         "a silent client is not accepted without defer-accept"
     );
     drop(silent);
+    Ok(())
+}
+
+/// The receive buffer of the gateway's end of a connection, as the kernel has it.
+fn receive_buffer(client: &Conn) -> Result<u64, Failure> {
+    let port = client.stream().local_addr()?.port();
+    let said = sh(&format!(
+        "ss -Htnm state established '( sport = :{PORT} and dport = :{port} )'"
+    ))?;
+    let mut parts = said.split(['(', ',']);
+    let octets = parts.find_map(|part| part.strip_prefix("rb")?.parse().ok());
+    octets.ok_or_else(|| Failure(format!("no receive buffer in {said:?}")))
+}
+
+/// For connections that begin from then on. The kernel doubles what it is told.
+fn receive_buffers_are_bounded() -> Outcome {
+    let bed = Bed::new()?;
+    let mut old = bed.client()?;
+    assert_served(&mut old, "with the default")?;
+    same!(receive_buffer(&old)?, 2 * (192 << 10), "the default");
+    for (size, octets) in [("16K", 16 << 10), ("1M", 1 << 20), ("16M", 16 << 20)] {
+        bed.gateway.set("receive-buffer", size)?;
+        let mut client = bed.client()?;
+        upload_whole(&mut client, &Upload::new("/upload?seed=4", 4, 1 << 20)).context(size)?;
+        same!(receive_buffer(&client)?, 2 * octets, "with {size}");
+    }
+    assert_served(&mut old, "the connection from before")?;
+    same!(receive_buffer(&old)?, 2 * (192 << 10), "as it began");
+    // A listener that takes the place of another one has it too.
+    gateway::write("server_port", "0")?;
+    gateway::write("server_port", &PORT.to_string())?;
+    let mut client = bed.client()?;
+    assert_served(&mut client, "with another listener")?;
+    same!(receive_buffer(&client)?, 2 * (16 << 20), "of another one");
     Ok(())
 }
 
