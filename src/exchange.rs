@@ -60,6 +60,7 @@ use buffers::FIRST_ROOM;
 pub(crate) use event::Action;
 pub(crate) use event::Event;
 pub(crate) use event::Refusal;
+pub(crate) use event::Reset;
 pub(crate) use outcome::Cause;
 use outcome::Failure;
 pub(crate) use outcome::Outcome;

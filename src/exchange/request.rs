@@ -12,6 +12,7 @@ use super::Flow;
 use super::Io;
 use super::Phase;
 use super::Relay;
+use super::Reset;
 use super::Store;
 use super::NO_MEMORY;
 use crate::config::Log;
@@ -38,8 +39,11 @@ impl Exchange {
 
     /// Nobody is there any more to take an answer.
     pub(super) fn client_lost<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
-        if self.phase == Phase::Head {
-            self.remember(None, io);
+        match self.phase {
+            Phase::Head => self.remember(None, io),
+            Phase::Idle => self.todo.reset = Some(Reset::Idle),
+            Phase::Linger => self.todo.reset = Some(Reset::Linger),
+            _ => {}
         }
         self.close(now, Cause::Client);
     }

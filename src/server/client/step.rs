@@ -115,6 +115,7 @@ impl Client {
                     state.forget_tries();
                     state.refresh(&self.engine);
                 }
+                Action::Reset(how) => self.engine.stats().reset(how),
                 Action::Connect { fresh } => {
                     if let Some(backend) = self.route(state, fresh, now) {
                         return Some(Chore::Connect(backend));

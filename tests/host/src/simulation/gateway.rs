@@ -160,6 +160,9 @@ impl World {
                         return Some(Chore::Connect);
                     }
                 }
+                Action::Reset(how) => {
+                    self.seen.insert(format!("reset {how:?}"));
+                }
                 Action::Report(format) => panic!("nobody may see {format:?}"),
                 Action::ShutdownClient => self.shutdown.0 = true,
                 Action::ShutdownUpstream => self.shutdown.1 = true,
