@@ -6,6 +6,7 @@
 use super::bench::{Bench, GET};
 use super::OK;
 use crate::exchange::{Action, Event, Phase};
+use crate::http::Version;
 use crate::time::Duration;
 
 const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n";
@@ -201,6 +202,103 @@ fn an_expectation_goes_to_the_backend() {
     // HTTP/1.0 has no expectations.
     let old = b"POST / HTTP/1.0\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
     assert!(!sent(old).contains("Expect"));
+}
+
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// RFC 9110 section 10.1.1: who believes that the next server speaks only HTTP/1.0 may answer it.
+#[test]
+fn an_expectation_is_met_for_a_backend_of_http10() {
+    let mut bench = Bench::new();
+    bench.backend_version = Some(Version::Http10);
+    bench.client(EXPECT);
+    bench.connect(false);
+    assert_eq!(bench.answered(), CONTINUE);
+    assert!(!text(&bench.requested()).contains("Expect"));
+    assert_eq!(bench.deadline() - bench.now, bench.settings.body_timeout);
+    bench.client(b"hello");
+    assert_eq!(bench.requested(), b"hello");
+    bench.backend(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+    assert_eq!(bench.take_spoken(), Some(Version::Http10));
+    // It has done what it was told, and can go on.
+    assert!(!bench.answer(false).closes());
+    bench.actions();
+    assert_eq!(bench.phase(), Phase::Idle);
+    // Without an expectation, or without a body, nothing is said.
+    for request in [
+        POST,
+        b"GET / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n\r\n",
+    ] {
+        bench.client(request);
+        bench.connect(false);
+        assert_eq!(bench.answered(), b"");
+        bench.client(b"hello");
+        bench.send();
+        bench.backend(OK);
+        assert_eq!(bench.take_spoken(), Some(Version::Http11));
+        assert_eq!(bench.take_spoken(), None);
+        bench.answered();
+        bench.actions();
+    }
+}
+
+/// A backend that has not spoken yet is asked, and has a moment to say what it speaks.
+#[test]
+fn an_expectation_is_met_if_a_backend_that_nobody_knows_is_silent() {
+    let second = Duration::from_secs(1);
+    let unknown = || {
+        let mut bench = Bench::new();
+        bench.backend_version = None;
+        bench.client(EXPECT);
+        bench.connect(false);
+        assert!(text(&bench.requested()).contains("Expect: 100-continue"));
+        assert_eq!(bench.deadline() - bench.now, second);
+        bench
+    };
+    let mut bench = unknown();
+    bench.pass(Duration::from_millis(999));
+    assert_eq!(bench.answered(), b"");
+    bench.pass(Duration::from_millis(1));
+    assert_eq!(bench.answered(), CONTINUE);
+    assert_eq!(bench.deadline() - bench.now, bench.settings.body_timeout);
+    bench.client(b"hello");
+    assert_eq!(bench.requested(), b"hello");
+    bench.backend(OK);
+    assert_eq!(bench.answered(), OK);
+
+    // It has said something that is no answer yet: from then on it is waited for.
+    let mut bench = unknown();
+    bench.backend(b"HTTP/1.1 103 Early Hints\r\n\r\n");
+    bench.backend_version = bench.take_spoken();
+    assert_eq!(bench.backend_version, Some(Version::Http11));
+    bench.answered();
+    bench.pass(Duration::from_secs(2));
+    assert_eq!(bench.answered(), b"");
+    // It refuses, without the body.
+    let mut bench = unknown();
+    bench.backend(b"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n");
+    assert!(bench.answer(false).closes());
+
+    // A client that goes on by itself needs no word.
+    let mut bench = unknown();
+    bench.client(b"he");
+    bench.send();
+    bench.pass(Duration::from_secs(2));
+    assert_eq!(bench.answered(), b"");
+    // A shorter limit comes first, and that of the whole exchange is not put off.
+    for limit in 0..2 {
+        let mut bench = Bench::new();
+        bench.backend_version = None;
+        let short = Duration::from_millis(300);
+        match limit {
+            0 => bench.settings.response_timeout = short,
+            _ => bench.settings.exchange_timeout = short,
+        }
+        bench.client(EXPECT);
+        bench.connect(false);
+        bench.pass(short);
+        assert_eq!(bench.page().status, 504);
+    }
 }
 
 /// An answer does not wait for the rest of the request, nor does the request for the answer.
