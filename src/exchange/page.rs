@@ -148,9 +148,7 @@ impl Exchange {
     /// An answer of our own is staged, behind so many octets.
     fn answered_with<S: Store>(&mut self, status: Status, before: usize, io: &Io<'_, S>) {
         let answer = io.buffers.to_client.filled().get(before..).unwrap_or(b"");
-        let head = answer.windows(4).position(|end| end == b"\r\n\r\n");
-        let head = head.map_or(0, |at| at.saturating_add(4));
-        self.outcome.octets = answer.len().saturating_sub(head) as u64;
+        self.outcome.octets = encode::content(answer).len() as u64;
         self.outcome.status = Some(status);
         self.outcome.own_page = true;
         self.answered = true;

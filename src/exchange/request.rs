@@ -15,7 +15,6 @@ use super::Relay;
 use super::Reset;
 use super::Store;
 use super::NO_MEMORY;
-use crate::config::Log;
 use crate::http::body::Body;
 use crate::http::forward;
 use crate::http::head;
@@ -148,10 +147,8 @@ impl Exchange {
     pub(super) fn remember<S: Store>(&mut self, head: Option<&RequestHead>, io: &mut Io<'_, S>) {
         self.outcome.id = self.id(io);
         self.outcome.log = io.settings.log;
-        let format = match io.settings.log {
-            Log::Off => return,
-            Log::Combined => Format::Combined,
-            Log::Json => Format::Json,
+        let Some(format) = Format::of(io.settings.log) else {
+            return;
         };
         let captured = &mut io.buffers.captured;
         captured.clear();
