@@ -11,7 +11,6 @@ use super::Pace;
 use super::Phase;
 use super::Store;
 use super::NO_MEMORY;
-use crate::bytes::Full;
 use crate::config::Settings;
 use crate::http::Status;
 use crate::time::Duration;
@@ -90,9 +89,6 @@ impl Clock {
     }
 }
 
-/// As long as clients wait that do not wait for ever (curl).
-const DOUBT: Duration = Duration::from_secs(1);
-
 impl Exchange {
     /// The first octet of a request is here.
     pub(super) fn start_clock<S>(&mut self, now: Instant, io: &Io<'_, S>) {
@@ -150,30 +146,7 @@ impl Exchange {
         self.clock.waiting = self.whose_turn(io.buffers);
         let left = self.clock.pace(self.clock.waiting).left();
         self.deadline = now + left;
-        if let Some(end) = self.doubt_end(io) {
-            self.deadline = self.deadline.min(end);
-        }
         self.bound_deadline(io);
-    }
-
-    /// Until when a 100 of the backend's is waited for that has not shown yet what it speaks. A server
-    /// of HTTP/1.1 has to say something; one of HTTP/1.0 waits for the body, and some clients would
-    /// wait with it until the time for an answer is over.
-    fn doubt_end<S>(&self, io: &Io<'_, S>) -> Option<Instant> {
-        let doubtful = self.phase == Phase::Wait && self.expecting && io.backend_version.is_none();
-        doubtful.then(|| self.clock.asked + DOUBT)
-    }
-
-    /// Ends the doubt: the client is told to go on. Says whether it was time for that.
-    fn end_doubt<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) -> bool {
-        if self.outcome.overran || self.doubt_end(io).is_none_or(|end| now < end) {
-            return false;
-        }
-        match self.go_ahead(io) {
-            Ok(()) => self.restart_waiting(io),
-            Err(Full) => self.fail(now, NO_MEMORY, io),
-        }
-        true
     }
 
     /// Lets an exchange not last longer than it may as a whole.
@@ -262,9 +235,6 @@ impl Exchange {
     /// The present phase has lasted too long.
     pub(super) fn overdue<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
         self.outcome.overran |= self.whole_end(io).is_some_and(|end| now >= end);
-        if self.end_doubt(now, io) {
-            return;
-        }
         match self.phase {
             Phase::Idle if io.client_unacked == 0 => self.shut_down(now, false),
             Phase::Idle => self.linger(now, io),

@@ -1,7 +1,7 @@
 //! Answers that do not wait for the end of a request: expectations, and final responses that come
 //! while the body is still on its way.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::uploads_whole::{describe, is_whole, no_complaints, upload_whole};
 use crate::conn::{Conn, Fault};
@@ -19,7 +19,6 @@ tests![
     expectation_refused_after_the_body_was_sent,
     expectation_unanswered,
     expectation_for_a_backend_of_http10,
-    expectation_for_a_backend_that_nobody_knows,
     several_interim_responses,
     expectation_of_an_http10_client,
     expectation_without_a_body,
@@ -165,38 +164,6 @@ fn expectation_for_a_backend_of_http10() -> Outcome {
         same!(head.get("Expect"), None, "the Expect at the backend");
         ensure!(uploaded.response.persistent(), "the connection ends");
     }
-    no_complaints(&bed)
-}
-
-/// Whoever has not spoken yet is asked, but not for ever: it may not know what that means.
-fn expectation_for_a_backend_that_nobody_knows() -> Outcome {
-    let bed = Bed::new()?;
-    let mut client = bed.client()?;
-    let upload = expecting("/expect?seed=2&quiet=1", 2, 20_000);
-    let started = Instant::now();
-    client.send(upload.head().as_bytes())?;
-    ensure!(client.continued()?, "no 100 came");
-    let waited = started.elapsed();
-    ensure!(
-        waited >= Duration::from_millis(900),
-        "a 100 after {} ms, before the backend could say anything",
-        waited.as_millis()
-    );
-    ensure!(
-        waited < scale::time(Duration::from_secs(10)),
-        "a 100 only after {} ms",
-        waited.as_millis()
-    );
-    client.send(&pattern::body(2, 20_000))?;
-    is_whole(&client.response("POST")?.text(), &upload)?;
-    let head = bed.origin.last_head().unwrap_or_default();
-    same!(head.get("Expect"), Some("100-continue"), "the Expect");
-    // It has spoken in HTTP/1.1, where somebody has to answer: the gateway leaves that to it.
-    client.send(upload.head().as_bytes())?;
-    let silent = client.silent(Duration::from_millis(2500))?;
-    ensure!(silent, "a 100 that the backend did not send");
-    client.send(&pattern::body(2, 20_000))?;
-    is_whole(&client.response("POST")?.text(), &upload)?;
     no_complaints(&bed)
 }
 
