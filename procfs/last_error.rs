@@ -4,9 +4,18 @@
 //!
 //! It stays until the next refusal, so that it can be read after any number of other writes. Empty
 //! when nothing was refused yet.
+//!
+//! The kernel log gets it too, with the namespace's name in front unless that is the initial one.
+//! Any user can be root of a namespace of his own, and of many: so each has a budget, all but the
+//! initial one share another. How many refusals the log has left out is said with the next one that
+//! it gets.
 
-use core::fmt;
+use core::fmt::{
+    self,
+    Formatter, //
+};
 use kernel::{
+    fmt::Display,
     new_mutex,
     prelude::*,
     sync::{
@@ -24,6 +33,7 @@ use crate::{
     config::Refusal,
     rt::{
         clock,
+        net::Net,
         proc::{
             File,
             SeqFile, //
@@ -38,16 +48,21 @@ use crate::{
 /// The reason of the last refusal in this namespace.
 #[pin_data]
 pub(super) struct LastError {
+    space: Space,
+    budget: Budget,
     #[pin]
     state: Mutex<State>,
 }
 
 impl LastError {
     #[inline(never)]
-    pub(super) fn new() -> Result<Arc<Self>> {
+    pub(super) fn new(net: &Net) -> Result<Arc<Self>> {
         let state = State::new()?;
+        let space = Space((!net.is_init()).then(|| net.number()));
         Arc::pin_init(
             pin_init!(Self {
+                space,
+                budget: Budget::new(10),
                 state <- new_mutex!(state, "LastError::state"),
             }),
             GFP_KERNEL,
@@ -58,8 +73,30 @@ impl LastError {
     pub(super) fn record(&self, reason: fmt::Arguments<'_>) {
         let mut state = self.state.lock();
         state.set(reason);
-        if LOG.admits(clock::now()) {
-            pr_warn!("{}\n", state.as_str());
+        if !self.may_log(clock::now()) {
+            state.unsaid = state.unsaid.saturating_add(1);
+            return;
+        }
+        if state.unsaid != 0 {
+            pr_warn!("{}{} refusals were not logged\n", self.space, state.unsaid);
+            state.unsaid = 0;
+        }
+        pr_warn!("{}{}\n", self.space, state.as_str());
+    }
+
+    fn may_log(&self, now: Instant) -> bool {
+        self.budget.admits(now) && (self.space.0.is_none() || OTHERS.admits(now))
+    }
+}
+
+/// How the kernel log names the namespace: by its number, and the initial one not at all.
+struct Space(Option<u32>);
+
+impl Display for Space {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(number) => write!(f, "net:[{number}]: "),
+            None => Ok(()),
         }
     }
 }
@@ -84,6 +121,8 @@ struct State {
     text: KVec<u8>,
     /// How much of `text` is used.
     len: usize,
+    /// Refusals that the kernel log has not got since the last one that it has got.
+    unsaid: u64,
 }
 
 impl State {
@@ -94,6 +133,7 @@ impl State {
         Ok(Self {
             text: KVec::from_elem(0, Self::LEN, GFP_KERNEL)?,
             len: 0,
+            unsaid: 0,
         })
     }
 
@@ -110,25 +150,29 @@ impl State {
     }
 }
 
-/// Keeps writers in a loop from flooding the kernel log: any user can be root of a namespace of his
-/// own, and of many. So all of them share it; `last-error` has what the log leaves out.
-struct Limiter {
-    /// When the present period began, in nanoseconds of the monotonic clock.
+/// Keeps writers in a loop from flooding the kernel log.
+struct Budget {
+    /// At most so many messages in a period.
+    most: u32,
+    /// When the present one began, in nanoseconds of the monotonic clock.
     since: Atomic<u64>,
     /// How many messages it has had.
     count: Atomic<u32>,
 }
 
-static LOG: Limiter = Limiter {
-    since: Atomic::new(0),
-    count: Atomic::new(0),
-};
+/// What all namespaces but the initial one share.
+static OTHERS: Budget = Budget::new(20);
 
-impl Limiter {
-    /// At most so many messages...
-    const BURST: u32 = 10;
-    /// ...in this time.
+impl Budget {
     const PERIOD: Duration = Duration::from_secs(5);
+
+    const fn new(most: u32) -> Self {
+        Self {
+            most,
+            since: Atomic::new(0),
+            count: Atomic::new(0),
+        }
+    }
 
     fn admits(&self, now: Instant) -> bool {
         let since = self.since.load(Relaxed);
@@ -138,6 +182,6 @@ impl Limiter {
         {
             self.count.store(0, Relaxed);
         }
-        self.count.fetch_add(1, Relaxed) < Self::BURST
+        self.count.fetch_add(1, Relaxed) < self.most
     }
 }

@@ -15,16 +15,16 @@
 //!
 //! All calls come from system calls and may sleep; any number run at once. From the outside in:
 //!
-//! 1. `Sruns::entries` (a mutex) is taken by the `store` of `srun-count` and by nothing else. It
-//!    is held while `srun-N` files are made and removed, so that two resizes do not mix. Removing a
-//!    file waits for its running calls; those of `srun-N` take only the locks below.
+//! 1. `Sruns::files` (a mutex) is taken by the `store` of `srun-count` and by nothing else. It is
+//!    held while `srun-N` files are made, and not while they are removed: that waits for their
+//!    running calls, which last as long as the callers' memory makes them last.
 //! 2. `Config::writing` (a mutex) is taken by the `store` of `config` and by nothing else: two
 //!    writers that each change a line do not undo each other's.
 //! 3. The server's own locks.
 //! 4. `LastError::state` (a mutex), innermost: nothing is called under it but `printk`.
 //!
-//! Dropping a [`Tree`] takes none of these. It removes `srun-count` first, which waits for a resize
-//! that is running; after that nobody makes or removes files but the drop itself.
+//! Dropping a [`Tree`] takes none of these. It removes `srun-count` first, which waits for resizes
+//! that are running; after that nobody makes or removes files but the drop itself.
 
 mod config;
 mod last_error;
@@ -92,7 +92,7 @@ impl Tree {
     #[inline(never)]
     pub(crate) fn new(net: &Net, instance: Arc<Instance>) -> Result<KBox<Self>> {
         let dir = Dir::new(net, c"resin")?;
-        let errors = LastError::new()?;
+        let errors = LastError::new(net)?;
         let context = Context { instance, errors };
         // In its place from the start: it is too large for the stack.
         let tree = try_init!(Self {
@@ -171,6 +171,9 @@ impl Display for Failure {
                 f.write_str("another socket listens on that port")
             }
             Failure::Server(error) if *error == ENOMEM => f.write_str("out of memory"),
+            Failure::Server(error) if *error == EINTR => {
+                f.write_str("interrupted while somebody was reading a file that has to go first")
+            }
             Failure::Server(error) => write!(f, "failed with {error:?}"),
         }
     }

@@ -5,11 +5,12 @@
 //! The locks are described in [the parent module](super).
 
 use kernel::{
-    new_mutex,
+    new_condvar, new_mutex,
     prelude::*,
     str::CString,
     sync::{
         Arc,
+        CondVar,
         Mutex, //
     },
 };
@@ -40,55 +41,109 @@ pub(super) fn files(dir: Dir, context: Context) -> Result<Entry<Count>> {
         try_pin_init!(Sruns {
             context,
             dir,
-            entries <- new_mutex!(KVec::new(), "Sruns::entries"),
+            files <- new_mutex!(Files::default(), "Sruns::files"),
+            gone <- new_condvar!("Sruns::gone"),
         }),
         GFP_KERNEL,
     )?;
-    let mut entries = sruns.entries.lock();
-    sruns.grow(&mut entries, count)?;
-    drop(entries);
+    sruns.grow(&mut sruns.files.lock(), count)?;
     sruns
         .dir
         .file(c"srun-count", Mode::ReadWrite, Count(sruns.clone()))
 }
 
-/// The files of the backends.
+/// All backends and their files.
 #[pin_data]
 struct Sruns {
     context: Context,
     dir: Dir,
-    /// The file of backend N at index N.
     #[pin]
-    entries: Mutex<KVec<Entry<Srun>>>,
+    files: Mutex<Files>,
+    /// A file has gone.
+    #[pin]
+    gone: CondVar,
+}
+
+/// The files of the backends.
+#[derive(Default)]
+struct Files {
+    /// That of backend N at index N.
+    entries: KVec<Entry<Srun>>,
+    /// A bit for each that is being removed: until then its name is taken.
+    going: u64,
+}
+
+impl Files {
+    /// Whether a name is taken that is needed for `count` of them.
+    fn is_taken(&self, count: usize) -> bool {
+        (self.entries.len()..count).any(|index| self.going & bit(index) != 0)
+    }
+
+    /// Takes out those from index `count` on, into a list that has room for them.
+    fn take(&mut self, count: usize, taken: &mut KVec<Entry<Srun>>) {
+        while self.entries.len() > count {
+            let Some(entry) = self.entries.pop() else {
+                return;
+            };
+            self.going |= bit(entry.index);
+            let _ = taken.push_within_capacity(entry);
+        }
+    }
+}
+
+/// There are no more than 64.
+fn bit(index: usize) -> u64 {
+    1_u64.wrapping_shl(index as u32)
 }
 
 impl Sruns {
-    /// Sets the number of backends and of their files: both, or neither.
+    /// Sets the number of backends and of their files: both, or neither. `EINTR` if a signal comes
+    /// while it waits for a name.
+    ///
+    /// Returns when files that are too many have gone, which waits for their running calls. Only who
+    /// needs their names waits for that, too.
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn resize(&self, count: usize) -> Result {
-        let mut entries = self.entries.lock();
-        let before = entries.len();
-        if count < before {
-            self.context.instance.set_backend_count(count)?;
-        } else {
-            self.grow(&mut entries, count)?;
-            // Taking the new files away again cannot fail, giving up the backends might: so the
-            // files come first, and give ENOENT for the moment until their backend is there.
-            self.context
-                .instance
-                .set_backend_count(count)
-                .inspect_err(|_| entries.truncate(before))?;
+        let mut files = self.files.lock();
+        while files.is_taken(count) {
+            if self.gone.wait_interruptible(&mut files) {
+                return Err(EINTR);
+            }
         }
-        // Waits for the running calls of these files. None of them takes the lock held here.
-        entries.truncate(count);
+        let before = files.entries.len();
+        let mut taken = KVec::with_capacity(before.max(count), GFP_KERNEL)?;
+        // Taking new files away again cannot fail, giving up the backends might: so the files come
+        // first, and give ENOENT for the moment until their backend is there.
+        let outcome = self
+            .grow(&mut files, count)
+            .and_then(|()| self.context.instance.set_backend_count(count));
+        files.take(outcome.map_or(before, |()| count), &mut taken);
+        drop(files);
+        // The lowest number first: who needs that name alone waits for nobody else.
+        while let Some(entry) = taken.pop() {
+            self.remove(entry);
+        }
+        outcome
+    }
+
+    /// Makes the files that are missing to `count`; some, if it fails.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn grow(&self, files: &mut Files, count: usize) -> Result {
+        // Before there is a file: none is to be removed while the lock is held.
+        files.entries.reserve(count, GFP_KERNEL)?;
+        for index in files.entries.len()..count {
+            let _ = files.entries.push_within_capacity(self.file(index)?);
+        }
         Ok(())
     }
 
-    /// Makes the files that are missing to `count`: all, or none.
-    fn grow(&self, entries: &mut KVec<Entry<Srun>>, count: usize) -> Result {
-        let before = entries.len();
-        (before..count)
-            .try_for_each(|index| Ok(entries.push(self.file(index)?, GFP_KERNEL)?))
-            .inspect_err(|_: &Error| entries.truncate(before))
+    /// Waits for the running calls of a file.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn remove(&self, entry: Entry<Srun>) {
+        let bit = bit(entry.index);
+        drop(entry);
+        self.files.lock().going &= !bit;
+        self.gone.notify_all();
     }
 
     fn file(&self, index: usize) -> Result<Entry<Srun>> {

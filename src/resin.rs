@@ -47,6 +47,7 @@ use crate::procfs::Tree;
 use crate::rt::net::Namespace;
 use crate::rt::net::Net;
 use crate::rt::net::Registration;
+use crate::rt::wait::Remains;
 use crate::server::Instance;
 
 module! {
@@ -63,20 +64,33 @@ module! {
     },
 }
 
-/// The module: its registration stops every namespace when it is dropped.
+/// The module. What it has is dropped in this order.
 struct Resin {
+    /// Stops every namespace.
     _sites: Registration<Site>,
+    /// Their wait queues, if somebody is still in them.
+    _remains: Remains,
 }
 
 impl kernel::Module for Resin {
     fn init(_: &'static ThisModule) -> Result<Self> {
+        // First: there can be some also when the registration fails.
+        let remains = Remains::new();
         Ok(Self {
             _sites: Registration::new()?,
+            _remains: remains,
         })
     }
 }
 
 /// What one network namespace has of resin.
+///
+/// # Locking
+///
+/// `tree` (a mutex) is held while the files are made known and while they are removed, which waits
+/// for whoever is inside of one of their calls; those calls do not take it. While they last on
+/// account of a caller's own memory, the namespace is held ([`rt::proc`]), so that
+/// nothing else that takes the lock waits with it: the end of the namespace cannot come.
 #[pin_data]
 struct Site {
     instance: Arc<Instance>,
@@ -86,12 +100,13 @@ struct Site {
 }
 
 impl Site {
-    /// Makes the files and listens.
+    /// Listens and makes the files: these last, for who is inside of one holds up whoever has to take
+    /// it away again.
     fn open(&self, net: &Net, port: u16) -> Result {
-        self.publish(net)?;
         self.instance.set_port(port).inspect_err(|error| {
             pr_err!("cannot listen on port {}: {:?}\n", port, error);
-        })
+        })?;
+        self.publish(net)
     }
 
     #[inline(never)] // Keeps its frame out of its caller's.
@@ -99,6 +114,12 @@ impl Site {
         let tree = Tree::new(net, self.instance.clone())?;
         *self.tree.lock() = Some(tree);
         Ok(())
+    }
+
+    /// Removes the files, if there are any.
+    fn unpublish(&self) {
+        // Under the lock: when this returns they are removed, whoever does it.
+        *self.tree.lock() = None;
     }
 }
 
@@ -123,10 +144,14 @@ impl Namespace for Site {
         Ok(site)
     }
 
+    /// The files only: somebody may be inside of them. What they work on goes on until the end.
+    fn leave(&self) {
+        self.unpublish();
+    }
+
     /// First the files, so that nobody changes anything any more; then all that they work on.
     fn stop(this: Arc<Self>) {
-        let tree = this.tree.lock().take();
-        drop(tree);
+        this.unpublish();
         this.instance.stop();
     }
 }

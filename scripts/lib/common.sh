@@ -33,7 +33,7 @@ with_lock() {
 }
 
 # timed TEXT COMMAND...: says TEXT, runs COMMAND, says how long it took. COMMAND's output goes to a
-# log, whose end is shown if it fails.
+# log, whose end is shown if it fails, and what to do about it.
 timed() {
     local text=$1 log status start=$SECONDS
     shift
@@ -50,10 +50,43 @@ timed() {
     set -e
     if [ $status -ne 0 ]; then
         tail -n 30 "$log" >&2
-        die "that failed after $((SECONDS - start)) s: $* (whole log: $log)"
+        say "that failed after $((SECONDS - start)) s: $* (whole log: $log)"
+        die "$(remedy "$log")"
     fi
     rm -f "$log"
     say "  done in $((SECONDS - start)) s"
+}
+
+# remedy LOG: says in one line how to mend what has failed, by what the log says.
+remedy() {
+    local log=$1 package
+    says() { grep -qiE -- "$1" "$log"; }
+    if says 'no space left on device|disk quota exceeded|enough free space'; then
+        echo "the disk is full:$(df -h --output=avail "$CACHE" | tail -n 1) are free at $CACHE;" \
+            "make room, or name another place with RESIN_CACHE"
+    elif says 'unable to locate package|no installation candidate|unable to find a source package|version .* was not found'; then
+        package=$(grep -iE 'package|version' "$log" | grep -oiE -m 1 \
+            "unable to .*|package '?[^ ']+'? has no installation.*|version .* was not found.*" || true)
+        echo "a package is not served ($package): apt-get update, and see that the sources have it" \
+            "(/etc/apt; RESIN_MIRROR for what is not installed on this host)"
+    elif says '404 +not found'; then
+        echo "the package lists are older than the mirror: apt-get update for this host," \
+            "rm $CACHE/toolchain/.resin-lists for what is not installed on it"
+    elif says 'no_pubkey|is not signed|invalid signature|not valid yet|release file .* expired'; then
+        echo "the mirror's signatures are not believed: is the clock right (date)?" \
+            "If so: apt-get install debian-archive-keyring"
+    elif says 'could not resolve|name resolution|temporary failure resolving|failed to (connect|fetch)|could not connect|unable to connect|connection (timed out|refused|failed|reset)|network is unreachable|newconnectionerror|max retries exceeded'; then
+        echo "the network failed: is ${MIRROR:-what the log names} reached from here (http_proxy)?" \
+            "RESIN_MIRROR names another mirror of Debian. Then run it again"
+    elif says 'out of memory|cannot allocate memory|(^|[ :])killed|signal 9|signal: 9'; then
+        echo "memory ran out: do less at a time (JOBS=1), or give the machine more"
+    elif says 'could not get lock|dpkg was interrupted'; then
+        echo "the package manager is in use, or was cut off: let it end, then: dpkg --configure -a"
+    elif says 'operation not permitted|permission denied'; then
+        echo "something is not permitted: run it as root, in a machine or container that may mount and chroot"
+    else
+        echo "mend what the lines above say and run it again: what is done is not repeated"
+    fi
 }
 
 # need_root WHAT: packages and chroot want root.

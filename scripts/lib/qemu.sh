@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154,SC2034 # what scripts/guest sets and reads
 # How scripts/guest starts QEMU. Uses its variables: work, image, boot, smp, mem, icount, forwards,
-# shares, timeout, interactive, network; sets qemu_status. Needs common.sh.
+# shares, timeout, interactive, network, stdin, feed; sets qemu_status. Needs common.sh.
 
 # Distributions keep it out of PATH; up to Debian 12 it came with QEMU.
 find_virtiofsd() {
@@ -18,6 +18,7 @@ find_virtiofsd() {
 # start_virtiofsd NUMBER DIR: serves DIR to the guest at the socket share-NUMBER.
 start_virtiofsd() {
     local socket=$work/share-$1 options=(--shared-dir "$2" --cache auto --sandbox none)
+    rm -f "$socket" "$socket.pid"
     [[ $virtiofsd != /usr/lib/qemu/* ]] || options=(-o "source=$2" -o cache=auto)
     setpriv --pdeathsig TERM "$virtiofsd" --socket-path="$socket" "${options[@]}" \
         </dev/null >"$socket.log" 2>&1 &
@@ -133,21 +134,27 @@ run_qemu() {
     local -a supervised=(setpriv --pdeathsig TERM timeout --foreground -k 5 "$timeout"
         setpriv --pdeathsig KILL "${qemu[@]}")
     qemu_status=0
-    exec {stdin}<&0
+    [ -n "$stdin" ] || exec {stdin}<&0
     # Always in the background, for traps wait until a foreground command ends.
     if [ "$interactive" = yes ]; then
         "${supervised[@]}" <&"$stdin" 2>"$work/qemu.err" &
         children+=($!)
         wait "${children[-1]}" || qemu_status=$?
     else
-        for name in in out err; do mkfifo "$work/$name.in" "$work/$name.out"; done
+        for name in in out err; do
+            rm -f "$work/$name.in" "$work/$name.out"
+            mkfifo "$work/$name.in" "$work/$name.out"
+        done
         pump out &
         pumps+=($!)
         pump err >&2 &
         pumps+=($!)
-        # QEMU makes its stdin non-blocking, which must not befall ours.
-        exec {feed}< <(exec cat <&"$stdin")
-        children+=($!)
+        # QEMU makes its stdin non-blocking, which must not befall ours. What is read ahead waits for
+        # the next QEMU, if this one comes to nothing.
+        if [ -z "$feed" ]; then
+            exec {feed}< <(exec cat <&"$stdin")
+            children+=($!)
+        fi
         "${supervised[@]}" <&"$feed" >/dev/null 2>"$work/qemu.err" &
         children+=($!)
         wait "${children[-1]}" || qemu_status=$?
@@ -156,5 +163,16 @@ run_qemu() {
     fi
     if [ -s "$work/qemu.err" ]; then
         grep -v 'terminating on signal 15' "$work/qemu.err" >&2 || true
+    fi
+}
+
+# Boots the guest, and once more if its kernel died on the way to our init: it patches its own code
+# while another CPU executes it, which QEMU's emulation of several CPUs does not always get right.
+boot_guest() {
+    run_qemu
+    if ! grep -q 'resin-guest: start' "$work/kernel.log" && grep -q 'Kernel panic' "$work/kernel.log"; then
+        say "the kernel died before the guest's init, as emulated ones sometimes do; booting once more:"
+        grep -m 1 -A 30 -E 'BUG|Oops|RIP: |Kernel panic' "$work/kernel.log" >&2
+        run_qemu
     fi
 }

@@ -2,22 +2,52 @@
 
 //! Network namespaces, and one object of ours for each of them.
 //!
+//! # The end
+//!
+//! The kernel ends the use of all namespaces by one registration at once, with `pernet_ops_rwsem`
+//! held, without which no namespace on the machine can be made or go. What may last for as long as
+//! somebody else likes must not be waited for there. So whoever drops a [`Registration`] first has
+//! all objects [leave](Namespace::leave), one by one and without that lock, while namespaces come
+//! (and get no object any more) and go.
+//!
+//! # Locking
+//!
+//! A registration's `members` (a mutex) is a leaf: nothing is called with it held. It is taken under
+//! `pernet_ops_rwsem` and without it.
+//!
 //! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h)
 
 use super::errno::ESHUTDOWN;
 use crate::sys::bindings;
-use core::{
-    marker::PhantomData,
-    ptr::NonNull, //
+use core::ptr::{
+    null_mut,
+    NonNull, //
 };
 use kernel::{
     error::{
         from_result,
         to_result, //
     },
-    ffi::c_int,
+    ffi::{
+        c_int,
+        c_void, //
+    },
+    new_mutex,
     prelude::*,
-    sync::Arc, //
+    rbtree::{
+        RBTree,
+        RBTreeNode, //
+    },
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Full,
+            Release, //
+        },
+        Arc,
+        Mutex, //
+    },
 };
 
 /// A network namespace.
@@ -44,6 +74,12 @@ impl Net {
     /// Whether this is the namespace that the machine started with.
     pub(crate) fn is_init(&self) -> bool {
         self.as_ptr() == &raw mut bindings::init_net
+    }
+
+    /// The number that stands in `net:[...]`, as /proc/PID/ns/net and lsns(8) name it.
+    pub(crate) fn number(&self) -> u32 {
+        // SAFETY: By the type invariants; it does not change.
+        unsafe { bindings::net_number(self.as_ptr()) }
     }
 
     /// The kernel's name of it.
@@ -111,13 +147,32 @@ pub(crate) trait Namespace: Send + Sync + 'static {
     /// under `pernet_ops_rwsem`: no registration may be made or dropped in here.
     fn start(net: Net) -> Result<Arc<Self>>;
 
+    /// The [`Registration`] is about to be dropped: gives up what others can be inside of for as long
+    /// as they like, and waits for them.
+    ///
+    /// The namespace may end meanwhile: [`Namespace::stop`] can come at the same time, or have
+    /// returned. It must not return, and end the namespace, while this uses it. Process context,
+    /// with no lock held.
+    fn leave(&self);
+
     /// Ends the use of the namespace: it is going, or the [`Registration`] is.
     ///
     /// When this returns nothing may use the [`Net`] any more: sockets that were bound are closed,
     /// works have ended, files in /proc are removed. References to the object itself may remain.
-    /// Process context, under `pernet_ops_rwsem`; may sleep.
+    /// Process context, under `pernet_ops_rwsem`; may sleep, but not for as long as somebody likes.
     fn stop(this: Arc<Self>);
 }
+
+/// The objects of one registration.
+struct Members<T> {
+    /// Whether namespaces that are made get one.
+    is_open: bool,
+    /// By the address of their namespace.
+    objects: RBTree<usize, Arc<T>>,
+}
+
+/// The `Mutex<Members<T>>` of the registration that there is; null without one.
+static MEMBERS: Atomic<*mut c_void> = Atomic::new(null_mut());
 
 /// The promise that every network namespace has its `T`. Dropped, it stops them all.
 ///
@@ -125,21 +180,33 @@ pub(crate) trait Namespace: Send + Sync + 'static {
 ///
 /// # Invariants
 ///
-/// `T`'s callbacks are registered, and nobody else's. The pointer that a namespace keeps for us is
-/// null or an [`Arc<T>`] that the namespace owns.
-pub(crate) struct Registration<T: Namespace>(PhantomData<fn() -> T>);
+/// `T`'s callbacks are registered, and nobody else's; [`MEMBERS`] points to `members`.
+pub(crate) struct Registration<T: Namespace> {
+    members: Pin<KBox<Mutex<Members<T>>>>,
+}
 
 impl<T: Namespace> Registration<T> {
     /// Starts a `T` in every network namespace. `EBUSY` if there is a registration already.
     pub(crate) fn new() -> Result<Self> {
+        let members = Members {
+            is_open: true,
+            objects: RBTree::new(),
+        };
+        let members = KBox::pin_init(new_mutex!(members, "Registration::members"), GFP_KERNEL)?;
+        let address = (&raw const *members).cast_mut().cast();
+        MEMBERS
+            .cmpxchg(null_mut(), address, Full)
+            .map_err(|_| EBUSY)?;
         // SAFETY: The callbacks are static, and stay until `drop` has unregistered them: the module
         // cannot go before its registration.
-        to_result(unsafe { bindings::net_register(Some(Self::init), Some(Self::exit)) })?;
-        // INVARIANT: Just registered; on success this is the only registration.
-        Ok(Self(PhantomData))
+        to_result(unsafe { bindings::net_register(Some(Self::init), Some(Self::exit)) })
+            .inspect_err(|_| MEMBERS.store(null_mut(), Release))?;
+        // INVARIANT: Just registered; nobody else is while `MEMBERS` is not null.
+        Ok(Self { members })
     }
 
-    /// Called once for a namespace, before anything can be in it.
+    /// Called once for a namespace, before anybody can be in it unless the registration is being
+    /// made.
     ///
     /// # Safety
     ///
@@ -148,10 +215,11 @@ impl<T: Namespace> Registration<T> {
         from_result(|| {
             // INVARIANT: `init` is being called on this namespace.
             let net = Net(NonNull::new(net).ok_or(EINVAL)?);
-            let object = T::start(net)?;
-            // SAFETY: The kernel allocated the slot, zeroed, before it called `init`, and nobody
-            // else uses it.
-            unsafe { *Self::slot(net) = Arc::into_raw(object).cast_mut().cast() };
+            // SAFETY: This is a callback of the registration.
+            let members = unsafe { Self::members() };
+            if members.lock().is_open {
+                Self::enter(members, net)?;
+            }
             Ok(0)
         })
     }
@@ -162,29 +230,61 @@ impl<T: Namespace> Registration<T> {
     ///
     /// To be called by the kernel as `pernet_operations.exit` of this registration.
     unsafe extern "C" fn exit(net: *mut bindings::net) {
-        let Some(net) = NonNull::new(net).map(Net) else {
-            return;
-        };
-        // SAFETY: The slot is freed only after `exit`, and nobody else uses it.
-        let object = unsafe { Self::slot(net).replace(core::ptr::null_mut()) };
-        if object.is_null() {
-            return;
+        // SAFETY: This is a callback of the registration.
+        let members = unsafe { Self::members() };
+        let node = members.lock().objects.remove_node(&net.addr());
+        if let Some(node) = node {
+            let (_, object) = node.to_key_value();
+            T::stop(object);
         }
-        // SAFETY: By the type invariants this is what `init` stored; it has just been taken out.
-        T::stop(unsafe { Arc::from_raw(object.cast::<T>()) });
     }
 
-    /// Where the namespace keeps our pointer.
-    fn slot(net: Net) -> *mut *mut kernel::ffi::c_void {
-        // SAFETY: The namespace is valid by the invariants of `Net`; a registration exists or is
-        // being made or dropped, since only its callbacks call this.
-        unsafe { bindings::net_slot(net.as_ptr()) }
+    /// The members of the registration.
+    ///
+    /// # Safety
+    ///
+    /// To be called by a callback of the registration, and used until that returns.
+    unsafe fn members<'a>() -> &'a Mutex<Members<T>> {
+        // SAFETY: `MEMBERS` points to the members of the registration, which are of this `T`, from
+        // before the callbacks are registered until after they are not.
+        unsafe { &*MEMBERS.load(Acquire).cast() }
+    }
+
+    /// Makes the object of a namespace a member.
+    fn enter(members: &Mutex<Members<T>>, net: Net) -> Result {
+        let object = T::start(net)?;
+        let node = RBTreeNode::new(net.as_ptr().addr(), object.clone(), GFP_KERNEL)
+            .inspect_err(|_| T::stop(object.clone()))?;
+        let mut inner = members.lock();
+        if inner.is_open {
+            inner.objects.insert(node);
+            return Ok(());
+        }
+        drop(inner);
+        // The end has begun just then. The namespace does without, as those that come later.
+        T::stop(object);
+        Ok(())
+    }
+
+    /// The first object whose namespace is at `least` or above, and where.
+    fn next(&self, least: usize) -> Option<(usize, Arc<T>)> {
+        let members = self.members.lock();
+        let cursor = members.objects.cursor_lower_bound(&least)?;
+        let (address, object) = cursor.current();
+        Some((*address, object.clone()))
     }
 }
 
 impl<T: Namespace> Drop for Registration<T> {
     fn drop(&mut self) {
+        self.members.lock().is_open = false;
+        let mut least = 0;
+        while let Some((address, object)) = self.next(least) {
+            object.leave();
+            least = address.saturating_add(1);
+        }
         // SAFETY: By the type invariants there is a registration. After this no callback runs.
-        unsafe { bindings::net_unregister() }
+        unsafe { bindings::net_unregister() };
+        MEMBERS.store(null_mut(), Release);
     }
 }

@@ -11,7 +11,9 @@
 //! An open file holds its namespace, as the kernel's own files in `/proc/net` do: so when a
 //! namespace goes nobody can be inside a `read()` or `write()` of its files, which last as long as
 //! the caller's memory makes them last (a page fault may wait for a FUSE server or a userfaultfd).
-//! The end of a namespace would wait for that, and the ends of all others behind it.
+//! The end of a namespace would wait for that, and the ends of all others behind it. When the module
+//! goes its files do, and have to wait for that, whatever namespace they are in: see
+//! [`Namespace::leave`](super::net::Namespace::leave).
 //!
 //! C headers: [`include/linux/proc_fs.h`](srctree/include/linux/proc_fs.h),
 //! [`include/linux/seq_file.h`](srctree/include/linux/seq_file.h)

@@ -14,11 +14,22 @@
 //!
 //! A wait queue must not be freed while somebody is in it, and a file of ours can go while it is
 //! open and polled: the kernel's poll tables keep the `struct file`, not what its `poll` named. So
-//! [`Waiters::expel`] has epoll, io_uring and aio let go of the queue (`POLLFREE`), wakes those who
-//! sleep in `poll()` or `select()`, who ask again, hear that it is over and leave, and waits until
-//! they have. That is done while they can ask, and once more when no call can come any more. Should
-//! one of them get no processor for that long, the queue's few octets are left to it for good:
-//! nothing in them leads back into the module (but, with lockdep, the names of the lock).
+//! before the file goes [`Waiters::expel`] has epoll, io_uring and aio let go of the queue
+//! (`POLLFREE`), wakes those who sleep in `poll()` or `select()`, who ask again, hear that it is
+//! over and leave, and gives them some time for that: later nobody could tell them.
+//!
+//! Somebody may leave late, or never: who polls several files keeps his places in all their queues
+//! while one of them is asked, and that may be a FUSE server's, which does not answer. Any user can
+//! bring that about, as often as he likes. So all who are waited for share one [`Patience`], and a
+//! queue that somebody is still in when its owner goes is left to him. It is freed when somebody
+//! looks and he has gone ([`tidy`]), or never if the module goes before him ([`Remains`]): that is
+//! some octets, from which nothing leads back into the module, but on kernels that trace locks the
+//! name of one.
+//!
+//! # Locking
+//!
+//! None but the kernel's own in each queue. Queues that were left are in a list from which one takes
+//! all or nothing.
 //!
 //! C headers: [`include/linux/wait.h`](srctree/include/linux/wait.h),
 //! [`include/linux/poll.h`](srctree/include/linux/poll.h)
@@ -32,29 +43,48 @@ use super::{
 };
 use crate::{
     sys::bindings,
-    time::Duration, //
+    time::{
+        Duration,
+        Instant, //
+    }, //
 };
-use core::ptr::NonNull;
+use core::ptr::{
+    null_mut,
+    NonNull, //
+};
 use kernel::{
     error::to_result,
     prelude::*,
     sync::atomic::{
         Atomic,
+        Full,
         Relaxed, //
     },
     types::Opaque,
 };
 
-/// How a wait queue is kept.
-type Queue = Opaque<bindings::wait_queue_head>;
-
-/// Those who wait for the same news.
+/// A wait queue in memory of its own.
 ///
 /// # Invariants
 ///
-/// `queue` is an initialised wait queue that came from a [`KBox`] and is ours.
+/// `queue` is initialised and stays where it is.
+#[repr(C)] // An address of the whole, which kmemleak knows, is one of the queue.
+struct Block {
+    queue: Opaque<bindings::wait_queue_head>,
+    /// The next one of those that were left.
+    next: *mut Block,
+}
+
+/// Those who wait for the same news.
+///
+/// Dropped in process context, when no call that could enter it is running and none will come;
+/// sleeps.
+///
+/// # Invariants
+///
+/// `block` is a valid [`Block`] that came from a [`KBox`] and is ours.
 pub(crate) struct Waiters {
-    queue: NonNull<bindings::wait_queue_head>,
+    block: NonNull<Block>,
     /// Not zero: somebody wants to hear of news.
     armed: Atomic<u32>,
     /// Not zero: nobody is to wait any more.
@@ -68,15 +98,12 @@ unsafe impl Send for Waiters {}
 // SAFETY: As above.
 unsafe impl Sync for Waiters {}
 
-/// How long [`Waiters::expel`] waits for those who were woken to get a processor.
-const PATIENCE: Duration = Duration::from_secs(2);
-
 impl Waiters {
     /// Nobody waits yet. Process context.
     pub(crate) fn new() -> Result<Self> {
-        // INVARIANT: The queue was just made so.
+        // INVARIANT: The block was just made so.
         Ok(Self {
-            queue: new_queue()?,
+            block: Block::new()?,
             armed: Atomic::new(0),
             closed: Atomic::new(0),
             polled: Atomic::new(0),
@@ -103,7 +130,7 @@ impl Waiters {
     /// Tells everybody that there are news. Any context.
     pub(crate) fn wake(&self) {
         // SAFETY: By the type invariants.
-        unsafe { bindings::wait_wake(self.queue.as_ptr()) };
+        unsafe { bindings::wait_wake(self.queue()) };
     }
 
     /// Lets nobody wait any more, and wakes those who do. Any context.
@@ -129,7 +156,7 @@ impl Waiters {
         let data = (&raw const ready).cast();
         // SAFETY: The queue is valid by the type invariants, and `data` points to an `F` that lives
         // longer than the call.
-        to_result(unsafe { bindings::wait_until(self.queue.as_ptr(), Some(call::<F>), data) })
+        to_result(unsafe { bindings::wait_until(self.queue(), Some(call::<F>), data) })
     }
 
     /// Puts a poller of `file` into the queue.
@@ -137,58 +164,220 @@ impl Waiters {
     /// # Safety
     ///
     /// `file` and `table` are what the kernel gave to `poll`. Whoever calls this has it over
-    /// before [`Waiters::expel`] is called for the last time.
+    /// before the waiters are dropped.
     pub(super) unsafe fn register(
         &self,
         file: *mut bindings::file,
         table: *mut bindings::poll_table_struct,
     ) {
         self.polled.store(1, Relaxed);
-        // SAFETY: By the function's requirements, and the type invariants; `expel` empties the
-        // queue before it is freed.
-        unsafe { bindings::wait_register(file, self.queue.as_ptr(), table) };
+        // SAFETY: By the function's requirements, and the type invariants; the queue is not freed
+        // while somebody is in it.
+        unsafe { bindings::wait_register(file, self.queue(), table) };
     }
 
-    /// Has everybody leave the queue who is in it, after [`Self::close`]. To be called once more when
-    /// no call that could enter it is running and none will come. Process context; sleeps until they
-    /// have gone, some seconds at most.
+    /// Has everybody leave the queue who is in it, after [`Self::close`], and waits until they have,
+    /// as long as there is patience. Process context.
     pub(super) fn expel(&self) {
         if self.polled.load(Relaxed) == 0 {
             return;
         }
-        // SAFETY: By the type invariants. Those who are told to forget the queue look at it under
-        // RCU, which is waited for.
-        unsafe { bindings::wait_expel(self.queue.as_ptr()) };
-        synchronize_rcu();
-        let end = clock::now() + PATIENCE;
-        while !self.is_empty() && clock::now() < end {
-            // SAFETY: Process context.
-            unsafe { bindings::msleep(1) };
+        self.dismiss();
+        if PATIENCE.wait_until(|| self.is_empty()) == Waited::InVain {
+            pr_warn!("a process does not stop polling\n");
         }
+    }
+
+    /// Tells everybody who is in the queue to leave it; epoll and its like have when this returns.
+    fn dismiss(&self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::wait_expel(self.queue()) };
     }
 
     fn is_empty(&self) -> bool {
         // SAFETY: By the type invariants.
-        unsafe { bindings::wait_is_empty(self.queue.as_ptr()) }
+        unsafe { self.block.as_ref() }.is_empty()
+    }
+
+    fn queue(&self) -> *mut bindings::wait_queue_head {
+        // SAFETY: By the type invariants.
+        unsafe { self.block.as_ref() }.queue.get()
     }
 }
 
 impl Drop for Waiters {
     fn drop(&mut self) {
-        if !self.is_empty() {
-            pr_warn!("a process does not stop polling: its wait queue is left to it\n");
-            return;
+        if self.polled.load(Relaxed) != 0 {
+            // Those who came when it was closed just then.
+            self.dismiss();
+            // Who is told to forget the queue looks at it under RCU.
+            synchronize_rcu();
         }
-        // SAFETY: By the type invariants it came from a `KBox`. Nobody is in it, and after the last
-        // `expel` nobody looks at it; before, nobody ever did.
-        drop(unsafe { KBox::from_raw(self.queue.as_ptr().cast::<Queue>()) });
+        // SAFETY: By the type invariants it came from a `KBox` and is ours. Nobody can enter it, and
+        // nobody who has been told to forget it looks at it any more.
+        unsafe { Block::give_up(self.block) };
+        tidy();
     }
 }
 
-/// An empty wait queue in a [`KBox`] that was given up.
-fn new_queue() -> Result<NonNull<bindings::wait_queue_head>> {
-    let queue = KBox::into_raw(KBox::new(Queue::uninit(), GFP_KERNEL)?).cast();
-    // SAFETY: `queue` is valid for writes.
-    unsafe { bindings::wait_init(queue) };
-    NonNull::new(queue).ok_or(ENOMEM)
+impl Block {
+    /// An empty queue in a [`KBox`] that was given up. Process context.
+    fn new() -> Result<NonNull<Block>> {
+        let block = Block {
+            queue: Opaque::uninit(),
+            next: null_mut(),
+        };
+        let block = KBox::into_raw(KBox::new(block, GFP_KERNEL)?);
+        // SAFETY: The block is valid, and nobody else knows it.
+        unsafe { bindings::wait_init((*block).queue.get()) };
+        // INVARIANT: Just initialised; a `KBox` does not move.
+        NonNull::new(block).ok_or(ENOMEM)
+    }
+
+    fn is_empty(&self) -> bool {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::wait_is_empty(self.queue.get()) }
+    }
+
+    /// Frees a block, or leaves it to those who are in the queue.
+    ///
+    /// # Safety
+    ///
+    /// The block came from [`Block::new`] and is the caller's, who gives it up. Nobody can enter the
+    /// queue; and all who are in it look at it no more once they have left, which they do under its
+    /// lock.
+    unsafe fn give_up(block: NonNull<Block>) {
+        // SAFETY: By the function's requirements.
+        if unsafe { block.as_ref() }.is_empty() {
+            // SAFETY: It came from a `KBox`, and by the function's requirements nobody has it.
+            drop(unsafe { KBox::from_raw(block.as_ptr()) });
+            return;
+        }
+        let mut next = LEFT.load(Relaxed);
+        loop {
+            // SAFETY: By the function's requirements the block is ours: it is in no list yet.
+            unsafe { (*block.as_ptr()).next = next };
+            match LEFT.cmpxchg(next, block.as_ptr(), Full) {
+                Ok(_) => return,
+                Err(other) => next = other,
+            }
+        }
+    }
+}
+
+/// The first of the blocks that were left to those who are in their queues: each meets the
+/// requirements of [`Block::give_up`], and whoever takes one out has it.
+static LEFT: Atomic<*mut Block> = Atomic::new(null_mut());
+
+/// Frees the queues that were left to somebody who has gone since. Returns whether there are others.
+/// Any number of calls at once; process context.
+fn tidy() -> bool {
+    if LEFT.load(Relaxed).is_null() {
+        return false;
+    }
+    let mut next = LEFT.xchg(null_mut(), Full);
+    while let Some(block) = NonNull::new(next) {
+        // SAFETY: It was taken out of the list, so it is ours.
+        next = unsafe { block.as_ref() }.next;
+        // SAFETY: As what is in the list is.
+        unsafe { Block::give_up(block) };
+    }
+    !LEFT.load(Relaxed).is_null()
+}
+
+/// What is left of wait queues: to be dropped as the last thing when the module goes, in process
+/// context.
+pub(crate) struct Remains(());
+
+impl Remains {
+    /// Of everything that is made after this.
+    pub(crate) fn new() -> Self {
+        Self(())
+    }
+}
+
+impl Drop for Remains {
+    fn drop(&mut self) {
+        PATIENCE.wait_until(|| !tidy());
+        let mut count = 0_u32;
+        let mut next = LEFT.xchg(null_mut(), Full);
+        while let Some(block) = NonNull::new(next) {
+            // SAFETY: It was taken out of the list, so it is ours.
+            next = unsafe { block.as_ref() }.next;
+            // SAFETY: As above. It is not freed from here on.
+            unsafe { bindings::wait_leave(block.as_ref().queue.get()) };
+            count = count.saturating_add(1);
+        }
+        if count > 0 {
+            pr_warn!(
+                "{} wait queues are left to who does not stop polling\n",
+                count
+            );
+        }
+    }
+}
+
+/// How long those who were woken may be waited for, all of them together.
+///
+/// Who gets a processor needs some milliseconds to leave, so that it suffices for hundreds of
+/// queues; and those who never leave make no end last longer than this.
+struct Patience {
+    /// When the present period began, in nanoseconds of the monotonic clock.
+    since: Atomic<u64>,
+    /// Nanoseconds that were waited in it.
+    used: Atomic<u64>,
+}
+
+static PATIENCE: Patience = Patience {
+    since: Atomic::new(0),
+    used: Atomic::new(0),
+};
+
+/// How waiting has ended.
+#[derive(PartialEq, Eq)]
+enum Waited {
+    /// With what was waited for; or there was no patience to begin with.
+    Enough,
+    /// The patience came to its end.
+    InVain,
+}
+
+impl Patience {
+    /// So long...
+    const TIME: Duration = Duration::from_secs(2);
+    /// ...in this time.
+    const PERIOD: Duration = Duration::from_secs(60);
+
+    /// Sleeps until `done` is true, or the patience is over. Process context.
+    fn wait_until(&self, done: impl Fn() -> bool) -> Waited {
+        let begun = clock::now();
+        let left = self.left(begun);
+        let end = begun + left;
+        let mut now = begun;
+        let mut is_done = done();
+        while !is_done && now < end {
+            // SAFETY: Process context.
+            unsafe { bindings::msleep(1) };
+            now = clock::now();
+            is_done = done();
+        }
+        self.used.fetch_add(now.since(begun).as_nanos(), Relaxed);
+        if is_done || left.is_zero() {
+            Waited::Enough
+        } else {
+            Waited::InVain
+        }
+    }
+
+    /// How much there is now.
+    fn left(&self, now: Instant) -> Duration {
+        let since = self.since.load(Relaxed);
+        // Who changes it begins the period.
+        if now.since(Instant::from_nanos(since)) >= Self::PERIOD
+            && self.since.cmpxchg(since, now.as_nanos(), Relaxed).is_ok()
+        {
+            self.used.store(0, Relaxed);
+        }
+        Self::TIME.saturating_sub(Duration::from_nanos(self.used.load(Relaxed)))
+    }
 }

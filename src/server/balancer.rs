@@ -53,7 +53,7 @@ const PERIOD: Duration = Duration::from_millis(200);
 /// Chooses backends.
 #[pin_data]
 pub(crate) struct Balancer {
-    /// What stamps are made with.
+    /// What stamps are made with, unless there is a setting for it.
     key: lb::SipKey,
     /// Who waits, so that nobody takes the lock for nothing.
     waiting: Atomic<usize>,
@@ -125,7 +125,7 @@ impl Balancer {
 
     /// Works out what [`Self::configure`] needs. Process context.
     #[inline(never)] // Keeps its frame out of its caller's.
-    pub(crate) fn plan(&self, sruns: &[Srun]) -> Result<Plan> {
+    pub(crate) fn plan(&self, sruns: &[Srun], settings: &Settings) -> Result<Plan> {
         let mut plan = Plan {
             sruns: KVec::with_capacity(sruns.len(), GFP_KERNEL_ACCOUNT)?,
             ring: KVec::new(),
@@ -135,9 +135,13 @@ impl Balancer {
         let total = sruns.iter().fold(0, |sum: u32, srun| {
             sum.saturating_add(srun.config.weight.into())
         });
+        let key = match settings.sticky_key.as_bytes() {
+            [] => self.key,
+            text => lb::SipKey::of_text(text),
+        };
         for (slot, srun) in sruns.iter().enumerate() {
             plan.sruns.push(srun.clone(), GFP_KERNEL_ACCOUNT)?;
-            plan.add(self.key, slot, srun, total)?;
+            plan.add(key, slot, srun, total)?;
         }
         Ok(plan)
     }
@@ -157,6 +161,11 @@ impl Balancer {
                 .is_some_and(|(old, new)| Arc::ptr_eq(old, &new.backend));
             let member = new.map(|srun| member(&srun.config));
             state.cluster.configure(now, slot, member, !same);
+        }
+        for (stamp, slot) in &plan.stamps {
+            if let Some(srun) = plan.sruns.get(usize::from(*slot)) {
+                srun.backend.set_stamp(*stamp);
+            }
         }
         let old = core::mem::replace(&mut state.plan, plan);
         drop(state);
@@ -346,9 +355,7 @@ impl Plan {
         if !route.is_empty() {
             insert(&mut self.routes, (lb::route(route), number))?;
         }
-        let stamp = lb::stamp(key, name);
-        srun.backend.set_stamp(stamp);
-        insert(&mut self.stamps, (stamp, number))
+        insert(&mut self.stamps, (lb::stamp(key, name), number))
     }
 }
 

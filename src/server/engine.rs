@@ -24,6 +24,7 @@ use kernel::sync::atomic::Relaxed;
 use kernel::sync::atomic::Release;
 use kernel::sync::Arc;
 use kernel::sync::ArcBorrow;
+use kernel::sync::SetOnce;
 use kernel::warn_on;
 use kernel::workqueue::HasWork;
 use kernel::workqueue::WorkItem;
@@ -142,8 +143,9 @@ pub(crate) struct Engine {
     #[pin]
     prober: SpinLockBh<Option<Arc<Prober>>>,
     log: Arc<Log>,
-    /// Nothing above refers to works any more when this is drained and destroyed.
-    queue: Queue,
+    /// From [`Engine::prepare`] on. Nothing above refers to works any more when this is drained and
+    /// destroyed.
+    queue: SetOnce<Queue>,
 }
 
 impl Engine {
@@ -151,7 +153,6 @@ impl Engine {
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn new(net: Net, config: Arc<Config>) -> Result<Arc<Self>> {
         let log = Log::new()?;
-        let queue = Queue::new(c"resin")?;
         let balancer = Balancer::new()?;
         let engine = Arc::pin_init(
             try_pin_init!(Self {
@@ -173,7 +174,7 @@ impl Engine {
                 sweep <- new_spinlock_bh!(None),
                 prober <- new_spinlock_bh!(None),
                 log,
-                queue,
+                queue: SetOnce::new(),
             }),
             GFP_KERNEL_ACCOUNT,
         )?;
@@ -210,8 +211,19 @@ impl Engine {
         &self.census
     }
 
-    pub(crate) fn queue(&self) -> &Queue {
-        &self.queue
+    /// Makes what work is done with, if it is not there yet: to be called before anything is
+    /// listened on or configured. Most namespaces never have anything to do. Process context, one at a
+    /// time.
+    pub(crate) fn prepare(&self) -> Result {
+        if self.queue.as_ref().is_none() {
+            self.queue.populate(Queue::new(c"resin")?);
+        }
+        Ok(())
+    }
+
+    /// Where works are queued; none as long as there is nothing to do.
+    pub(crate) fn queue(&self) -> Option<&Queue> {
+        self.queue.as_ref()
     }
 
     pub(crate) fn config(&self) -> Arc<Config> {
@@ -254,7 +266,9 @@ impl Engine {
         let cpu = self.here();
         if self.log.write(cpu, now, format, entry, captured) && !self.is_stopping() {
             let log = self.log.as_arc_borrow();
-            self.queue.queue_after(cpu, log, log::NOTICE);
+            if let Some(queue) = self.queue() {
+                queue.queue_after(cpu, log, log::NOTICE);
+            }
         }
     }
 
@@ -268,8 +282,11 @@ impl Engine {
     where
         T: WorkItem<0, Pointer = Arc<T>> + HasWork<T, 0> + Send + Sync + 'static,
     {
-        if !self.is_stopping() {
-            self.queue.queue_on(cpu, item);
+        if self.is_stopping() {
+            return;
+        }
+        if let Some(queue) = self.queue() {
+            queue.queue_on(cpu, item);
         }
     }
 
@@ -402,12 +419,14 @@ impl Engine {
         if let Some(prober) = prober {
             prober.stop();
         }
-        // The last accepted connections are among the clients after this.
-        self.queue.flush();
-        self.for_each_client(|client| {
-            self.queue.queue_on(client.cpu(), client.as_arc_borrow());
-        });
-        self.queue.flush();
+        if let Some(queue) = self.queue() {
+            // The last accepted connections are among the clients after this.
+            queue.flush();
+            self.for_each_client(|client| {
+                queue.queue_on(client.cpu(), client.as_arc_borrow());
+            });
+            queue.flush();
+        }
         // Nobody logs any more.
         cancel_delayed_sync(self.log.as_arc_borrow());
         for srun in &self.config().sruns {

@@ -64,7 +64,7 @@ impl Instance {
     fn begin(&self) -> Result {
         let config = self.engine.config();
         let balancer = self.engine.balancer();
-        let plan = balancer.plan(&config.sruns)?;
+        let plan = balancer.plan(&config.sruns, &config.settings)?;
         balancer.configure(clock::now(), plan, &config.settings);
         Ok(())
     }
@@ -95,6 +95,7 @@ impl Instance {
         let listener = match wanted {
             0 => None,
             wanted => {
+                self.engine.prepare()?;
                 self.engine.log().prepare()?;
                 Some(Listener::start(self.engine.clone(), wanted)?)
             }
@@ -125,8 +126,9 @@ impl Instance {
 
     /// Puts another configuration in place.
     fn configure(&self, old: &Config, settings: Arc<Settings>, sruns: KVec<Srun>) -> Result {
+        self.engine.prepare()?;
         let balancer = self.engine.balancer();
-        let plan = balancer.plan(&sruns)?;
+        let plan = balancer.plan(&sruns, &settings)?;
         let config = next_config(old, settings, sruns)?;
         if let Some(listener) = self.engine.listener() {
             listener.configure(&config.settings)?;

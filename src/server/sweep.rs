@@ -45,10 +45,9 @@ impl Sweep {
 
     /// Lets the sweep run within its period. Any context.
     pub(crate) fn arm(self: &Arc<Self>) {
-        let cpu = self.engine.here();
-        self.engine
-            .queue()
-            .queue_after(cpu, self.as_arc_borrow(), PERIOD);
+        if let Some(queue) = self.engine.queue() {
+            queue.queue_after(self.engine.here(), self.as_arc_borrow(), PERIOD);
+        }
     }
 
     /// Ends it: it does not run any more after this. Process context.

@@ -7,6 +7,8 @@
 #include <linux/cpumask.h>
 #include <linux/errno.h>
 #include <linux/fs.h>
+#include <linux/kmemleak.h>
+#include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/poll.h>
@@ -22,7 +24,6 @@
 #include <net/inet_sock.h>
 #include <net/ipv6.h>
 #include <net/net_namespace.h>
-#include <net/netns/generic.h>
 #include <net/sock.h>
 #include <net/tcp.h>
 
@@ -319,37 +320,25 @@ void resin_helper_net_release(struct net *net)
 	put_net(net);
 }
 
-/* Each namespace has one pointer of ours; the registration's number finds it. */
-static unsigned int resin_net_id;
-static struct pernet_operations resin_net_ops = {
-	.id = &resin_net_id,
-	.size = sizeof(void *),
-};
+/* What stands in net:[...], as /proc/PID/ns/net and lsns(8) have it. */
+unsigned int resin_helper_net_number(const struct net *net)
+{
+	return net->ns.inum;
+}
+
+static struct pernet_operations resin_net_ops;
 
 /* Process context. One registration at a time. */
 int resin_helper_net_register(int (*init)(struct net *net), void (*exit)(struct net *net))
 {
-	int ret;
-
-	if (resin_net_ops.init)
-		return -EBUSY;
 	resin_net_ops.init = init;
 	resin_net_ops.exit = exit;
-	ret = register_pernet_subsys(&resin_net_ops);
-	if (ret)
-		resin_net_ops.init = NULL;
-	return ret;
+	return register_pernet_subsys(&resin_net_ops);
 }
 
 void resin_helper_net_unregister(void)
 {
 	unregister_pernet_subsys(&resin_net_ops);
-	resin_net_ops.init = NULL;
-}
-
-void **resin_helper_net_slot(const struct net *net)
-{
-	return net_generic(net, resin_net_id);
 }
 
 /* --- rt/sync.rs -------------------------------------------------------------------------------- */
@@ -534,4 +523,19 @@ bool resin_helper_wait_is_empty(struct wait_queue_head *queue)
 	empty = list_empty(&queue->head);
 	spin_unlock_irq(&queue->lock);
 	return empty;
+}
+
+/*
+ * It is the memory of whoever is in it from here on, and nobody frees it. He may leave it later than
+ * the module, with which the lock's class goes: lockdep is not to look at the lock any more. As we
+ * hold it nobody else does, so nobody takes it with a class and lets go of it without one, but who
+ * waits for it just then.
+ */
+void resin_helper_wait_leave(struct wait_queue_head *queue)
+{
+	spin_lock_irq(&queue->lock);
+	spin_release(&queue->lock.dep_map, _THIS_IP_);
+	lockdep_set_notrack_class(&queue->lock);
+	spin_unlock_irq(&queue->lock);
+	kmemleak_not_leak(queue);
 }

@@ -75,9 +75,9 @@ size_t resin_helper_memory_total(void);
 
 bool resin_helper_net_hold(struct net *net);
 void resin_helper_net_release(struct net *net);
+unsigned int resin_helper_net_number(const struct net *net);
 int resin_helper_net_register(int (*init)(struct net *net), void (*exit)(struct net *net));
 void resin_helper_net_unregister(void);
-void **resin_helper_net_slot(const struct net *net);
 
 /* rt/sync.rs */
 
@@ -123,5 +123,6 @@ void resin_helper_wait_register(struct file *file, struct wait_queue_head *queue
 				struct poll_table_struct *table);
 void resin_helper_wait_expel(struct wait_queue_head *queue);
 bool resin_helper_wait_is_empty(struct wait_queue_head *queue);
+void resin_helper_wait_leave(struct wait_queue_head *queue);
 
 #endif

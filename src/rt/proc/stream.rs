@@ -231,8 +231,6 @@ impl<T: Stream> Drop for StreamEntry<T> {
         waiters.expel();
         // SAFETY: By the type invariants the entry is ours. This waits until no call uses `node`.
         unsafe { bindings::proc_remove(self.entry.as_ptr()) };
-        // Who came to poll when it was closed just then.
-        waiters.expel();
         // SAFETY: By the type invariants the node came from a `KBox`, and no call uses it now.
         drop(unsafe { KBox::from_raw(self.node.as_ptr()) });
     }
@@ -389,8 +387,8 @@ impl<T: Stream> Table<T> {
         let stream = &node.stream;
         let waiters = stream.waiters();
         if !waiters.is_closed() {
-            // SAFETY: Both are from procfs. The removal of the entry waits for this call, and comes
-            // before the last `expel`.
+            // SAFETY: Both are from procfs. The removal of the entry waits for this call, and the
+            // waiters are there until after it.
             unsafe { waiters.register(file, table) };
             waiters.arm();
         }

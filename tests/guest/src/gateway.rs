@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::ensure;
+use crate::leftovers;
 use crate::scale;
 use crate::testing::{Context, Failure, Outcome};
 
@@ -132,8 +133,9 @@ fn run_within(mut command: Command, limit: Duration) -> Result<Duration, Failure
         }
         ensure!(
             started.elapsed() < limit,
-            "still not done after {} s",
-            limit.as_secs()
+            "still not done after {} s\n{}",
+            limit.as_secs(),
+            leftovers::diagnosis(child.id())
         );
         thread::sleep(Duration::from_millis(2));
     }

@@ -45,6 +45,10 @@ impl Farm {
         for _ in options {
             origins.push(Origin::start()?);
         }
+        Farm::of(origins, options)
+    }
+
+    fn of(origins: Vec<Origin>, options: &[&str]) -> Result<Farm, Failure> {
         let gateway = Gateway::load(PORT)?;
         let farm = Farm { gateway, origins };
         gateway::write("srun-count", &options.len().to_string())?;
@@ -53,6 +57,13 @@ impl Farm {
         }
         farm.gateway.set("warmup-time", "0s")?;
         Ok(farm)
+    }
+
+    /// The same backends, without options, behind the module loaded anew.
+    pub(super) fn reloaded(self) -> Result<Farm, Failure> {
+        self.gateway.unload()?;
+        let options = vec![""; self.origins.len()];
+        Farm::of(self.origins, &options)
     }
 
     /// Writes `srun-N`.

@@ -69,7 +69,7 @@ fn two_thousand_idle_connections() -> Outcome {
         ("keepalive-timeout", "1h"),
         ("response-timeout", "1h"),
     ])?;
-    let count = 2000;
+    let count = scale::count(2000, 500);
     let mut idle = Vec::new();
     for number in 0..count {
         let mut client = bed.client().context(format!("connection {number}"))?;

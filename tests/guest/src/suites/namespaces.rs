@@ -7,17 +7,18 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sched::{setns, CloneFlags};
 
 use crate::conn::Conn;
 use crate::gateway::{self, Gateway};
+use crate::leftovers::Log;
 use crate::load::{Plan, Traffic};
 use crate::origin::Origin;
 use crate::pattern;
 use crate::scale;
-use crate::stuck::StuckReader;
+use crate::stuck::{StuckPoller, StuckReader};
 use crate::testing::{sh, shell, Bed, Context, Failure, Outcome, PORT};
 use crate::{ensure, same, tests};
 
@@ -27,9 +28,11 @@ tests![
     deleted_under_load in 120 s,
     deleted_with_idle_connections,
     deleted_with_a_stuck_reader,
+    deleted_with_a_stuck_poller in 240 s,
     limited_in_memory,
     module_unloaded_first,
     root_of_a_user_namespace_may_write,
+    no_workqueue_before_there_is_work unless workqueues_unknown,
 ];
 
 /// A network namespace with a name, joined to ours by a pair of veths; deleted when dropped.
@@ -262,6 +265,69 @@ fn deleted_with_a_stuck_reader() -> Outcome {
     Ok(())
 }
 
+const SEVERAL: [(&str, u8); 6] = [
+    ("first", 10),
+    ("second", 11),
+    ("third", 12),
+    ("fourth", 13),
+    ("fifth", 14),
+    ("sixth", 15),
+];
+
+/// How long it takes until several namespaces have gone, whose logs somebody has done something to.
+fn end_of_several<T>(
+    work: impl FnOnce(&[File]) -> Result<T, Failure>,
+) -> Result<(Duration, T), Failure> {
+    let spaces: Result<Vec<_>, _> = SEVERAL
+        .into_iter()
+        .map(|(name, number)| Namespace::new(name, number))
+        .collect();
+    let spaces = spaces?;
+    let logs: Result<Vec<_>, _> = spaces
+        .iter()
+        .map(|space| space.enter(|| Ok(File::open(gateway::path("log"))?)))
+        .collect();
+    let last = Namespace::new("last", 19)?;
+    let done = work(&logs?)?;
+    let begun = Instant::now();
+    drop(spaces);
+    for (_, number) in SEVERAL {
+        gone(number)?;
+    }
+    // Their devices go before all else. What is left of their ends, the next one waits for.
+    drop(last);
+    gone(19)?;
+    Ok((begun.elapsed(), done))
+}
+
+/// Somebody who is in the wait queues of many logs and does not leave them: there is some patience
+/// with him, but not for each of them anew.
+fn deleted_with_a_stuck_poller() -> Outcome {
+    let gateway = Gateway::load(PORT)?;
+    let (usual, ()) = end_of_several(|_| Ok(()))?;
+    let mut log = Log::from_now();
+    let (time, poller) = end_of_several(StuckPoller::of)?;
+    // Two waits of two seconds for each would be twenty-four.
+    ensure!(
+        time < usual + Duration::from_secs(12),
+        "six namespaces took {time:?} to go, and {usual:?} without a stuck poller"
+    );
+    // Wait queues that it is still in are freed when it has left them, which a later end looks for.
+    drop(poller);
+    let ours = StuckPoller::of(&[File::open(gateway::path("log"))?])?;
+    gateway.unload()?;
+    drop(ours);
+    let words = log.lines();
+    let words = words.iter().filter(|line| line.contains("stop polling"));
+    let count = words.count();
+    ensure!(
+        (1..=4).contains(&count),
+        "the kernel log speaks {count} times of pollers"
+    );
+    Gateway::load(PORT)?.unload()?;
+    Ok(())
+}
+
 /// A namespace may take a quarter of the eighth of the machine's memory that connections may have;
 /// then it refuses, while the initial one serves.
 fn limited_in_memory() -> Outcome {
@@ -342,6 +408,48 @@ fn root_of_a_user_namespace_may_write() -> Outcome {
         gateway::read("server_port")?,
         PORT.to_string(),
         "our own server_port"
+    );
+    Ok(())
+}
+
+/// A part of each workqueue for each processor.
+const PARTS: &str = "pool_workqueue";
+
+fn workqueues_unknown() -> Option<&'static str> {
+    parts()
+        .is_err()
+        .then_some("this kernel does not count workqueues")
+}
+
+/// How many parts all workqueues have.
+fn parts() -> Result<usize, Failure> {
+    let slabs = std::fs::read_to_string("/proc/slabinfo")?;
+    let line = slabs.lines().find(|line| line.starts_with(PARTS));
+    let count = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+    Ok(count.ok_or("no workqueues in /proc/slabinfo")?)
+}
+
+/// By how much there are more of them with some bare namespaces.
+fn parts_of_bare(count: u32) -> Result<usize, Failure> {
+    let before = parts()?;
+    sh(&format!(
+        "for n in $(seq {count}); do ip netns add bare$n || exit; done"
+    ))?;
+    let grown = parts()?.saturating_sub(before);
+    sh(&format!(
+        "for n in $(seq {count}); do ip netns del bare$n || exit; done"
+    ))?;
+    Ok(grown)
+}
+
+/// Most namespaces never do anything.
+fn no_workqueue_before_there_is_work() -> Outcome {
+    let without = parts_of_bare(40)?;
+    Gateway::load(PORT)?;
+    let with = parts_of_bare(40)?;
+    ensure!(
+        with < without + 40,
+        "40 namespaces have {with} parts of workqueues, {without} without the module"
     );
     Ok(())
 }

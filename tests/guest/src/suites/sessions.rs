@@ -20,6 +20,7 @@ tests![
     back_home_after_each_failure in 120 s,
     the_cookie_to_the_letter,
     the_cookie_when_others_go,
+    the_cookie_of_a_key,
 ];
 
 /// Lets each backend answer `/script/who` with its number, which is one digit.
@@ -242,10 +243,15 @@ fn stamped() -> Result<(Farm, [String; 3]), Failure> {
     let farm = Farm::new(&["", "", ""])?;
     sign(&farm.origins);
     farm.gateway.set("sticky-cookie", "home")?;
+    let stamps = stamps_of(&mut farm.client()?)?;
+    Ok((farm, stamps))
+}
+
+/// Everybody's stamp, whoever's turn it is.
+fn stamps_of(client: &mut Conn) -> Result<[String; 3], Failure> {
     let mut stamps = [(); 3].map(|()| String::new());
-    let mut client = farm.client()?;
     for _ in 0..3 {
-        ask_who(&mut client, "")?;
+        ask_who(client, "")?;
         let response = client.response("GET")?;
         let set = cookies(&response);
         ensure!(set.len() == 1, "the cookies that are set: {set:?}");
@@ -253,7 +259,7 @@ fn stamped() -> Result<(Farm, [String; 3]), Failure> {
         stamps[answerer(&response)?] = stamp.to_owned();
     }
     ensure!(stamps.iter().all(|stamp| !stamp.is_empty()), "{stamps:?}");
-    Ok((farm, stamps))
+    Ok(stamps)
 }
 
 /// Who answers who sends that stamp, and the cookies that are set then.
@@ -331,5 +337,37 @@ fn the_cookie_when_others_go() -> Outcome {
     farm.configure(2, "")?;
     let seen = with_stamp(&mut client, &stamps[2])?;
     same!(seen, (2, vec![]), "once srun-2 is back");
+    Ok(())
+}
+
+/// Whoever has the key makes the same cookies, after a reload as well; nobody else understands them.
+fn the_cookie_of_a_key() -> Outcome {
+    let (farm, _) = stamped()?;
+    let key = |key: &str| gateway::write("config", &format!("sticky-key {key}"));
+    let stamps = |farm: &Farm| -> Result<[String; 3], Failure> {
+        // The connection may have begun with the key before.
+        let mut client = farm.client()?;
+        stamps_of(&mut client)
+    };
+    key("one")?;
+    let first = stamps(&farm)?;
+    key("other")?;
+    let second = stamps(&farm)?;
+    ensure!(
+        first.iter().all(|stamp| !second.contains(stamp)),
+        "two keys, one stamp: {first:?} {second:?}"
+    );
+    let mut client = farm.client()?;
+    let (_, set) = with_stamp(&mut client, &first[0])?;
+    same!(set.len(), 1, "the cookies set for a stamp of another key");
+    let farm = farm.reloaded()?;
+    farm.gateway.set("sticky-cookie", "home")?;
+    key("one")?;
+    same!(stamps(&farm)?, first, "the stamps after a reload");
+    let mut client = farm.client()?;
+    for (number, stamp) in first.iter().enumerate() {
+        let (who, set) = with_stamp(&mut client, stamp)?;
+        same!((who, set.len()), (number, 0), "who answers, cookies set");
+    }
     Ok(())
 }

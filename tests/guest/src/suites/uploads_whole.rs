@@ -130,7 +130,7 @@ fn sizes() -> Outcome {
         let plain = Upload::new(&target, seed, len);
         upload_whole(&mut client, &plain)?;
         for chunk in [1, 1000, 16_384, 65_536] {
-            if len / chunk < 20_000 {
+            if len / chunk < scale::count(20_000, 5_000) {
                 upload_whole(&mut client, &plain.clone().chunked(chunk))?;
             }
         }

@@ -44,6 +44,7 @@ sticky on
 session-cookie JSESSIONID
 session-path ;jsessionid=
 sticky-cookie
+sticky-key
 queue-timeout 30s
 recover-time 15s
 warmup-time 1m
@@ -473,7 +474,9 @@ fn the_longest_text_is_one_write() {
     for line in DEFAULTS.lines() {
         let (name, value) = line.split_once(' ').unwrap_or((line, ""));
         let value = match (name, value) {
-            ("via" | "sticky-cookie" | "session-cookie" | "session-path", _) => &page[..32],
+            ("via" | "sticky-cookie" | "sticky-key" | "session-cookie" | "session-path", _) => {
+                &page[..32]
+            }
             ("health-path", _) => &page.replacen('w', "/", 1)[..96],
             (_, "") => &page,
             (_, "none") => &networks.replace("/128", "").replace("1001", "1000/127"),
