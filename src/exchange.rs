@@ -47,6 +47,7 @@ use crate::http::head::RequestHead;
 use crate::http::head::Scan;
 use crate::http::Limits;
 use crate::http::Status;
+use crate::http::Version;
 use crate::lb::Verdict;
 use crate::srun::response as frames;
 use crate::srun::Wire;
@@ -60,6 +61,7 @@ use buffers::FIRST_ROOM;
 pub(crate) use event::Action;
 pub(crate) use event::Event;
 pub(crate) use event::Refusal;
+pub(crate) use event::Reset;
 pub(crate) use outcome::Cause;
 use outcome::Failure;
 pub(crate) use outcome::Outcome;
@@ -85,6 +87,8 @@ pub(crate) struct Io<'a, S> {
     pub(crate) stamp: Option<u64>,
     /// What the backend speaks; HTTP without one.
     pub(crate) protocol: Protocol,
+    /// The HTTP version of the backend's last response; none before its first.
+    pub(crate) backend_version: Option<Version>,
     /// Octets that the client's end has acknowledged on this connection.
     pub(crate) client_acked: u64,
     /// Octets that its socket has, and that its end has not acknowledged yet.
@@ -162,6 +166,8 @@ pub(crate) struct Exchange {
     sending: bool,
     /// The client waits for a 100 before it sends the body.
     expecting: bool,
+    /// In which version the backend has answered, if nobody was told yet.
+    spoken: Option<Version>,
     /// How many more hops a TRACE or OPTIONS may take.
     hops: Option<u64>,
     /// What the backend's end had acknowledged before it got the request.
@@ -249,6 +255,7 @@ impl Exchange {
         upload: Relay::none(),
         sending: false,
         expecting: false,
+        spoken: None,
         hops: None,
         acked_before: 0,
         asked: false,

@@ -31,6 +31,7 @@ use core::fmt::Write as _;
 
 use crate::bytes::Full;
 use crate::bytes::Writer;
+use crate::config::Log;
 use crate::http::date;
 use crate::time::Duration;
 
@@ -41,6 +42,17 @@ pub(crate) enum Format {
     Combined,
     /// A JSON object a line.
     Json,
+}
+
+impl Format {
+    /// What the settings say; none if nothing is to be logged.
+    pub(crate) fn of(setting: Log) -> Option<Format> {
+        match setting {
+            Log::Off => None,
+            Log::Combined => Some(Format::Combined),
+            Log::Json => Some(Format::Json),
+        }
+    }
 }
 
 /// Octets of the longest line, its LF among them.

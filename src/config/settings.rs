@@ -102,6 +102,9 @@ settings! {
     target_size: usize = "target-size", 8 << 10, size(64, 64 << 10);
     /// The most octets of a request's body; 0 for no limit.
     body_size: u64 = "body-size", 0, size(0, 1 << 62);
+    /// The most octets that may have come from a client and wait to be read: with the round trip
+    /// it bounds how fast an upload comes in. For connections that begin after it is set.
+    receive_buffer: usize = "receive-buffer", 192 << 10, size(16 << 10, 16 << 20);
 
     /// The most client connections at a time.
     max_connections: usize = "max-connections", 100_000, count(1, 1_000_000);

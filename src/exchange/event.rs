@@ -55,6 +55,8 @@ pub(crate) enum Action {
     Release { reuse: bool },
     /// Count and log this exchange: it is over.
     Finish(Outcome),
+    /// Count this: the client's connection is reset, and no exchange is under way that would say so.
+    Reset(Reset),
     /// Write the status of the gateway, and call [`Exchange::answer`](super::Exchange::answer) with it.
     Report(Format),
     /// Get a backend connection; not a pooled one if `fresh`, and not to a backend that had a bad
@@ -66,4 +68,15 @@ pub(crate) enum Action {
     ShutdownClient,
     /// Close the client's connection, with RST if `abort`. Nothing comes after this.
     CloseClient { abort: bool },
+}
+
+/// How a client's connection comes to be reset while no exchange is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reset {
+    /// By the client, before its first request or between two; or it answered no probe.
+    Idle,
+    /// Likewise, when it had been sent its last answer and had time to end the connection.
+    Linger,
+    /// By us: it has not taken its last answer in time.
+    Untaken,
 }

@@ -85,17 +85,6 @@ impl Exchange {
         })
     }
 
-    /// Tells a client that waits for it to send its body: the backend has no word for that, and RFC
-    /// 9110 section 10.1.1 lets any server on the way say it.
-    fn go_ahead<S: Store>(&mut self, io: &mut Io<'_, S>) -> Result<(), Full> {
-        if !core::mem::take(&mut self.expecting) {
-            return Ok(());
-        }
-        stage(&mut io.buffers.to_client, GO_AHEAD.len(), |out| {
-            out.put(GO_AHEAD)
-        })
-    }
-
     /// Reads on in the frames of a response head. Once they are all there they become text, at the
     /// front of what was received, and true is returned.
     #[inline(never)] // Keeps its frame out of its caller's.
@@ -141,8 +130,6 @@ pub(super) const fn body(wire: Wire, body: Body) -> Body {
         },
     ))
 }
-
-const GO_AHEAD: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 const NO_UPGRADE: Failure = (
     Status::NOT_IMPLEMENTED,

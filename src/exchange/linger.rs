@@ -5,6 +5,7 @@
 use super::Exchange;
 use super::Io;
 use super::Phase;
+use super::Reset;
 use super::Store;
 use crate::time::Instant;
 
@@ -37,6 +38,7 @@ impl Exchange {
         if io.client_unacked == 0 {
             self.shut_down(now, false);
         } else if left.is_zero() {
+            self.todo.reset = Some(Reset::Untaken);
             self.shut_down(now, true);
         } else {
             self.deadline = now + left;

@@ -13,6 +13,7 @@ use crate::http::encode;
 use crate::http::encode::Answer;
 use crate::http::encode::ErrorPage;
 use crate::http::encode::Persist;
+use crate::http::field;
 use crate::http::forward;
 use crate::http::head::RequestHead;
 use crate::http::Method;
@@ -147,9 +148,7 @@ impl Exchange {
     /// An answer of our own is staged, behind so many octets.
     fn answered_with<S: Store>(&mut self, status: Status, before: usize, io: &Io<'_, S>) {
         let answer = io.buffers.to_client.filled().get(before..).unwrap_or(b"");
-        let head = answer.windows(4).position(|end| end == b"\r\n\r\n");
-        let head = head.map_or(0, |at| at.saturating_add(4));
-        self.outcome.octets = answer.len().saturating_sub(head) as u64;
+        self.outcome.octets = encode::content(answer).len() as u64;
         self.outcome.status = Some(status);
         self.outcome.own_page = true;
         self.answered = true;
@@ -161,11 +160,16 @@ impl Exchange {
         io.id.wrapping_add(self.served)
     }
 
-    /// Whether the client would rather read plain text; nobody knows once its head is gone.
+    /// Whether the client would rather read plain text. Who says nothing of that is taken for a
+    /// browser; but if its head is none, it may be anything, which plain text suits better.
     fn prefers_plain<S: Store>(&self, io: &Io<'_, S>) -> bool {
         let bytes = io.buffers.request.filled();
-        let head = self.request.as_ref().filter(|_| self.upload.keeps());
-        head.is_some_and(|head| forward::prefers_plain(head, bytes))
+        match &self.request {
+            // Nobody knows once the head is gone.
+            Some(_) if !self.upload.keeps() => false,
+            Some(head) => forward::prefers_plain(head.fields.of(bytes)).unwrap_or(false),
+            None => forward::prefers_plain(field::readable(bytes)).unwrap_or(true),
+        }
     }
 
     /// The backend has no part in the answer. Only behind a request that was read whole the next

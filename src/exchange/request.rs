@@ -12,9 +12,9 @@ use super::Flow;
 use super::Io;
 use super::Phase;
 use super::Relay;
+use super::Reset;
 use super::Store;
 use super::NO_MEMORY;
-use crate::config::Log;
 use crate::http::body::Body;
 use crate::http::forward;
 use crate::http::head;
@@ -38,8 +38,11 @@ impl Exchange {
 
     /// Nobody is there any more to take an answer.
     pub(super) fn client_lost<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
-        if self.phase == Phase::Head {
-            self.remember(None, io);
+        match self.phase {
+            Phase::Head => self.remember(None, io),
+            Phase::Idle => self.todo.reset = Some(Reset::Idle),
+            Phase::Linger => self.todo.reset = Some(Reset::Linger),
+            _ => {}
         }
         self.close(now, Cause::Client);
     }
@@ -144,10 +147,8 @@ impl Exchange {
     pub(super) fn remember<S: Store>(&mut self, head: Option<&RequestHead>, io: &mut Io<'_, S>) {
         self.outcome.id = self.id(io);
         self.outcome.log = io.settings.log;
-        let format = match io.settings.log {
-            Log::Off => return,
-            Log::Combined => Format::Combined,
-            Log::Json => Format::Json,
+        let Some(format) = Format::of(io.settings.log) else {
+            return;
         };
         let captured = &mut io.buffers.captured;
         captured.clear();

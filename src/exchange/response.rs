@@ -169,7 +169,16 @@ impl Exchange {
             }
         }
         let text = io.buffers.response.filled();
-        head::parse_response(text, &mut self.scan, &limits(io.settings)).map_err(refused)
+        let parsed = head::parse_response(text, &mut self.scan, &limits(io.settings));
+        if let (Ok(Parse::Complete(head)), None) = (&parsed, self.wire) {
+            self.spoken = Some(head.version);
+        }
+        parsed.map_err(refused)
+    }
+
+    /// In which version of HTTP the backend has answered, if it has since this was last asked.
+    pub(crate) fn take_spoken(&mut self) -> Option<Version> {
+        self.spoken.take()
     }
 
     /// Relays a 1xx response, which an HTTP/1.0 client would not understand (RFC 9110 section 15.2).

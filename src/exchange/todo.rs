@@ -5,6 +5,7 @@
 use super::Action;
 use super::Exchange;
 use super::Outcome;
+use super::Reset;
 use crate::status::Format;
 
 /// Actions that have been decided and not yet been polled.
@@ -12,6 +13,7 @@ pub(super) struct Todo {
     pub(super) shutdown_upstream: bool,
     pub(super) release: Option<bool>,
     pub(super) finish: Option<Outcome>,
+    pub(super) reset: Option<Reset>,
     pub(super) report: Option<Format>,
     pub(super) connect: Option<bool>,
     pub(super) shutdown: bool,
@@ -23,6 +25,7 @@ impl Todo {
         shutdown_upstream: false,
         release: None,
         finish: None,
+        reset: None,
         report: None,
         connect: None,
         shutdown: false,
@@ -38,6 +41,7 @@ impl Exchange {
             || todo.shutdown_upstream
             || todo.release.is_some()
             || todo.finish.is_some()
+            || todo.reset.is_some()
             || todo.report.is_some()
             || todo.connect.is_some()
             || todo.close.is_some()
@@ -54,6 +58,9 @@ impl Exchange {
         }
         if let Some(outcome) = todo.finish.take() {
             return Some(Action::Finish(outcome));
+        }
+        if let Some(reset) = todo.reset.take() {
+            return Some(Action::Reset(reset));
         }
         if let Some(format) = todo.report.take() {
             return Some(Action::Report(format));

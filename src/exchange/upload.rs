@@ -27,6 +27,7 @@ use crate::http::head::BodyLength;
 use crate::http::head::RequestHead;
 use crate::http::head::Scan;
 use crate::http::Status;
+use crate::http::Version;
 use crate::srun::Wire;
 use crate::time::Instant;
 
@@ -68,6 +69,9 @@ impl Exchange {
     #[inline(never)] // Keeps its frame out of its caller's.
     fn stage_request<S: Store>(&mut self, io: &mut Io<'_, S>) -> Result<(), Failure> {
         self.wire = None;
+        if io.backend_version == Some(Version::Http10) {
+            self.go_ahead(io).map_err(|Full| NO_MEMORY)?;
+        }
         let Some(head) = &self.request else {
             return Err(NO_MEMORY);
         };
@@ -82,6 +86,17 @@ impl Exchange {
             encode::request_head(head, bytes, &forward, out)
         })
         .map_err(|Full| NO_MEMORY)
+    }
+
+    /// Tells a client that waits for it to send its body, where the backend has no word for that: it
+    /// speaks another protocol or, as far as we know, only HTTP/1.0 (RFC 9110 section 10.1.1).
+    pub(super) fn go_ahead<S: Store>(&mut self, io: &mut Io<'_, S>) -> Result<(), Full> {
+        if !core::mem::take(&mut self.expecting) {
+            return Ok(());
+        }
+        stage(&mut io.buffers.to_client, GO_AHEAD.len(), |out| {
+            out.put(GO_AHEAD)
+        })
     }
 
     /// What the backend is told of the client, and what it is asked for.
@@ -243,6 +258,8 @@ fn treatment(policy: Forwarding, trusted: bool) -> Treatment {
 pub(super) fn is_too_large<S>(octets: u64, io: &Io<'_, S>) -> bool {
     io.settings.body_size != 0 && octets > io.settings.body_size
 }
+
+const GO_AHEAD: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 pub(super) const TOO_LARGE: Failure = (
     Status::CONTENT_TOO_LARGE,

@@ -7,8 +7,8 @@ mod forwarded;
 
 #[allow(unused_imports)] // Not all of it is called yet.
 pub(crate) use answer::{
-    error_page, options_answer, report_head, trace_answer, trace_room, Answer, ErrorPage, PAGE_MAX,
-    REPORT_ROOM,
+    content, error_page, options_answer, report_head, trace_answer, trace_room, Answer, ErrorPage,
+    PAGE_MAX, REPORT_ROOM,
 };
 
 use super::date;

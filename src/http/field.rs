@@ -119,6 +119,21 @@ pub(crate) enum Line<'a> {
     Partial,
 }
 
+/// The field lines of a head that as a whole is none, as far as they are: up to the first that is
+/// not, or is not all there. Whatever stands before the first LF passes for its start line.
+pub(crate) fn readable(head: &[u8]) -> &[u8] {
+    let is_end = |octet: &&u8| matches!(octet, b'\r' | b'\n');
+    let empty = head.iter().take_while(is_end).count();
+    let head = head.get(empty..).unwrap_or(&[]);
+    let start = bytes::find_byte(head, b'\n').and_then(|at| head.get(at.saturating_add(1)..));
+    let fields = start.unwrap_or(&[]);
+    let mut end = 0usize;
+    while let Ok(Line::Field { len, .. }) = line(fields.get(end..).unwrap_or(&[])) {
+        end = end.saturating_add(len);
+    }
+    fields.get(..end).unwrap_or(&[])
+}
+
 /// Reads the field line at the front of `text` (RFC 9112 section 5):
 ///
 /// ```text

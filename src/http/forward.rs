@@ -137,11 +137,12 @@ pub(crate) fn is_continue(expectation: &[u8]) -> bool {
 }
 
 /// Whether a page for people should be text/plain rather than text/html (RFC 9110 section 12.5.1):
-/// it is liked better, or HTML is not acceptable at all. Without a preference it is HTML.
-pub(crate) fn prefers_plain(head: &RequestHead, bytes: &[u8]) -> bool {
+/// it is liked better, or HTML is not acceptable at all. None if nothing is said of that in these
+/// valid field lines.
+pub(crate) fn prefers_plain(lines: &[u8]) -> Option<bool> {
     let mut is_stated = false;
     let (mut html, mut plain) = (UNLIKED, UNLIKED);
-    for (name, value) in field::fields(head.fields.of(bytes)) {
+    for (name, value) in field::fields(lines) {
         if !bytes::eq_ignore_case(name, b"accept") {
             continue;
         }
@@ -156,7 +157,7 @@ pub(crate) fn prefers_plain(head: &RequestHead, bytes: &[u8]) -> bool {
             plain = plain.max(liking(range, b"text/plain", weight));
         }
     }
-    is_stated && (plain.weight > html.weight || html.weight == 0)
+    is_stated.then_some(plain.weight > html.weight || html.weight == 0)
 }
 
 /// How much a media type is liked. The range that says most about it decides, and of equals the

@@ -137,7 +137,6 @@ impl Socket {
         if addr.is_ipv6() {
             socket.take_ipv4()?;
         }
-        socket.bound_receives()?;
         // SAFETY: As above; the address is valid for its length.
         to_result(unsafe { bindings::kernel_bind(socket.sock(), raw.as_mut_ptr(), raw.len()) })?;
         Ok(socket)
@@ -151,7 +150,7 @@ impl Socket {
         let held = net.hold()?;
         let socket = Self::new(held.as_ptr(), ipv6)?;
         socket.bound_sends()?;
-        socket.bound_receives()?;
+        socket.bound_receives(options::RECEIVE_BUFFER);
         Ok(socket)
     }
 

@@ -23,6 +23,7 @@ use kernel::sync::Arc;
 
 use crate::bytes::Writer;
 use crate::config::Protocol;
+use crate::http::Version;
 use crate::rt::percpu::Counter;
 use crate::rt::percpu::PerCpu;
 use crate::rt::socket::State;
@@ -70,6 +71,8 @@ pub(crate) struct Backend {
     heard: Atomic<u64>,
     /// What tells a client that it belongs here.
     stamp: Atomic<u64>,
+    /// The minor version of HTTP that its last response had, and one; 0 before the first.
+    version: Atomic<u32>,
 }
 
 impl Backend {
@@ -100,6 +103,7 @@ impl Backend {
             responding: Timing::new()?,
             heard: Atomic::new(0),
             stamp: Atomic::new(0),
+            version: Atomic::new(0),
         });
         Arc::pin_init(backend, GFP_KERNEL_ACCOUNT)
     }
@@ -131,6 +135,26 @@ impl Backend {
     /// When something came from it.
     pub(crate) fn heard(&self) -> Instant {
         Instant::from_nanos(self.heard.load(Relaxed))
+    }
+
+    /// The version of HTTP that its last response had; none before the first.
+    pub(crate) fn version(&self) -> Option<Version> {
+        match self.version.load(Relaxed) {
+            0 => None,
+            1 => Some(Version::Http10),
+            _ => Some(Version::Http11),
+        }
+    }
+
+    pub(crate) fn set_version(&self, version: Version) {
+        // Seldom another one: all CPUs read it.
+        if self.version() != Some(version) {
+            let number = match version {
+                Version::Http10 => 1,
+                Version::Http11 => 2,
+            };
+            self.version.store(number, Relaxed);
+        }
     }
 
     pub(crate) fn stamp(&self) -> u64 {

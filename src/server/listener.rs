@@ -5,12 +5,13 @@
 //! # Locking
 //!
 //! `socket` is held while accepting, while options are set, while another one is put in its place and
-//! while it is taken away to be closed; nothing that takes it is called under it. `refused` is held while connections that are
-//! refused are looked after, under which their sockets' locks are taken one at a time. Neither is
-//! taken under the other. The callbacks take no lock.
+//! while it is taken away to be closed; nothing that takes it is called under it. `refused` is held
+//! while connections that are refused are looked after, under which their sockets' locks and that of
+//! the log are taken one at a time. Neither is taken under the other. The callbacks take no lock.
 
 mod refused;
 
+use core::net::IpAddr;
 use core::net::Ipv4Addr;
 use core::net::Ipv6Addr;
 use core::net::SocketAddr;
@@ -40,6 +41,7 @@ use crate::server::census::Seat;
 use crate::server::client::Client;
 use crate::server::Engine;
 use crate::status::Count;
+use refused::Arrival;
 use refused::Refused;
 
 /// Connections that may wait to be accepted; the kernel's `somaxconn` does not bound it.
@@ -110,7 +112,9 @@ impl Listener {
         let socket = self.socket.lock().take();
         drop(socket);
         let refused = self.refused.lock().take();
-        drop(refused);
+        if let Some(refused) = refused {
+            refused.end(&self.engine.config().settings);
+        }
     }
 
     /// Puts settings in force for connections that come from now on. Process context.
@@ -216,27 +220,43 @@ impl Listener {
         };
         match Seat::take(&self.engine, peer.ip(), &config.settings) {
             Ok(seat) => {
+                // Its socket is gone, and nothing can be told there.
                 if Client::start(&self.engine, socket, peer, seat).is_err() {
-                    self.engine.stats().count(Count::RefusedMemory);
+                    self.lose(peer.ip(), &config.settings);
                 }
             }
-            Err(why) => {
-                self.engine.stats().count(match why {
-                    Denied::Full => Count::RefusedLimit,
-                    Denied::Share => Count::RefusedClient,
-                    Denied::NoMemory => Count::RefusedMemory,
-                });
-                self.refuse(socket, why, &config.settings);
-            }
+            Err(why) => self.refuse(socket, why, peer.ip(), &config.settings),
         }
     }
 
+    /// There was no memory for a connection.
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn refuse(self: &Arc<Self>, socket: Socket, why: Denied, settings: &Settings) {
+    fn lose(&self, peer: IpAddr, settings: &Settings) {
+        let arrival = self.count(Denied::NoMemory, peer);
+        arrival.log(&self.engine, settings, Denied::NoMemory, None);
+    }
+
+    /// Counts a connection that is refused.
+    fn count(&self, why: Denied, peer: IpAddr) -> Arrival {
+        self.engine.stats().count(match why {
+            Denied::Full => Count::RefusedLimit,
+            Denied::Share => Count::RefusedClient,
+            Denied::NoMemory => Count::RefusedMemory,
+        });
+        Arrival::new(&self.engine, peer)
+    }
+
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn refuse(self: &Arc<Self>, socket: Socket, why: Denied, peer: IpAddr, settings: &Settings) {
+        let arrival = self.count(why, peer);
         let socket = Attached::attach(socket, self.clone());
-        if let Some(refused) = &mut *self.refused.lock() {
-            refused.add(socket, why, clock::now(), settings);
-            self.engine.sweep_soon();
+        match &mut *self.refused.lock() {
+            Some(refused) => {
+                refused.add(socket, why, arrival, settings);
+                self.engine.sweep_soon();
+            }
+            // It has stopped meanwhile.
+            None => arrival.log(&self.engine, settings, why, None),
         }
     }
 
@@ -273,6 +293,7 @@ fn options(settings: &Settings) -> Options {
         keepalive: settings.tcp_keepalive,
         user_timeout: settings.tcp_user_timeout,
         defer_accept: settings.defer_accept,
+        receive_buffer: settings.receive_buffer,
     }
 }
 

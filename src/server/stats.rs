@@ -5,6 +5,7 @@
 use kernel::prelude::*;
 
 use crate::exchange::Outcome;
+use crate::exchange::Reset;
 use crate::http::Status;
 use crate::rt::percpu::Counters;
 use crate::status::histogram;
@@ -84,6 +85,15 @@ impl Stats {
             (true, status) => self.count(Count::of_page(status)),
             (false, _) => {}
         }
+    }
+
+    /// A client's connection is reset while no exchange is under way.
+    pub(crate) fn reset(&self, how: Reset) {
+        self.count(match how {
+            Reset::Idle => Count::ResetIdle,
+            Reset::Linger => Count::ResetLinger,
+            Reset::Untaken => Count::ResetUntaken,
+        });
     }
 
     /// An exchange has become a tunnel.

@@ -18,6 +18,12 @@ pub(crate) enum Count {
     RefusedClient,
     /// Refused: no memory.
     RefusedMemory,
+    /// Reset by the client between two requests, or before the first one.
+    ResetIdle,
+    /// Reset by the client after its last answer.
+    ResetLinger,
+    /// Reset by us: the client did not take its last answer in time.
+    ResetUntaken,
 
     // Exchanges.
     /// Ended.

@@ -206,6 +206,20 @@ const CLIENTS: &[Family] = &[
             ],
         ),
     ),
+    counter(
+        "client_connections_reset",
+        "Reset",
+        "Connections of clients that were reset with no request under way: by the client between \
+         requests or after its last answer, or by us as it did not take that in time.",
+        Values::By(
+            "when",
+            &[
+                ("idle", Count::ResetIdle),
+                ("linger", Count::ResetLinger),
+                ("untaken", Count::ResetUntaken),
+            ],
+        ),
+    ),
 ];
 
 const REQUESTS: &[Family] = &[

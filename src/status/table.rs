@@ -40,10 +40,11 @@ pub(super) fn write(snapshot: &Snapshot<'_>, out: &mut dyn Write) -> fmt::Result
 fn write_clients(snapshot: &Snapshot<'_>, out: &mut dyn Write) -> fmt::Result {
     writeln!(
         out,
-        "clients      {} open, {} accepted, {} refused",
+        "clients      {} open, {} accepted, {} refused, {} reset",
         snapshot.count(Count::Open),
         snapshot.count(Count::Accepted),
         total("client_connections_refused", snapshot),
+        total("client_connections_reset", snapshot),
     )
 }
 

@@ -80,6 +80,13 @@ pub(crate) fn error_page(page: &ErrorPage<'_>, out: &mut Writer<'_>) -> Result<(
     page_body(page, &mut |text| out.put(text))
 }
 
+/// The content of a whole answer of ours: what follows its head.
+pub(crate) fn content(answer: &[u8]) -> &[u8] {
+    let head = answer.windows(4).position(|end| end == b"\r\n\r\n");
+    let content = head.and_then(|at| answer.get(at.saturating_add(4)..));
+    content.unwrap_or(answer)
+}
+
 /// When another try has a chance (RFC 9110 section 10.2.3), in seconds: what we have too little of
 /// (connections of one client, memory, backends that are up) comes back soon or by hand.
 const fn retry_after(status: Status) -> Option<u64> {

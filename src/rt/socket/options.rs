@@ -31,6 +31,9 @@ pub(crate) struct Options {
     /// A connection is accepted when its first octets have come, or when about this time has passed
     /// without. In whole seconds, rounded up; zero: at once.
     pub(crate) defer_accept: Duration,
+    /// Octets that have come and wait to be read; the window that the peer is offered is no larger.
+    /// The kernel doubles it and counts its own structures too. It would let a few megabytes wait.
+    pub(crate) receive_buffer: usize,
 }
 
 /// Unanswered probes after which a silent peer is taken for gone.
@@ -40,6 +43,7 @@ impl Socket {
     /// Sets options. Process context, without the socket's lock.
     pub(crate) fn configure(&self, options: &Options) -> Result {
         self.keep_alive(options.keepalive)?;
+        self.bound_receives(options.receive_buffer);
         let user_timeout = rounded_up(options.user_timeout, Duration::from_millis(1));
         self.set_tcp(bindings::TCP_USER_TIMEOUT, user_timeout)?;
         self.set_tcp(bindings::TCP_DEFER_ACCEPT, seconds(options.defer_accept))
@@ -73,9 +77,12 @@ impl Socket {
         self.set(bindings::SOL_SOCKET, bindings::SO_SNDBUF, SEND_BUFFER)
     }
 
-    /// Bounds what has come and waits to be read, likewise. Process context.
-    pub(super) fn bound_receives(&self) -> Result {
-        self.set(bindings::SOL_SOCKET, bindings::SO_RCVBUF, RECEIVE_BUFFER)
+    /// Bounds what has come and waits to be read. The sysctl `rmem_max`, which is for programs, has
+    /// no say in it. Process context, without the socket's lock.
+    pub(super) fn bound_receives(&self, octets: usize) {
+        let octets = c_int::try_from(octets).unwrap_or(c_int::MAX);
+        // SAFETY: The socket is valid by its invariants; process context as the callers say.
+        unsafe { bindings::sock_set_rcvbuf(self.sk(), octets) }
     }
 
     /// `setsockopt()`.
@@ -90,7 +97,8 @@ impl Socket {
 
 /// Octets; the kernel doubles them and counts its own structures too.
 const SEND_BUFFER: c_int = 128 << 10;
-const RECEIVE_BUFFER: c_int = 192 << 10;
+/// Of a connection that we have begun: as [`Options::receive_buffer`].
+pub(super) const RECEIVE_BUFFER: usize = 192 << 10;
 
 fn seconds(span: Duration) -> c_int {
     rounded_up(span, Duration::from_secs(1))

@@ -3,7 +3,6 @@
 //! What the access log says of an exchange.
 
 use super::State;
-use crate::config::Log;
 use crate::exchange::Outcome;
 use crate::exchange::Store as _;
 use crate::log::Entry;
@@ -29,10 +28,8 @@ impl State {
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn log(&mut self, engine: &Engine, now: Instant, outcome: &Outcome) {
         let record = core::mem::take(&mut self.record);
-        let format = match outcome.log {
-            Log::Off => return self.forget(),
-            Log::Combined => Format::Combined,
-            Log::Json => Format::Json,
+        let Some(format) = Format::of(outcome.log) else {
+            return self.forget();
         };
         let entry = Entry {
             client: self.peer.ip(),

@@ -195,6 +195,9 @@ impl State {
         let Some(place) = &mut self.journey.place else {
             return;
         };
+        if let Some(version) = self.exchange.take_spoken() {
+            place.backend.set_version(version);
+        }
         if let Some(span) = self.exchange.take_answered_in() {
             place.backend.responding.add(span);
             let verdict = self.exchange.judge_backend();

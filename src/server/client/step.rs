@@ -115,6 +115,7 @@ impl Client {
                     state.forget_tries();
                     state.refresh(&self.engine);
                 }
+                Action::Reset(how) => self.engine.stats().reset(how),
                 Action::Connect { fresh } => {
                     if let Some(backend) = self.route(state, fresh, now) {
                         return Some(Chore::Connect(backend));
@@ -427,6 +428,7 @@ fn io<'a>(
         fallback_host: link.map_or(b"", |link| link.owner().backend().authority()),
         stamp: link.map(|link| link.owner().backend().stamp()),
         protocol: link.map_or(Protocol::Http, |link| link.owner().backend().protocol()),
+        backend_version: link.and_then(|link| link.owner().backend().version()),
         client_acked: socket.map_or(0, Attached::acked),
         client_unacked: socket.map_or(0, Attached::unacked),
         upstream_acked: link.map_or(0, Attached::acked),

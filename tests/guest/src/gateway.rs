@@ -152,7 +152,7 @@ pub fn read(name: &str) -> Result<String, Failure> {
     Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned())
 }
 
-/// How many client connections are "open", were "accepted" or "refused", as `status` says.
+/// How many client connections are "open", were "accepted", "refused" or "reset", as `status` says.
 pub fn clients(which: &str) -> Result<u64, Failure> {
     let status = read("status")?;
     let line = status

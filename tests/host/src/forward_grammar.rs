@@ -10,7 +10,7 @@ use crate::http::encode::{
     self, error_page, request_head, request_room, response_head, response_room, trace_answer,
     trace_room, Answer, Delivery, ErrorPage, Framing, Persist, PAGE_MAX,
 };
-use crate::http::field::{fields, values, Name};
+use crate::http::field::{self, fields, values, Name};
 use crate::http::forward::{self, Forward, Treatment};
 use crate::http::head::{
     parse_request, parse_response, BodyLength, Options, Parse, RequestHead, ResponseHead, Scan,
@@ -148,7 +148,8 @@ fn good_response(text: &[u8]) -> ResponseHead {
 }
 
 fn check_request(text: &[u8], head: &RequestHead, forward: &Forward<'_>) {
-    forward::prefers_plain(head, text);
+    let stated = forward::prefers_plain(head.fields.of(text));
+    assert_eq!(forward::prefers_plain(field::readable(text)), stated);
     let is_bounded = matches!(head.method, Method::Trace | Method::Options);
     let Ok(max_forwards) = forward::max_forwards(head, text) else {
         assert!(is_bounded, "a Max-Forwards that nobody asks for");

@@ -43,6 +43,7 @@ mod pure {
 
 use pure::{bytes, cache, config, exchange, http, lb, log, probe, slab, srun, status, time};
 
+pub mod asked_grammar;
 pub mod choosing;
 pub mod chunked_grammar;
 pub mod forward_grammar;
@@ -52,6 +53,7 @@ pub mod log_grammar;
 pub mod proc_grammar;
 pub mod simulation;
 pub mod status_sample;
+pub mod sticky_grammar;
 
 #[cfg(test)]
 #[path = "../tests/mod.rs"]

@@ -215,6 +215,8 @@ const BUSY: &[(Count, u64)] = &[
     (Count::Accepted, 88_120),
     (Count::RefusedLimit, 12),
     (Count::RefusedMemory, 1),
+    (Count::ResetIdle, 3_018),
+    (Count::ResetLinger, 76),
     (Count::Requests, 1_211_346),
     (Count::Uploads, 20_412),
     (Count::Replays, 17),

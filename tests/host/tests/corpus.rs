@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use crate::{
-    chunked_grammar, forward_grammar, frames_grammar, head_grammar, log_grammar, proc_grammar,
-    simulation,
+    asked_grammar, chunked_grammar, forward_grammar, frames_grammar, head_grammar, log_grammar,
+    proc_grammar, simulation, sticky_grammar,
 };
 
 /// Runs every file of a corpus through `check`.
@@ -37,15 +37,22 @@ fn every_target_has_a_replay() {
     assert_eq!(
         names,
         [
+            "asked_grammar",
             "chunked_grammar",
             "exchange",
             "forward_grammar",
             "frames_grammar",
             "head_grammar",
             "log_grammar",
-            "proc_grammar"
+            "proc_grammar",
+            "sticky_grammar"
         ]
     );
+}
+
+#[test]
+fn asked_grammar() {
+    replay("asked_grammar", asked_grammar::check);
 }
 
 #[test]
@@ -81,4 +88,9 @@ fn log_grammar() {
 #[test]
 fn proc_grammar() {
     replay("proc_grammar", proc_grammar::check);
+}
+
+#[test]
+fn sticky_grammar() {
+    replay("sticky_grammar", sticky_grammar::check);
 }

@@ -7,6 +7,7 @@ mod conversations;
 mod endings;
 mod framed;
 mod hops;
+mod pages;
 mod retries;
 mod reviewed;
 mod timeouts;

@@ -6,6 +6,7 @@
 use super::encode::forwarded_with;
 use super::head::{good_request, with_fields};
 use crate::head_grammar::QUIET;
+use crate::http::field::readable;
 use crate::http::forward::{loops, max_forwards, may_trail, prefers_plain, Forward};
 
 pub(super) const START: &str = "GET / HTTP/1.1\r\nHost: h\r\n";
@@ -301,7 +302,37 @@ fn pages_are_plain_for_whoever_likes_that_better() {
     ] {
         let text = with_fields("1.1", lines);
         let head = good_request(&text);
-        assert_eq!(prefers_plain(&head, &text), plain, "for {lines}");
+        let stated = prefers_plain(head.fields.of(&text));
+        assert_eq!(stated.unwrap_or(false), plain, "for {lines}");
+        assert_eq!(stated.is_some(), lines.contains("/"), "for {lines}");
+    }
+}
+
+/// Of a head that is none, what was read of it.
+#[test]
+fn fields_are_read_up_to_what_is_none() {
+    for (head, lines) in [
+        ("", ""),
+        ("GET / HTTP/1.1", ""),
+        ("GET / HTTP/1.1\r\n", ""),
+        ("GET / HTTP/1.1\r\nA: b\r\nC: d", "A: b\r\n"),
+        ("GET / HTTP/1.1\r\nA: b\r\nC: d\r", "A: b\r\n"),
+        (
+            "GET / HTTP/1.1\r\nA: b\r\nC : d\r\nE: f\r\n\r\n",
+            "A: b\r\n",
+        ),
+        (
+            "\r\n\r\nPRI * HTTP/2.0\r\nA: b\r\n\r\nSM\r\n\r\n",
+            "A: b\r\n",
+        ),
+        ("GET /\nA: b\r\nC: d\n", "A: b\r\n"),
+        ("\x16\x03\x01\r\n", ""),
+    ] {
+        let read = readable(head.as_bytes());
+        assert_eq!(
+            read.escape_ascii().to_string(),
+            lines.as_bytes().escape_ascii().to_string()
+        );
     }
 }
 

@@ -4,12 +4,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::namespaces::Namespace;
+use super::uploads_whole::upload_whole;
 use crate::conn::{Conn, Fault, Options, Response};
 use crate::gateway::{self, Gateway};
 use crate::http::Framing;
 use crate::origin::Origin;
 use crate::scale;
 use crate::testing::{sh, shell, Bed, Context, Failure, Outcome, PORT};
+use crate::upload::Upload;
 use crate::{ensure, same, tests};
 
 tests![
@@ -26,6 +28,7 @@ tests![
     silent_peers_are_probed,
     what_is_not_acknowledged_ends,
     accepting_waits_for_octets,
+    receive_buffers_are_bounded,
     destroyed_from_outside unless no_destroying,
 ];
 
@@ -76,7 +79,8 @@ fn assert_refused(client: &mut Conn, status: u16, what: &str) -> Result<Response
     let response = client.response("GET").context(what)?;
     same!(response.status, status, "{what}: the status");
     ensure!(!response.persistent(), "{what}: the connection is to go on");
-    same!(response.framing, Framing::Close, "{what}: the framing");
+    let framed = matches!(response.framing, Framing::Length(_));
+    ensure!(framed, "{what}: framed as {:?}", response.framing);
     client.expect_close().context(what)?;
     Ok(response)
 }
@@ -141,7 +145,8 @@ fn each_address_has_its_share() -> Outcome {
             open.push(client);
         }
         let response = assert_refused(&mut from(ip)?, 429, &format!("one too many from {ip}"))?;
-        same!(response.text(), "You have enough.", "the page");
+        let page = response.text();
+        ensure!(page.contains("\nYou have enough.\n"), "the page: {page:?}");
         ensure!(
             response.head.has_token("Cache-Control", "no-store"),
             "the page may be stored: {:?}",
@@ -241,7 +246,11 @@ fn a_full_gateway_says_so() -> Outcome {
     let (bed, mut client) = full()?;
     let served = bed.origin.requests();
     let response = assert_refused(&mut bed.client()?, 503, "one too many")?;
-    same!(response.text(), "Service Unavailable\n", "the page");
+    let page = response.text();
+    ensure!(
+        page.starts_with("503 Service Unavailable\nthere are too many connections\nRequest "),
+        "the page: {page:?}"
+    );
     ensure!(
         response.head.get("Retry-After").is_some() && response.head.get("Date").is_some(),
         "no Retry-After or no Date in {:?}",
@@ -450,6 +459,40 @@ fn accepting_waits_for_octets() -> Outcome {
         "a silent client is not accepted without defer-accept"
     );
     drop(silent);
+    Ok(())
+}
+
+/// The receive buffer of the gateway's end of a connection, as the kernel has it.
+fn receive_buffer(client: &Conn) -> Result<u64, Failure> {
+    let port = client.stream().local_addr()?.port();
+    let said = sh(&format!(
+        "ss -Htnm state established '( sport = :{PORT} and dport = :{port} )'"
+    ))?;
+    let mut parts = said.split(['(', ',']);
+    let octets = parts.find_map(|part| part.strip_prefix("rb")?.parse().ok());
+    octets.ok_or_else(|| Failure(format!("no receive buffer in {said:?}")))
+}
+
+/// For connections that begin from then on. The kernel doubles what it is told.
+fn receive_buffers_are_bounded() -> Outcome {
+    let bed = Bed::new()?;
+    let mut old = bed.client()?;
+    assert_served(&mut old, "with the default")?;
+    same!(receive_buffer(&old)?, 2 * (192 << 10), "the default");
+    for (size, octets) in [("16K", 16 << 10), ("1M", 1 << 20), ("16M", 16 << 20)] {
+        bed.gateway.set("receive-buffer", size)?;
+        let mut client = bed.client()?;
+        upload_whole(&mut client, &Upload::new("/upload?seed=4", 4, 1 << 20)).context(size)?;
+        same!(receive_buffer(&client)?, 2 * octets, "with {size}");
+    }
+    assert_served(&mut old, "the connection from before")?;
+    same!(receive_buffer(&old)?, 2 * (192 << 10), "as it began");
+    // A listener that takes the place of another one has it too.
+    gateway::write("server_port", "0")?;
+    gateway::write("server_port", &PORT.to_string())?;
+    let mut client = bed.client()?;
+    assert_served(&mut client, "with another listener")?;
+    same!(receive_buffer(&client)?, 2 * (16 << 20), "of another one");
     Ok(())
 }
 

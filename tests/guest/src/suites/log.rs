@@ -92,7 +92,7 @@ pub(super) struct Line {
     time: String,
     pub(super) request: String,
     pub(super) status: String,
-    octets: String,
+    pub(super) octets: String,
     referer: String,
     agent: String,
     pub(super) backend: String,

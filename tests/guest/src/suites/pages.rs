@@ -2,15 +2,18 @@
 //! they are found in the log.
 
 use super::log::{Line, Log};
+use super::status::wait_for;
 use crate::conn::Response;
 use crate::gateway;
-use crate::testing::{Bed, Context, Failure, Outcome};
+use crate::testing::{Bed, Context, Failure, Outcome, PORT};
 use crate::{ensure, same, tests};
 
 tests![
     texts_and_numbers,
     what_is_accepted_better,
+    what_is_accepted_by_whom_nobody_understands,
     refused_connections_have_their_texts,
+    refused_connections_have_their_lines,
 ];
 
 /// How a page comes about.
@@ -124,14 +127,16 @@ fn texts_and_numbers() -> Outcome {
     for case in CASES {
         (case.prepare)(&bed)?;
         let status = case.status;
-        let html = page(&bed, case, "")?;
-        let escaped = format!("<p>&lt;{status}&gt; &amp; so on</p>");
-        carries(&html, "text/html; charset=utf-8", &escaped, &mut log)?;
         if case.has_head {
-            let plain = page(&bed, case, PLAIN)?;
-            let text = format!("\n<{status}> & so on\n");
-            carries(&plain, "text/plain; charset=utf-8", &text, &mut log)?;
+            let html = page(&bed, case, "")?;
+            let escaped = format!("<p>&lt;{status}&gt; &amp; so on</p>");
+            carries(&html, "text/html; charset=utf-8", &escaped, &mut log)?;
         }
+        // Who says nothing of what it likes and is not understood may be anything.
+        let accept = if case.has_head { PLAIN } else { "" };
+        let plain = page(&bed, case, accept)?;
+        let text = format!("\n<{status}> & so on\n");
+        carries(&plain, "text/plain; charset=utf-8", &text, &mut log)?;
         gateway::write("config", &usual)?;
     }
     Ok(())
@@ -178,7 +183,32 @@ fn what_is_accepted_better() -> Outcome {
     Ok(())
 }
 
-/// Who is not let in has asked for nothing that the log could number: it gets the text alone.
+/// What was read of a head says it, though as a whole it is none.
+fn what_is_accepted_by_whom_nobody_understands() -> Outcome {
+    let bed = Bed::new()?;
+    for (fields, status, wanted) in [
+        ("Accept: text/html\r\nHost : t\r\n", 400, "html"),
+        ("Accept: text/plain\r\nHost : t\r\n", 400, "plain"),
+        ("Host : t\r\nAccept: text/html\r\n", 400, "plain"),
+        (
+            "Accept: text/html\r\nTransfer-Encoding: x\r\nHost: t\r\n",
+            501,
+            "html",
+        ),
+        ("Host: t\r\n folded\r\n", 400, "plain"),
+    ] {
+        let mut client = bed.client()?;
+        client.send(format!("GET / HTTP/1.1\r\n{fields}\r\n").as_bytes())?;
+        let response = client.response("GET").context(fields)?;
+        same!(response.status, status, "the status of {fields:?}");
+        let sent = response.head.get("Content-Type");
+        let right = format!("text/{wanted}; charset=utf-8");
+        same!(sent, Some(right.as_str()), "the type for {fields:?}");
+    }
+    Ok(())
+}
+
+/// Who is not let in has a number too.
 fn refused_connections_have_their_texts() -> Outcome {
     let bed = Bed::with(&[
         ("page-429", "<enough> & more"),
@@ -191,20 +221,87 @@ fn refused_connections_have_their_texts() -> Outcome {
         ("max-connections", 503, "<full> & more"),
     ] {
         same!(first.get("/len/1")?.status, 200, "the status of the first");
+        same!(Line::of(&log.lines(1)?[0])?.status, "200", "its line");
         bed.gateway.set(limit, "1")?;
         let response = bed.client()?.get("/len/2")?;
         same!(response.status, status, "the status with {limit} 1");
-        let sent = response.head.get("Content-Type");
-        same!(sent, Some("text/plain; charset=utf-8"), "the type");
-        let page = response.text();
-        same!(page.trim_end(), text, "the page with {limit} 1");
+        let text = format!("\n{text}\n");
+        carries(&response, "text/plain; charset=utf-8", &text, &mut log)?;
         bed.gateway.set(limit, "1000")?;
     }
     same!(first.get("/len/3")?.status, 200, "the status of the first");
-    let lines = log.lines(3)?.join("\n");
+    Ok(())
+}
+
+/// One each, whatever becomes of them.
+fn refused_connections_have_their_lines() -> Outcome {
+    let bed = Bed::with(&[("max-connections", "1"), ("linger-timeout", "1m")])?;
+    let mut first = bed.client()?;
+    same!(first.get("/len/1")?.status, 200, "the status of the first");
+    let mut log = Log::open()?;
+    log.lines(1)?;
+    let mut line = |what: &str, status: &str, ending: &str| -> Result<Line, Failure> {
+        let line = Line::of(&log.lines(1).context(what)?[0])?;
+        same!(
+            (line.status.as_str(), line.ending.as_str()),
+            (status, ending),
+            "{what}: status and ending in {line:?}"
+        );
+        same!(
+            (line.request.as_str(), line.backend.as_str()),
+            ("-", "-"),
+            "{what}: request and backend in {line:?}"
+        );
+        Ok(line)
+    };
+    let refused = bed.client()?.get("/len/2")?;
+    let logged = line("who has asked", "503", "PR")?;
+    same!(
+        logged.octets,
+        refused.length.to_string(),
+        "the octets of the page"
+    );
+    // Who goes before it has asked was told nothing.
+    let silent = bed.client()?;
+    wait_for(LIMIT, 2)?;
+    silent.half_close()?;
+    line("who has asked for nothing", "499", "PR")?;
+    let reset = bed.client()?;
+    wait_for(LIMIT, 3)?;
+    reset.reset()?;
+    line("who was reset", "499", "PR")?;
+    // Who waits for too long is told all the same, and then has to go.
+    bed.gateway.set("linger-timeout", "1s")?;
+    let mut silent = bed.client()?;
+    same!(
+        silent.response("GET")?.status,
+        503,
+        "the status of who waits"
+    );
+    line("who waits", "503", "PR")?;
+    silent.expect_close()?;
+    // With the listener those go that wait there.
+    bed.gateway.set("linger-timeout", "1m")?;
+    let _silent = bed.client()?;
+    wait_for(LIMIT, 5)?;
+    gateway::write("server_port", "0")?;
+    line("who waited at the old port", "499", "PR")?;
+    // None for who wants none.
+    gateway::write("server_port", &PORT.to_string())?;
+    bed.gateway.set("log", "off")?;
+    same!(
+        bed.client()?.get("/")?.status,
+        503,
+        "the status without a log"
+    );
+    bed.gateway.set("log", "json")?;
+    same!(bed.client()?.get("/")?.status, 503, "the status");
+    let json = &log.lines(1)?[0];
     ensure!(
-        !lines.contains("/len/2"),
-        "a line of a refused one: {lines}"
+        json.contains("\"request\":null,\"status\":503,") && json.contains("\"ending\":\"PR\""),
+        "a line in JSON: {json}"
     );
     Ok(())
 }
+
+const LIMIT: &str = "client_connections_refused_total{reason=\"limit\"}";

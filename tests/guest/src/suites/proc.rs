@@ -271,6 +271,7 @@ fn config_round_trip() -> Outcome {
         ("head-size", "32K", "32K"),
         ("idle-per-cpu", "0", "0"),
         ("body-size", "4294967296G", "4294967296G"),
+        ("receive-buffer", "1048576", "1M"),
         ("forwarded", "append", "append"),
         ("cdn-loop", "on", "on"),
         ("status-allow", "10.0.0.0/8,\t::1", "10.0.0.0/8 ::1"),

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::tunnels::{echo_tunnel, SWITCH};
+use crate::conn::Options;
 use crate::gateway::{self, Gateway};
 use crate::load::{Plan, Traffic};
 use crate::origin::{Origin, Step};
@@ -20,6 +21,7 @@ tests![
     requests_and_answers_are_counted,
     octets_are_counted_exactly,
     connections_are_counted,
+    resets_outside_of_requests_are_counted,
     a_backend_that_fails_is_seen,
     requests_that_go_elsewhere_are_counted,
     replays_are_counted,
@@ -217,6 +219,58 @@ fn connections_are_counted() -> Outcome {
     );
     drop(clients);
     wait_for("client_connections", 0)
+}
+
+/// They have no line in the log: nothing was asked for.
+fn resets_outside_of_requests_are_counted() -> Outcome {
+    let bed = Bed::with(&[("linger-timeout", "1m")])?;
+    let so_far = |when: &str, count| {
+        wait_for(
+            &format!("client_connections_reset_total{{when=\"{when}\"}}"),
+            count,
+        )
+    };
+    let client = bed.client()?;
+    wait_for("client_connections", 1)?;
+    client.reset()?;
+    so_far("idle", 1).context("before the first request")?;
+    let mut client = bed.client()?;
+    same!(client.get("/len/1")?.status, 200, "the status");
+    client.reset()?;
+    so_far("idle", 2).context("between two requests")?;
+    let last = b"GET /len/60000 HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n";
+    let mut client = bed.client()?;
+    client.send(last)?;
+    same!(client.response("GET")?.status, 200, "the status");
+    client.reset()?;
+    so_far("linger", 1).context("after the last answer")?;
+    // The answer is out for the gateway, and not for the client.
+    bed.gateway.set("send-timeout", "700ms")?;
+    let tiny = Options {
+        receive_buffer: Some(1024),
+        ..Options::default()
+    };
+    let mut client = bed.client_with(tiny)?;
+    client.send(last)?;
+    so_far("untaken", 1).context("who takes nothing")?;
+    same!(
+        gateway::clients("reset")?,
+        4,
+        "the clients that status says were reset"
+    );
+    // Who is reset within a request is counted there, and who ends in order is not.
+    let received = "client_received_bytes_total";
+    let before = Metrics::read()?.get(received)?;
+    let mut client = bed.client()?;
+    client.send(b"GET / HTTP/1.1\r\nHo")?;
+    wait_for(received, before + 18)?;
+    client.reset()?;
+    let mut client = bed.client()?;
+    same!(client.get("/len/1")?.status, 200, "the status");
+    drop(client);
+    wait_for("client_connections", 0)?;
+    same!(gateway::clients("reset")?, 4, "the clients that were reset");
+    Ok(())
 }
 
 fn a_backend_that_fails_is_seen() -> Outcome {

@@ -18,6 +18,7 @@ tests![
     expectation_refused,
     expectation_refused_after_the_body_was_sent,
     expectation_unanswered,
+    expectation_for_a_backend_of_http10,
     several_interim_responses,
     expectation_of_an_http10_client,
     expectation_without_a_body,
@@ -142,6 +143,26 @@ fn expectation_unanswered() -> Outcome {
         let response = client.response("POST")?;
         same!(response.interim, [0_u16; 0], "the interim responses");
         is_whole(&response.text(), &upload)?;
+    }
+    no_complaints(&bed)
+}
+
+/// It has no word for that, so the gateway says it. What it speaks is what it has spoken last.
+fn expectation_for_a_backend_of_http10() -> Outcome {
+    let bed = Bed::new()?;
+    let mut client = bed.client()?;
+    for len in [1, 20_000, 300_000] {
+        let old = client.get("/close/10?http10=1")?;
+        same!(old.status, 200, "the status of an answer in HTTP/1.0");
+        let upload = expecting("/expect?seed=2&quiet=1", 2, len);
+        let what = describe(&upload);
+        let uploaded = client.upload(&upload).context(&what)?;
+        ensure!(uploaded.continued, "{what}: no 100 came");
+        same!(uploaded.response.status, 200, "{what}: the status");
+        is_whole(&uploaded.response.text(), &upload).context(what)?;
+        let head = bed.origin.last_head().unwrap_or_default();
+        same!(head.get("Expect"), None, "the Expect at the backend");
+        ensure!(uploaded.response.persistent(), "the connection ends");
     }
     no_complaints(&bed)
 }

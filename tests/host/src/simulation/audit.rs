@@ -43,7 +43,7 @@ impl Audit {
                 assert!(self.engaged && !self.ended, "{action:?}");
                 self.ended = true;
             }
-            Action::Report(_) => assert!(!self.engaged),
+            Action::Reset(_) | Action::Report(_) => assert!(!self.engaged),
             Action::ShutdownClient => {
                 assert!(!self.shut, "{action:?} again");
                 self.shut = true;

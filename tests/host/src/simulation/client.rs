@@ -44,6 +44,11 @@ impl Plan {
         self.method == "HEAD"
     }
 
+    /// It may wait for a 100.
+    pub(super) fn expects(&self) -> bool {
+        self.fields.iter().any(|(name, _)| name == "Expect")
+    }
+
     /// Twice is as good as once.
     pub(super) fn is_idempotent(&self) -> bool {
         !matches!(self.method.as_str(), "POST" | "FROB")

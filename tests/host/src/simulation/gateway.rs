@@ -9,6 +9,7 @@ use super::memory::Memory;
 use super::world::World;
 use crate::config::{Protocol, Settings};
 use crate::exchange::{Action, Buffers, Event, Io, Outcome, Phase, Refusal};
+use crate::http::Version;
 use crate::lb::Verdict;
 use crate::time::UnixTime;
 
@@ -160,6 +161,9 @@ impl World {
                         return Some(Chore::Connect);
                     }
                 }
+                Action::Reset(how) => {
+                    self.seen.insert(format!("reset {how:?}"));
+                }
                 Action::Report(format) => panic!("nobody may see {format:?}"),
                 Action::ShutdownClient => self.shutdown.0 = true,
                 Action::ShutdownUpstream => self.shutdown.1 = true,
@@ -187,6 +191,7 @@ impl World {
             client: self.socket.acked,
             client_lacks: self.socket.down.len() as u64,
             upstream: link.map_or(0, |link| link.acked),
+            version: self.version,
         }
     }
 
@@ -365,6 +370,7 @@ impl World {
             Moved::Lost => Event::UpstreamLost,
         };
         self.handle(event);
+        self.version = self.exchange.take_spoken().or(self.version);
         Moves::Some
     }
 
@@ -401,12 +407,14 @@ impl World {
     }
 }
 
-/// What the two ends have acknowledged.
+/// What the two ends have acknowledged, and what is known of the backend.
 struct Acked {
     client: u64,
     /// What the client's has not.
     client_lacks: u64,
     upstream: u64,
+    /// What the backend speaks.
+    version: Option<Version>,
 }
 
 /// What an exchange sees of the world.
@@ -424,6 +432,7 @@ fn io<'a>(
         fallback_host: FALLBACK_HOST.as_bytes(),
         stamp: None,
         protocol: Protocol::Http,
+        backend_version: acked.version,
         id: 0x1000,
         client_acked: acked.client,
         client_unacked: acked.client_lacks,

@@ -16,6 +16,7 @@ use super::reply::Reply;
 use super::trace::Trace;
 use super::verdict::Evidence;
 use crate::exchange::{Buffers, Exchange};
+use crate::http::Version;
 use crate::time::{Duration, Instant};
 
 /// The gateway's socket to the client.
@@ -48,6 +49,8 @@ pub(super) struct World {
     pub(super) pool: Vec<usize>,
     /// FIN is due to the client, to the backend.
     pub(super) shutdown: (bool, bool),
+    /// What the backend speaks, once it has spoken.
+    pub(super) version: Option<Version>,
     /// The backend has failed in this exchange.
     pub(super) tried: bool,
     /// Something happened on a socket of the gateway.
@@ -94,6 +97,7 @@ impl World {
             hop: Hop::None,
             pool: Vec::new(),
             shutdown: (false, false),
+            version: None,
             tried: false,
             woken: true,
             due: now,

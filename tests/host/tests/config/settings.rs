@@ -23,6 +23,7 @@ head-size 16K
 header-fields 100
 target-size 8K
 body-size 0
+receive-buffer 192K
 max-connections 100000
 connections-per-client 10000
 requests-per-connection 0
@@ -94,10 +95,12 @@ fn settings_print_their_defaults() {
 
 #[test]
 fn settings_take_lines_comments_and_blanks() {
-    let text = "\n# a comment\n  head-size   32k \r\n\t#head-size 1K\nread-timeout\t500ms";
+    let text = "\n# a comment\n  head-size   32k \r\n\t#head-size 1K\nread-timeout\t500ms\n\
+                receive-buffer 2M";
     let settings = applied(&Settings::default(), text.as_bytes()).expect(text);
     let expected = Settings {
         head_size: 32 << 10,
+        receive_buffer: 2 << 20,
         read_timeout: Duration::from_millis(500),
         ..Settings::default()
     };
@@ -163,6 +166,11 @@ fn settings_refusals_name_the_line_and_say_why() {
                 "line 1: head-size: \"99999999999999999999G\" is out of range: write 1K to 64K",
             ),
             (
+                "receive-buffer 0",
+                Range,
+                r#"line 1: receive-buffer: "0" is out of range: write 16K to 16M"#,
+            ),
+            (
                 "read-timeout 10sec",
                 Invalid,
                 "line 1: read-timeout: \"10sec\" is not a time: \
@@ -220,7 +228,7 @@ fn settings_bounds_are_exact() {
             );
         }
     }
-    assert_eq!(numbers, 30);
+    assert_eq!(numbers, 31);
 }
 
 /// A value one step under a printed one; nothing is under zero.
@@ -531,6 +539,7 @@ impl Random {
                 ("header-fields", _) => self.within(1, 1000).to_string(),
                 ("idle-per-cpu", _) => self.within(0, 1024).to_string(),
                 ("body-size", _) => self.within(0, 1 << 62).to_string(),
+                ("receive-buffer", _) => self.within(16 << 10, 16 << 20).to_string(),
                 ("log", _) => self.pick(&["off", "combined", "json"]),
                 ("health-path", _) => self.pick(&["", "/", "/status?all"]),
                 ("health-status", _) => self.pick(&["200", "204-204", "200-599"]),

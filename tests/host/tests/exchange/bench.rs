@@ -4,7 +4,7 @@
 
 use crate::config::{Forwarding, Protocol, Settings};
 use crate::exchange::{Action, Buffers, Event, Exchange, Io, Phase, Refusal};
-use crate::http::Status;
+use crate::http::{Status, Version};
 use crate::lb::Verdict;
 use crate::simulation::audit::Audit;
 use crate::simulation::memory::{self, Memory, Shortage};
@@ -39,6 +39,8 @@ pub(super) struct Bench {
     pub(super) name: &'static str,
     /// What the backend speaks.
     pub(super) protocol: Protocol,
+    /// What is known of the backend.
+    pub(super) backend_version: Option<Version>,
     /// What the two ends have acknowledged.
     pub(super) client_acked: u64,
     pub(super) client_unacked: u64,
@@ -69,6 +71,7 @@ impl Bench {
             answered: Vec::new(),
             name: "",
             protocol: Protocol::Http,
+            backend_version: Some(Version::Http11),
             client_acked: 0,
             client_unacked: 0,
             upstream_acked: 0,
@@ -90,6 +93,10 @@ impl Bench {
 
     pub(super) fn verdict(&self) -> Verdict {
         self.exchange.verdict()
+    }
+
+    pub(super) fn take_spoken(&mut self) -> Option<Version> {
+        self.exchange.take_spoken()
     }
 
     pub(super) fn take_switched(&mut self) -> bool {
@@ -136,6 +143,7 @@ impl Bench {
             fallback_host: b"backend:1",
             stamp: None,
             protocol: self.protocol,
+            backend_version: self.backend_version,
             id: 0x1000,
             client_acked: self.client_acked,
             client_unacked: self.client_unacked,

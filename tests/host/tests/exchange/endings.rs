@@ -4,7 +4,7 @@
 
 use super::bench::{Bench, End, GET};
 use super::OK;
-use crate::exchange::{Action, Event, Outcome, Phase};
+use crate::exchange::{Action, Event, Outcome, Phase, Reset};
 use crate::lb::Verdict;
 use crate::time::Duration;
 
@@ -155,8 +155,33 @@ fn a_head_that_is_cut_short_is_told_of() {
         // A connection on which nothing was asked for is none of its business.
         let mut bench = Bench::new();
         bench.handle(event);
-        assert_eq!(bench.actions(), [Action::CloseClient { abort }]);
+        let actions = bench.actions();
+        assert_eq!(actions.last(), Some(&Action::CloseClient { abort }));
+        assert!(!actions.iter().any(|one| matches!(one, Action::Finish(_))));
     }
+}
+
+/// Of such a client nothing is logged: it is counted.
+#[test]
+fn who_is_reset_with_no_request_under_way_is_counted() {
+    let lost = |bench: &mut Bench| {
+        bench.handle(Event::ClientLost);
+        bench.actions()
+    };
+    let end = Action::CloseClient { abort: true };
+    let idle = [Action::Reset(Reset::Idle), end];
+    assert_eq!(lost(&mut Bench::new()), idle, "before the first request");
+    let mut bench = Bench::connected(GET);
+    bench.backend(OK);
+    bench.take();
+    bench.actions();
+    assert_eq!(lost(&mut bench), idle, "between two requests");
+    let linger = [Action::Reset(Reset::Linger), end];
+    assert_eq!(lost(&mut untaken()), linger, "after the last answer");
+    // Within a request its own line says so.
+    let mut bench = Bench::connected(GET);
+    let actions = lost(&mut bench);
+    assert!(!actions.iter().any(|one| matches!(one, Action::Reset(_))));
 }
 
 /// A bench whose client has been sent its last answer, and has taken nothing of it.
@@ -169,6 +194,12 @@ fn untaken() -> Bench {
     assert_eq!(bench.phase(), Phase::Linger);
     bench
 }
+
+/// What becomes of it.
+const UNTAKEN: [Action; 2] = [
+    Action::Reset(Reset::Untaken),
+    Action::CloseClient { abort: true },
+];
 
 /// A socket that was closed with something in it stays in the kernel for minutes, and nobody counts
 /// it: a client that takes nothing keeps its seat until it is reset.
@@ -186,7 +217,7 @@ fn who_takes_nothing_is_reset() {
             bench.pass(bench.deadline() - bench.now);
         }
         assert_eq!(bench.now - begun, limit);
-        assert_eq!(bench.actions(), [Action::CloseClient { abort: true }]);
+        assert_eq!(bench.actions(), UNTAKEN);
     }
 }
 
@@ -240,6 +271,6 @@ fn a_kept_connection_of_who_takes_nothing_is_reset() {
             assert_eq!(bench.phase(), Phase::Linger);
         }
         bench.pass(bench.deadline() - bench.now);
-        assert_eq!(bench.actions(), [Action::CloseClient { abort: true }]);
+        assert_eq!(bench.actions(), UNTAKEN);
     }
 }

@@ -6,6 +6,7 @@
 use super::bench::{Bench, GET};
 use super::OK;
 use crate::exchange::{Action, Event, Phase};
+use crate::http::Version;
 use crate::time::Duration;
 
 const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n";
@@ -201,6 +202,63 @@ fn an_expectation_goes_to_the_backend() {
     // HTTP/1.0 has no expectations.
     let old = b"POST / HTTP/1.0\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
     assert!(!sent(old).contains("Expect"));
+}
+
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// RFC 9110 section 10.1.1: who believes that the next server speaks only HTTP/1.0 may answer it.
+#[test]
+fn an_expectation_is_met_for_a_backend_of_http10() {
+    let mut bench = Bench::new();
+    bench.backend_version = Some(Version::Http10);
+    bench.client(EXPECT);
+    bench.connect(false);
+    assert_eq!(bench.answered(), CONTINUE);
+    assert!(!text(&bench.requested()).contains("Expect"));
+    assert_eq!(bench.deadline() - bench.now, bench.settings.body_timeout);
+    bench.client(b"hello");
+    assert_eq!(bench.requested(), b"hello");
+    bench.backend(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+    assert_eq!(bench.take_spoken(), Some(Version::Http10));
+    // It has done what it was told, and can go on.
+    assert!(!bench.answer(false).closes());
+    bench.actions();
+    assert_eq!(bench.phase(), Phase::Idle);
+    // Without an expectation, or without a body, nothing is said.
+    for request in [
+        POST,
+        b"GET / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n\r\n",
+    ] {
+        bench.client(request);
+        bench.connect(false);
+        assert_eq!(bench.answered(), b"");
+        bench.client(b"hello");
+        bench.send();
+        bench.backend(OK);
+        assert_eq!(bench.take_spoken(), Some(Version::Http11));
+        assert_eq!(bench.take_spoken(), None);
+        bench.answered();
+        bench.actions();
+    }
+}
+
+/// Of a backend that has not answered yet nobody knows what it speaks: the expectation is for it to
+/// meet (RFC 9110 section 10.1.1 has a proxy go by "configuration or past interaction").
+#[test]
+fn an_expectation_is_for_a_backend_that_nobody_knows() {
+    let mut bench = Bench::new();
+    bench.backend_version = None;
+    bench.client(EXPECT);
+    bench.connect(false);
+    assert!(text(&bench.requested()).contains("Expect: 100-continue"));
+    bench.pass(Duration::from_secs(30));
+    assert_eq!(bench.answered(), b"");
+    bench.backend(CONTINUE);
+    assert_eq!(bench.answered(), CONTINUE);
+    bench.client(b"hello");
+    assert_eq!(bench.requested(), b"hello");
+    bench.backend(OK);
+    assert_eq!(bench.answered(), OK);
 }
 
 /// An answer does not wait for the rest of the request, nor does the request for the answer.

@@ -117,6 +117,8 @@ fn the_table_is_as_it_was() {
     sample.set(Count::Accepted, 12);
     sample.set(Count::RefusedLimit, 1);
     sample.set(Count::RefusedMemory, 1);
+    sample.set(Count::ResetIdle, 4);
+    sample.set(Count::ResetUntaken, 1);
     sample.set(Count::Requests, 90);
     sample.set(Count::AbortedClient, 2);
     sample.set(Count::Answers2xx, 80);
@@ -132,7 +134,7 @@ fn the_table_is_as_it_was() {
     for line in [
         "port         80",
         "up           0 s",
-        "clients      3 open, 12 accepted, 2 refused",
+        "clients      3 open, 12 accepted, 2 refused, 5 reset",
         "requests     90 (2 aborted), 0 with a body, 0 tunnels (0 open)",
         "answers      2xx 80 5xx 8",
         "own pages    502 7",
