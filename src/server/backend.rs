@@ -71,7 +71,7 @@ pub(crate) struct Backend {
     heard: Atomic<u64>,
     /// What tells a client that it belongs here.
     stamp: Atomic<u64>,
-    /// The minor version of HTTP that its last response had, and one; 0 before the first.
+    /// The highest minor version of HTTP that a response of it had, and one; 0 before the first.
     version: Atomic<u32>,
 }
 
@@ -137,7 +137,7 @@ impl Backend {
         Instant::from_nanos(self.heard.load(Relaxed))
     }
 
-    /// The version of HTTP that its last response had; none before the first.
+    /// The highest version of HTTP that a response of it had; none before the first.
     pub(crate) fn version(&self) -> Option<Version> {
         match self.version.load(Relaxed) {
             0 => None,
@@ -147,12 +147,13 @@ impl Backend {
     }
 
     pub(crate) fn set_version(&self, version: Version) {
-        // Seldom another one: all CPUs read it.
-        if self.version() != Some(version) {
-            let number = match version {
-                Version::Http10 => 1,
-                Version::Http11 => 2,
-            };
+        let number = match version {
+            Version::Http10 => 1,
+            Version::Http11 => 2,
+        };
+        // Once or twice: all CPUs read it. Who has answered in HTTP/1.1 knows that, whatever some
+        // script of his says later. Of two at the same time one may be lost, but not for long.
+        if self.version.load(Relaxed) < number {
             self.version.store(number, Relaxed);
         }
     }

@@ -31,7 +31,7 @@ pub(crate) struct Options {
     /// A connection is accepted when its first octets have come, or when about this time has passed
     /// without. In whole seconds, rounded up; zero: at once.
     pub(crate) defer_accept: Duration,
-    /// Octets that have come and wait to be read; the window that the peer is offered is no larger.
+    /// Octets that have come and wait to be read; the window that the peer is offered is about as large.
     /// The kernel doubles it and counts its own structures too. It would let a few megabytes wait.
     pub(crate) receive_buffer: usize,
 }
