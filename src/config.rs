@@ -12,17 +12,20 @@
 
 mod amount;
 mod backend;
+mod cache;
 mod choice;
 mod networks;
 mod refusal;
 mod settings;
 mod statuses;
+mod table;
 mod text;
 
 #[allow(unused_imports)] // Named for the tests and the glue, not all of them in every build.
 pub(crate) use self::{
     backend::{Admin, Backend, Protocol},
-    choice::{Balance, Forwarding, Log},
+    cache::{CacheSettings, CACHE_DEFAULTS},
+    choice::{Balance, Cookies, Forwarding, Log, SetCookie},
     networks::Networks,
     refusal::{Kind, Refusal},
     settings::{Settings, DEFAULTS},

@@ -3,33 +3,9 @@
 //! What RFC 9111 leaves to whoever runs the cache.
 
 use super::delta::DeltaSeconds;
-
-/// What happens to a response that sets a cookie.
-///
-/// "The presence of a Set-Cookie response header field does not inhibit caching" (RFC 9111 section
-/// 7.3), but a session that is shared by mistake is worse than a miss.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) enum SetCookie {
-    /// It is stored, with its cookies, if its sender said how long it is fresh, or that it is
-    /// public.
-    #[default]
-    Explicit,
-    /// It is stored like any other, but without its cookies.
-    Strip,
-    /// It is not stored.
-    Refuse,
-}
-
-/// What `Vary: Cookie` means.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) enum Cookies {
-    /// Resin's rule: those who have no cookie and no session share what is stored, nothing is
-    /// stored for the others, and they get nothing that is stored.
-    #[default]
-    Anonymous,
-    /// RFC 9111: as any other field. Those who have the same cookies share.
-    Compared,
-}
+use crate::config::{CacheSettings, Settings};
+pub(crate) use crate::config::{Cookies, SetCookie};
+use crate::time::Duration;
 
 /// The rules of one cache.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,6 +31,29 @@ pub(crate) struct Rules<'a> {
     /// How long after it became stale a response may be reused when the origin fails, if its sender
     /// said nothing about that. Not what never was fresh.
     pub(crate) stale_if_error: DeltaSeconds,
+}
+
+impl<'a> Rules<'a> {
+    /// As they are set. `mapped` is of the mapping of one target.
+    pub(crate) fn of(
+        cache: &CacheSettings,
+        settings: &'a Settings,
+        mapped: Option<DeltaSeconds>,
+    ) -> Rules<'a> {
+        let secs = |span: Duration| DeltaSeconds::from_secs(span.as_secs());
+        Rules {
+            heuristic_cap: secs(cache.heuristic_age),
+            mapped,
+            set_cookie: cache.set_cookie,
+            session_cookies: [
+                settings.session_cookie.as_bytes(),
+                settings.sticky_cookie.as_bytes(),
+            ],
+            vary_cookie: cache.vary_cookie,
+            grace: secs(cache.grace),
+            stale_if_error: secs(cache.stale_if_error),
+        }
+    }
 }
 
 impl Rules<'_> {

@@ -9,7 +9,7 @@ use core::fmt::{
 
 use super::{
     refusal::Refusal,
-    settings::{
+    table::{
         only_value,
         Value, //
     },
@@ -55,7 +55,33 @@ pub(crate) enum Balance {
     Client,
 }
 
-/// A value with a name for each of its cases.
+/// What happens to a response that sets a cookie.
+///
+/// "The presence of a Set-Cookie response header field does not inhibit caching" (RFC 9111 section
+/// 7.3), but a session that is shared by mistake is worse than a miss.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum SetCookie {
+    /// It is stored, with its cookies, if its sender said how long it is fresh, or that it is public.
+    #[default]
+    Explicit,
+    /// It is stored like any other, but without its cookies.
+    Strip,
+    /// It is not stored.
+    Refuse,
+}
+
+/// What `Vary: Cookie` means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Cookies {
+    /// Resin's rule: those who have no cookie and no session share what is stored, nothing is stored
+    /// for the others, and they get nothing that is stored.
+    #[default]
+    Anonymous,
+    /// RFC 9111: as any other field. Those who have the same cookies share.
+    Compared,
+}
+
+/// A value with a name for each of its cases. The first name is the one that is printed.
 pub(super) trait Choice: Copy + PartialEq + 'static {
     const NAMES: &'static [(&'static str, Self)];
     /// What to say to any other word, which `{}` stands for.
@@ -63,7 +89,12 @@ pub(super) trait Choice: Copy + PartialEq + 'static {
 }
 
 impl Choice for bool {
-    const NAMES: &'static [(&'static str, Self)] = &[("off", false), ("on", true)];
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("off", false),
+        ("on", true),
+        ("false", false),
+        ("true", true),
+    ];
     const MALFORMED: &'static str = "{} is neither off nor on";
 }
 
@@ -96,6 +127,21 @@ impl Choice for Log {
         ("json", Self::Json),
     ];
     const MALFORMED: &'static str = "{} is not one of off, combined and json";
+}
+
+impl Choice for SetCookie {
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("explicit", Self::Explicit),
+        ("strip", Self::Strip),
+        ("refuse", Self::Refuse),
+    ];
+    const MALFORMED: &'static str = "{} is not one of explicit, strip and refuse";
+}
+
+impl Choice for Cookies {
+    const NAMES: &'static [(&'static str, Self)] =
+        &[("anonymous", Self::Anonymous), ("compared", Self::Compared)];
+    const MALFORMED: &'static str = "{} is neither anonymous nor compared";
 }
 
 impl<T: Choice> Value for T {

@@ -22,7 +22,7 @@ use core::{
 
 use super::{
     refusal::Refusal,
-    settings::Value, //
+    table::Value, //
 };
 use crate::bytes;
 

@@ -44,7 +44,7 @@ impl Refusal {
     pub(crate) const MAX_LEN: usize = 256;
 
     /// The text is malformed. A `{}` in `reason` stands for the offending `word`.
-    pub(super) fn invalid(reason: &'static str, word: &[u8]) -> Self {
+    pub(crate) fn invalid(reason: &'static str, word: &[u8]) -> Self {
         Self::new(Kind::Invalid, reason, word)
     }
 
@@ -67,7 +67,7 @@ impl Refusal {
     }
 
     /// The same refusal, saying what was being set, unless it says so already.
-    pub(super) fn about(self, subject: &'static str) -> Self {
+    pub(crate) fn about(self, subject: &'static str) -> Self {
         if self.subject.is_empty() {
             Self { subject, ..self }
         } else {
@@ -76,7 +76,7 @@ impl Refusal {
     }
 
     /// The same refusal, on this line of a text of several lines, counted from 1.
-    pub(super) fn on_line(self, line: u32) -> Self {
+    pub(crate) fn on_line(self, line: u32) -> Self {
         Self { line, ..self }
     }
 

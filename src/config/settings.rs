@@ -1,24 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The settings of the `config` file: `name value`, one a line.
-//!
-//! One table drives names, defaults, limits, parsing and printing, so that a new setting is one
-//! entry in it and the code that obeys it.
+//! The settings of the `config` file.
 //!
 //! [`Settings`] is larger than a stack frame may be in the kernel: there it stays where it is
 //! allocated, and is changed in place.
 
-use core::fmt::{
-    self,
-    Display,
-    Formatter, //
-};
-
 use super::{
-    amount::{
-        Limits,
-        Unit, //
-    },
     choice::{
         Balance,
         Forwarding,
@@ -27,47 +14,31 @@ use super::{
     networks::Networks,
     refusal::Refusal,
     statuses::Statuses,
+    table::{
+        self,
+        count,
+        days,
+        millis,
+        secs,
+        settings,
+        size,
+        time,
+        Value, //
+    },
     text::{
         Alphabet,
         Text, //
-    },
-    words, //
+    }, //
 };
 use crate::time::Duration;
 
-/// Declares [`Settings`], [`DEFAULTS`] and [`TABLE`] from one list of
-/// `field: Type = "name", default, rule;`, where the rule is what the type's [`Value`] asks for.
-macro_rules! settings {
-    ($(
-        $(#[$doc:meta])*
-        $field:ident: $type:ty = $name:literal, $default:expr, $rule:expr;
-    )*) => {
-        /// Every setting with its present value. `Copy`, so that it may be duplicated in memory;
-        /// it is too large to be passed by value in the kernel.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) struct Settings {
-            $($(#[$doc])* pub(crate) $field: $type,)*
-        }
-
-        /// What is in force until somebody sets something else.
-        pub(crate) static DEFAULTS: Settings = Settings { $($field: $default,)* };
-
-        /// What can be set, in the order in which it is printed.
-        const TABLE: &[Setting] = &[$(Setting {
-            name: $name,
-            set: |settings, text| {
-                const RULE: &<$type as Value>::Rule = &$rule;
-                settings.$field.set(text, RULE)
-            },
-            print: |settings, f| {
-                const RULE: &<$type as Value>::Rule = &$rule;
-                settings.$field.print(RULE, f)
-            },
-        },)*];
-    };
-}
-
 settings! {
+    /// Every setting with its present value. `Copy`, so that it may be duplicated in memory; it is too
+    /// large to be passed by value in the kernel.
+    struct Settings;
+    /// What is in force until somebody sets something else.
+    static DEFAULTS;
+
     /// A client has this long to send a whole request head, from its first octet or, on a new
     /// connection, from being accepted.
     header_timeout: Duration = "header-timeout", secs(10), time(millis(100), secs(3600));
@@ -189,38 +160,9 @@ settings! {
 }
 
 impl Settings {
-    /// Applies the lines of `text`, in place. After a refusal, which is of the first line that is
-    /// wrong, the settings are half changed: the caller works on a copy and drops it.
-    ///
-    /// A line is `name value`; an empty one, or one that begins with `#`, says nothing. What
-    /// [`Display`] prints is such a text, so a saved `config` can be written back.
-    #[inline(never)]
+    /// See [`table::apply`].
     pub(crate) fn apply(&mut self, text: &[u8]) -> Result<(), Refusal> {
-        let mut given = Given::default();
-        for (line, number) in text.split(|&octet| octet == b'\n').zip(1..) {
-            let line = line.trim_ascii();
-            if line.is_empty() || line.starts_with(b"#") {
-                continue;
-            }
-            self.apply_line(line, &mut given)
-                .map_err(|refusal| refusal.on_line(number))?;
-        }
-        Ok(())
-    }
-
-    #[inline(never)]
-    fn apply_line(&mut self, line: &[u8], given: &mut Given) -> Result<(), Refusal> {
-        let name = words(line).next().unwrap_or(b"");
-        let Some((index, setting)) = find(name) else {
-            return Err(Refusal::invalid("unknown setting {}", name));
-        };
-        let value = line.get(name.len()..).unwrap_or(b"").trim_ascii();
-        let outcome = if given.insert(index) {
-            (setting.set)(self, value)
-        } else {
-            Err(Refusal::invalid("set twice in one text", b""))
-        };
-        outcome.map_err(|refusal| refusal.about(setting.name))
+        table::apply(self, text)
     }
 
     /// The text that an error page of this status carries; empty for the status' own reason.
@@ -242,153 +184,4 @@ impl Settings {
         };
         text.as_bytes()
     }
-}
-
-impl Default for Settings {
-    /// [`DEFAULTS`], by value: for where the stack is large.
-    fn default() -> Self {
-        DEFAULTS
-    }
-}
-
-impl Display for Settings {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        TABLE.iter().try_for_each(|setting| {
-            f.write_str(setting.name)?;
-            (setting.print)(self, f)?;
-            f.write_str("\n")
-        })
-    }
-}
-
-/// One entry of [`TABLE`].
-struct Setting {
-    name: &'static str,
-    set: fn(&mut Settings, &[u8]) -> Result<(), Refusal>,
-    print: fn(&Settings, &mut Formatter<'_>) -> fmt::Result,
-}
-
-fn find(name: &[u8]) -> Option<(u32, &'static Setting)> {
-    let mut table = (0..).zip(TABLE);
-    table.find(|(_, setting)| setting.name.as_bytes() == name)
-}
-
-/// Which entries of [`TABLE`] a text has named so far.
-#[derive(Default)]
-struct Given(u64);
-
-impl Given {
-    /// Whether `index` was not there yet.
-    fn insert(&mut self, index: u32) -> bool {
-        const { assert!(TABLE.len() <= u64::BITS as usize) };
-        let bit = 1_u64.wrapping_shl(index);
-        let new = self.0 & bit == 0;
-        self.0 |= bit;
-        new
-    }
-}
-
-/// The type of a setting's field.
-pub(super) trait Value {
-    /// What tells settings of one type apart, such as their limits.
-    type Rule: 'static;
-
-    /// Takes what a line has after the name, with no blank at its ends. After a refusal the value
-    /// may have changed.
-    fn set(&mut self, text: &[u8], rule: &'static Self::Rule) -> Result<(), Refusal>;
-
-    /// Prints a blank and what [`Value::set`] takes; nothing if it takes nothing.
-    fn print(&self, rule: &'static Self::Rule, f: &mut Formatter<'_>) -> fmt::Result;
-}
-
-/// The value of a setting that takes one word.
-pub(super) fn only_value(text: &[u8]) -> Result<&[u8], Refusal> {
-    let mut words = words(text);
-    match (words.next(), words.next()) {
-        (None, _) => Err(Refusal::invalid("a value is missing", b"")),
-        (Some(_), Some(more)) => Err(Refusal::invalid("{} is one word too many", more)),
-        (Some(value), None) => Ok(value),
-    }
-}
-
-impl Value for Duration {
-    type Rule = Limits;
-
-    fn set(&mut self, text: &[u8], limits: &'static Limits) -> Result<(), Refusal> {
-        *self = Duration::from_nanos(limits.parse(only_value(text)?)?);
-        Ok(())
-    }
-
-    fn print(&self, limits: &'static Limits, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, " {}", limits.amount(self.as_nanos()))
-    }
-}
-
-impl Value for u64 {
-    type Rule = Limits;
-
-    fn set(&mut self, text: &[u8], limits: &'static Limits) -> Result<(), Refusal> {
-        *self = limits.parse(only_value(text)?)?;
-        Ok(())
-    }
-
-    fn print(&self, limits: &'static Limits, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, " {}", limits.amount(*self))
-    }
-}
-
-impl Value for u32 {
-    type Rule = Limits;
-
-    fn set(&mut self, text: &[u8], limits: &'static Limits) -> Result<(), Refusal> {
-        // The limits fit the type, so that this never saturates.
-        *self = u32::try_from(limits.parse(only_value(text)?)?).unwrap_or(u32::MAX);
-        Ok(())
-    }
-
-    fn print(&self, limits: &'static Limits, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, " {}", limits.amount(u64::from(*self)))
-    }
-}
-
-impl Value for usize {
-    type Rule = Limits;
-
-    fn set(&mut self, text: &[u8], limits: &'static Limits) -> Result<(), Refusal> {
-        // The limits fit the type, so that this never saturates.
-        *self = usize::try_from(limits.parse(only_value(text)?)?).unwrap_or(usize::MAX);
-        Ok(())
-    }
-
-    fn print(&self, limits: &'static Limits, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            " {}",
-            limits.amount(u64::try_from(*self).unwrap_or(u64::MAX))
-        )
-    }
-}
-
-const fn time(min: Duration, max: Duration) -> Limits {
-    Limits::new(Unit::Time, min.as_nanos(), max.as_nanos())
-}
-
-const fn size(min: u64, max: u64) -> Limits {
-    Limits::new(Unit::Size, min, max)
-}
-
-const fn count(min: u64, max: u64) -> Limits {
-    Limits::new(Unit::Count, min, max)
-}
-
-const fn millis(count: u64) -> Duration {
-    Duration::from_millis(count)
-}
-
-const fn secs(count: u64) -> Duration {
-    Duration::from_secs(count)
-}
-
-const fn days(count: u64) -> Duration {
-    Duration::from_secs(count.saturating_mul(86_400))
 }

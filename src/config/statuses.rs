@@ -11,7 +11,7 @@ use core::fmt::{
 use super::{
     amount::{Limits, Unit},
     refusal::Refusal,
-    settings::{only_value, Value}, //
+    table::{only_value, Value}, //
 };
 use crate::bytes;
 

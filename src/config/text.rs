@@ -10,7 +10,7 @@ use core::fmt::{
 
 use super::{
     refusal::Refusal,
-    settings::Value, //
+    table::Value, //
 };
 use crate::bytes;
 
@@ -90,6 +90,8 @@ pub(super) enum Alphabet {
     Visible,
     /// The path of a URI, and perhaps a query.
     Path,
+    /// The name of a file, without blanks.
+    File,
     /// Anything that can be read, in UTF-8.
     Readable,
 }
@@ -98,7 +100,7 @@ impl Alphabet {
     fn allows(self, text: &[u8]) -> bool {
         match self {
             Self::Token => text.is_empty() || bytes::is_token(text),
-            Self::Visible => text.iter().all(u8::is_ascii_graphic),
+            Self::Visible | Self::File => text.iter().all(u8::is_ascii_graphic),
             Self::Path => {
                 let rest = text.strip_prefix(b"/");
                 text.is_empty() || rest.is_some_and(|rest| rest.iter().all(is_in_path))
@@ -112,7 +114,7 @@ impl Alphabet {
     fn malformed(self) -> &'static str {
         match self {
             Self::Token => "{} is not a token: write letters, digits and marks such as - . _",
-            Self::Visible => "{} has a blank in it, or something else than ASCII",
+            Self::Visible | Self::File => "{} has a blank in it, or something else than ASCII",
             Self::Path => "{} is not a path: it begins with / and has no blank and no # in it",
             Self::Readable => "{} has a control character, or is not UTF-8",
         }
@@ -123,7 +125,7 @@ impl Alphabet {
     fn too_long(self) -> &'static str {
         match self {
             Self::Token | Self::Visible => "{} is too long: write up to 32 octets",
-            Self::Path => "{} is too long: write up to 96 octets",
+            Self::Path | Self::File => "{} is too long: write up to 96 octets",
             Self::Readable => "{} is too long: write up to 160 octets",
         }
     }

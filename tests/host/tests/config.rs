@@ -3,6 +3,7 @@
 //! The grammar of the proc files: what is taken, what is refused and with which words, and that
 //! printing and parsing are each other's inverse.
 
+mod cache;
 mod networks;
 mod settings;
 
