@@ -56,8 +56,7 @@ pub(crate) mod vary;
 
 pub(crate) use cache_status::{put_age, CacheStatus, Forward, Handling};
 pub(crate) use conditional::{
-    freshen_by_head, is_replaced, select, Conditions, EntityTag, HeadEffect, Outcome, Selection,
-    Validators,
+    freshen_by_head, select, Conditions, EntityTag, HeadEffect, Outcome, Selection, Validators,
 };
 pub(crate) use control::{Directives, RequestControl, ResponseControl};
 pub(crate) use delta::DeltaSeconds;

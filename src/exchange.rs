@@ -34,6 +34,7 @@ mod relay;
 mod request;
 mod response;
 mod route;
+mod tap;
 mod timing;
 mod todo;
 mod tunnel;
@@ -67,6 +68,8 @@ use outcome::Failure;
 pub(crate) use outcome::Outcome;
 use pace::Pace;
 use relay::Relay;
+pub(crate) use tap::Fate;
+pub(crate) use tap::Tap;
 use todo::Todo;
 
 /// What an event is handled with.
@@ -87,8 +90,12 @@ pub(crate) struct Io<'a, S> {
     pub(crate) stamp: Option<u64>,
     /// What the backend speaks; HTTP without one.
     pub(crate) protocol: Protocol,
-    /// The HTTP version of the backend's last response; none before its first.
+    /// The highest HTTP version of the backend's responses; none before the first.
     pub(crate) backend_version: Option<Version>,
+    /// What is asked in the place of the client's own conditions: field lines, or nothing.
+    pub(crate) conditions: &'a [u8],
+    /// Who looks at the answer.
+    pub(crate) tap: Option<&'a mut dyn Tap>,
     /// Octets that the client's end has acknowledged on this connection.
     pub(crate) client_acked: u64,
     /// Octets that its socket has, and that its end has not acknowledged yet.
@@ -141,6 +148,8 @@ pub(crate) struct Exchange {
     failure: Option<Failure>,
     /// Another backend was asked after one had failed in the middle.
     elsewhere: bool,
+    /// The client gets another answer than that of the backend, or where there is none.
+    replaced: bool,
     /// The request waits for a place at a backend.
     queued: bool,
     /// How long it may wait for that, all in all.
@@ -242,6 +251,7 @@ impl Exchange {
         garbage: false,
         failure: None,
         elsewhere: false,
+        replaced: false,
         queued: false,
         queue_until: None,
         stamp: None,
@@ -500,6 +510,9 @@ impl Exchange {
             return self.cut_short(now, io);
         }
         self.drop_upstream(false);
+        if self.is_replaced(now, status, io) {
+            return;
+        }
         io.buffers.response.clear();
         io.buffers.to_upstream.clear();
         self.stage_page(now, status, why, io);
@@ -540,6 +553,7 @@ impl Exchange {
         self.failure = None;
         self.queue_until = None;
         self.elsewhere = false;
+        self.replaced = false;
         self.request = None;
         self.answered = false;
     }

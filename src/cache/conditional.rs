@@ -138,7 +138,8 @@ impl<'a> Validators<'a> {
     /// cache MUST send the relevant entity tags (using If-None-Match) if the entity tags were
     /// provided in the stored response(s) being validated"; a Last-Modified goes with it.
     ///
-    /// They go in the place of those that the client sent: see [`is_replaced`].
+    /// They go in the place of those that the client sent: see
+    /// [`is_replaced`](crate::http::forward::is_replaced).
     pub(crate) fn put(&self, out: &mut Writer<'_>) -> Result<(), Full> {
         if let Some(etag) = self.etag {
             field::put_field(b"If-None-Match", etag, out)?;
@@ -178,16 +179,6 @@ impl<'a> Validators<'a> {
         let (text, modified) = self.last_modified?;
         (modified < self.dated).then_some(text)
     }
-}
-
-/// Whether a field of the client's request does not go with a validation of ours: its own
-/// conditions, which are evaluated with what the origin answers, and those on parts, since it is
-/// the whole that is validated.
-pub(crate) fn is_replaced(name: &[u8]) -> bool {
-    matches!(
-        Field::of(name),
-        Field::IfNoneMatch | Field::IfModifiedSince | Field::IfRange | Field::Range
-    )
 }
 
 /// What the conditions of a request make of a stored response.

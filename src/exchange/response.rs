@@ -117,11 +117,7 @@ impl Exchange {
             Ok(Parse::Complete(head)) if head.status.is_informational() => {
                 self.interim(now, head, io)
             }
-            Ok(Parse::Complete(head)) => {
-                if self.start_response(now, head, io).is_err() {
-                    self.fail(now, NO_MEMORY, io);
-                }
-            }
+            Ok(Parse::Complete(head)) => return self.answer_begins(now, head, io),
             Ok(Parse::Partial) if self.has_closed() => self.upstream_gone(now, true, io),
             Ok(Parse::Partial) => {
                 let response = &mut io.buffers.response;
@@ -222,7 +218,7 @@ impl Exchange {
 
     /// A final response head is here: decides how its body is framed on both sides.
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn start_response<S: Store>(
+    pub(super) fn start_response<S: Store>(
         &mut self,
         now: Instant,
         head: ResponseHead,
@@ -304,10 +300,12 @@ impl Exchange {
     /// Names the next body octets that can go to the client.
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn relay_body<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) -> Flow {
+        let before = self.download.octets();
         let buffers = &mut *io.buffers;
         let progress = self
             .download
             .pump(&mut buffers.response, &mut buffers.to_client);
+        self.show_body(self.download.octets().saturating_sub(before), io);
         match progress {
             Ok(Progress::Done) => self.body_done(io),
             Ok(Progress::Staged | Progress::Starved) => {
@@ -329,6 +327,7 @@ impl Exchange {
     /// All of the answer is named: the backend connection is free, unless it gets the rest of the
     /// request yet.
     fn body_done<S: Store>(&mut self, io: &mut Io<'_, S>) {
+        self.show_end(io);
         let closes = self.download.closes();
         let persist = matches!(self.upstream, Upstream::Up { persist: true, .. }) && !closes;
         // The end of an answer in frames is the end of the exchange, be the request taken or not.

@@ -164,8 +164,8 @@ impl Exchange {
             Phase::Idle | Phase::Head | Phase::Report => false,
             Phase::Tunnel | Phase::Linger | Phase::Closed => false,
         };
-        // The page that says so needs its own time.
-        let counts = counts && !self.outcome.own_page && !whole.is_zero();
+        // What is sent in the place of an answer needs its own time.
+        let counts = counts && !self.outcome.own_page && !self.replaced && !whole.is_zero();
         counts.then(|| self.clock.begun + whole)
     }
 

@@ -119,6 +119,7 @@ impl Exchange {
             expect: self.expecting,
             trailers: true,
             max_forwards: self.hops,
+            conditions: io.conditions,
         }
     }
 

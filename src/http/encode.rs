@@ -77,6 +77,7 @@ pub(crate) fn request_room(head: &RequestHead, forward: &Forward<'_>) -> usize {
         .saturating_add(hosts)
         .saturating_add(forward.fallback_host.len())
         .saturating_add(forward.name.len().saturating_mul(2))
+        .saturating_add(forward.conditions.len())
         .saturating_add(REQUEST_EXTRA)
 }
 
@@ -151,6 +152,7 @@ fn request_fields(
 ) -> Result<(), Full> {
     let lines = head.fields.of(bytes);
     let mut told = Told::default();
+    let has_conditions = !forward.conditions.is_empty();
     for (name, value) in field::fields(lines) {
         let known = Name::of(name);
         let passes = match known {
@@ -171,10 +173,11 @@ fn request_fields(
             }
             _ => !known.is_hop_by_hop() && !named.has(name),
         };
-        if passes {
+        if passes && !(has_conditions && forward::is_replaced(name)) {
             put_field(name, value, out)?;
         }
     }
+    out.put(forward.conditions)?;
     told.put(head, bytes, forward, out)
 }
 

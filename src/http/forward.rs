@@ -60,6 +60,20 @@ pub(crate) struct Forward<'a> {
     pub(crate) trailers: bool,
     /// What [`max_forwards`] said, and not 0: one less is written.
     pub(crate) max_forwards: Option<u64>,
+    /// Field lines in the place of the conditions of the head, and of its Range; nothing: those pass.
+    pub(crate) conditions: &'a [u8],
+}
+
+/// Whether a field does not pass where other conditions take its place: those that are evaluated with
+/// the answer to the others, and those on parts, since it is the whole that is asked about.
+pub(crate) fn is_replaced(name: &[u8]) -> bool {
+    let names: [&[u8]; 4] = [
+        b"if-none-match",
+        b"if-modified-since",
+        b"if-range",
+        b"range",
+    ];
+    names.iter().any(|other| bytes::eq_ignore_case(other, name))
 }
 
 /// How many more hops a TRACE or OPTIONS may take (RFC 9110 section 7.6.2); none if it does not

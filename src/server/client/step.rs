@@ -429,6 +429,8 @@ fn io<'a>(
         stamp: link.map(|link| link.owner().backend().stamp()),
         protocol: link.map_or(Protocol::Http, |link| link.owner().backend().protocol()),
         backend_version: link.and_then(|link| link.owner().backend().version()),
+        conditions: b"",
+        tap: None,
         client_acked: socket.map_or(0, Attached::acked),
         client_unacked: socket.map_or(0, Attached::unacked),
         upstream_acked: link.map_or(0, Attached::acked),

@@ -83,6 +83,7 @@ impl Dials {
             expect: self.flag(4),
             trailers: self.flag(5),
             max_forwards: None,
+            conditions: b"",
         }
     }
 

@@ -206,6 +206,7 @@ pub(crate) const QUIET: Forward<'static> = Forward {
     expect: true,
     trailers: false,
     max_forwards: None,
+    conditions: b"",
 };
 
 /// Limits for what the gateway writes: a little more than what it reads.

@@ -10,6 +10,7 @@ mod hops;
 mod pages;
 mod retries;
 mod reviewed;
+mod taps;
 mod timeouts;
 mod uploads;
 

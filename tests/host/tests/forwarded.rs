@@ -205,6 +205,7 @@ fn all_that_can_be_told_fits() {
     // Each addition at its longest, and lines that grow when they are written anew.
     let host = format!("{}:65535", "h".repeat(400));
     let name = [b'n'; 32];
+    let conditions = format!("If-None-Match: \"{}\"\r\n", "e".repeat(500));
     let forward = Forward {
         client: ip("2001:1db8:3db8:4db8:5db8:6db8:7db8:8db8"),
         client_port: 65535,
@@ -219,6 +220,7 @@ fn all_that_can_be_told_fits() {
         expect: true,
         trailers: true,
         max_forwards: Some(u64::MAX),
+        conditions: conditions.as_bytes(),
     };
     let lines = "a:\r\nX-Forwarded-For:a\r\nForwarded:a\r\nX-Forwarded-For:b\r\nForwarded:b\r\n\
         TE:trailers\r\nUpgrade:a,b,c,d,e,f,g,h,i\r\nExpect:a,b,c,d,e,f,g,h,i\r\n\

@@ -434,6 +434,8 @@ fn io<'a>(
         protocol: Protocol::Http,
         backend_version: acked.version,
         id: 0x1000,
+        conditions: b"",
+        tap: None,
         client_acked: acked.client,
         client_unacked: acked.client_lacks,
         upstream_acked: acked.upstream,

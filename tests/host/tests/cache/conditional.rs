@@ -7,9 +7,9 @@ use proptest::prelude::*;
 use super::{at, date, lines, status};
 use crate::bytes::Writer;
 use crate::cache::{
-    freshen_by_head, is_replaced, select, Conditions, EntityTag, HeadEffect, Outcome, Selection,
-    Validators,
+    freshen_by_head, select, Conditions, EntityTag, HeadEffect, Outcome, Selection, Validators,
 };
+use crate::http::forward::is_replaced;
 use crate::http::Method;
 
 fn tag(text: &str) -> EntityTag<'_> {

@@ -100,6 +100,7 @@ fn forwarded(treatment: Treatment) -> Forward<'static> {
         expect: false,
         trailers: false,
         max_forwards: None,
+        conditions: b"",
     }
 }
 

@@ -2,8 +2,9 @@
 
 //! An exchange on a bench: its buffers, its clock, and hands that push octets in and pull them out.
 
+use super::taps::Recorder;
 use crate::config::{Forwarding, Protocol, Settings};
-use crate::exchange::{Action, Buffers, Event, Exchange, Io, Phase, Refusal};
+use crate::exchange::{Action, Buffers, Event, Exchange, Io, Phase, Refusal, Tap};
 use crate::http::{Status, Version};
 use crate::lb::Verdict;
 use crate::simulation::audit::Audit;
@@ -41,6 +42,9 @@ pub(super) struct Bench {
     pub(super) protocol: Protocol,
     /// What is known of the backend.
     pub(super) backend_version: Option<Version>,
+    /// Who looks at the answers, and what he asks.
+    pub(super) tap: Option<Recorder>,
+    pub(super) conditions: &'static [u8],
     /// What the two ends have acknowledged.
     pub(super) client_acked: u64,
     pub(super) client_unacked: u64,
@@ -72,6 +76,8 @@ impl Bench {
             name: "",
             protocol: Protocol::Http,
             backend_version: Some(Version::Http11),
+            tap: None,
+            conditions: b"",
             client_acked: 0,
             client_unacked: 0,
             upstream_acked: 0,
@@ -145,6 +151,8 @@ impl Bench {
             protocol: self.protocol,
             backend_version: self.backend_version,
             id: 0x1000,
+            conditions: self.conditions,
+            tap: self.tap.as_mut().map(|tap| tap as &mut dyn Tap),
             client_acked: self.client_acked,
             client_unacked: self.client_unacked,
             upstream_acked: self.upstream_acked,

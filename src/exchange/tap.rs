@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Somebody who looks at the backend's answers on their way to the client: a cache.
+
+use super::Exchange;
+use super::Flow;
+use super::Io;
+use super::Outcome;
+use super::Phase;
+use super::Store;
+use super::NO_MEMORY;
+use crate::http::body::Body;
+use crate::http::head::RequestHead;
+use crate::http::head::ResponseHead;
+use crate::http::Status;
+use crate::time::Instant;
+
+/// Who looks at the answers of one client's requests: at one for each request, not at another that
+/// takes its place, and not at a tunnel.
+pub(crate) trait Tap {
+    /// The head of a final answer has come. The heads are parsed from these octets; those of an answer
+    /// of another protocol are what HTTP would have. The request's are gone if it has a long body; then
+    /// the answer goes to the client, whatever is said here.
+    fn head(
+        &mut self,
+        request: (&RequestHead, Option<&[u8]>),
+        answer: (&ResponseHead, &[u8]),
+    ) -> Fate;
+
+    /// There is no answer, or no memory for it, and the client is about to be told so with this status,
+    /// which is 500 at least.
+    fn failed(&mut self, status: Status) -> Fate;
+
+    /// More octets of its body, without its framing.
+    fn body(&mut self, octets: &[u8]);
+
+    /// All of its body has come. Of one that is cut short nothing is said: the next request begins, or
+    /// the connection ends.
+    fn end(&mut self);
+}
+
+/// What becomes of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It goes to the client.
+    Relay,
+    /// The client is to get another one: a connection is asked for once more
+    /// ([`Action::Connect`](super::Action::Connect)), and brings it.
+    Replace,
+}
+
+impl Exchange {
+    /// A final response head is here.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(super) fn answer_begins<S: Store>(
+        &mut self,
+        now: Instant,
+        head: ResponseHead,
+        io: &mut Io<'_, S>,
+    ) -> Flow {
+        match self.fate(&head, io) {
+            Fate::Relay => {
+                if self.start_response(now, head, io).is_err() {
+                    self.fail(now, NO_MEMORY, io);
+                }
+            }
+            Fate::Replace => self.replace(now, &head, io),
+        }
+        Flow::Again
+    }
+
+    fn fate<S: Store>(&self, head: &ResponseHead, io: &mut Io<'_, S>) -> Fate {
+        let (Some(tap), Some(request), false) = (&mut io.tap, &self.request, self.replaced) else {
+            return Fate::Relay;
+        };
+        let asked = io.buffers.request.filled();
+        let asked = self.upload.keeps().then_some(asked);
+        let answer = io.buffers.response.filled();
+        match tap.head((request, asked), (head, answer)) {
+            // It cannot be asked again.
+            Fate::Replace if asked.is_none() => Fate::Relay,
+            fate => fate,
+        }
+    }
+
+    /// The client gets another answer than this one, of which nothing is kept.
+    fn replace<S: Store>(&mut self, now: Instant, head: &ResponseHead, io: &mut Io<'_, S>) {
+        let method = self.request.as_ref().map(|request| request.method);
+        let body = method.map(|method| Body::of_response(method, head.status, head.body));
+        let is_all = io.buffers.response.len() == head.len && self.wire.is_none();
+        let whole = is_all && body.is_some_and(|body| body.is_done());
+        // It has answered: that is what is to be said of the backend.
+        self.outcome.status = Some(head.status);
+        self.answered = true;
+        self.start_answer(now, io);
+        let reuse = whole && head.keep_alive && self.is_uploaded(io.buffers);
+        self.drop_upstream(reuse);
+        self.cut |= !whole;
+        self.outcome.status = None;
+        self.answered = false;
+        self.ask_again(now, io);
+    }
+
+    /// Asks for a connection that brings another answer, when there is none from a backend; false if
+    /// nobody has one.
+    pub(super) fn is_replaced<S: Store>(
+        &mut self,
+        now: Instant,
+        status: Status,
+        io: &mut Io<'_, S>,
+    ) -> bool {
+        let was_asked = matches!(self.phase, Phase::Route | Phase::Wait);
+        let may_ask = was_asked && !self.replaced && self.upload.keeps();
+        let Some(tap) = io.tap.as_mut().filter(|_| may_ask) else {
+            return false;
+        };
+        if status.code() < 500 || tap.failed(status) == Fate::Relay {
+            return false;
+        }
+        // The client gets an answer, and who brings it has no part in what went wrong.
+        self.outcome.ending = Outcome::NOTHING.ending;
+        self.outcome.overran = false;
+        self.garbage = false;
+        self.failure = None;
+        self.ask_again(now, io);
+        true
+    }
+
+    /// Once for each request.
+    fn ask_again<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
+        self.replaced = true;
+        io.buffers.response.clear();
+        io.buffers.to_upstream.clear();
+        self.route(now, false, io);
+    }
+
+    /// So many octets of the body are at the front of what has come, and were not seen before.
+    pub(super) fn show_body<S: Store>(&self, octets: u64, io: &mut Io<'_, S>) {
+        let (Some(tap), false) = (&mut io.tap, self.replaced) else {
+            return;
+        };
+        let body = usize::try_from(octets).ok();
+        let body = body.and_then(|octets| io.buffers.response.filled().get(..octets));
+        if let Some(body @ [_, ..]) = body {
+            tap.body(body);
+        }
+    }
+
+    /// All of the body was shown.
+    pub(super) fn show_end<S>(&self, io: &mut Io<'_, S>) {
+        if let (Some(tap), false) = (&mut io.tap, self.replaced) {
+            tap.end();
+        }
+    }
+}

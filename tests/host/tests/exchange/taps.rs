@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who looks at answers sees what was sent, and may have others put in their place.
+
+use super::bench::{Bench, GET};
+use super::OK;
+use crate::exchange::{Action, Event, Fate, Outcome, Phase, Refusal, Tap};
+use crate::http::head::{RequestHead, ResponseHead};
+use crate::http::Status;
+use crate::lb::Verdict;
+use crate::time::Duration;
+
+/// Notes what it sees.
+#[derive(Debug, Default)]
+pub(super) struct Recorder {
+    /// The statuses of answers, and of failures, in the place of which there are others.
+    replaces: Vec<u16>,
+    heads: Vec<(String, u16)>,
+    body: Vec<u8>,
+    ends: usize,
+}
+
+impl Recorder {
+    fn fate(&mut self, status: Status) -> Fate {
+        let at = self.replaces.iter().position(|code| *code == status.code());
+        match at {
+            Some(at) => {
+                // Once.
+                self.replaces.remove(at);
+                Fate::Replace
+            }
+            None => Fate::Relay,
+        }
+    }
+}
+
+impl Tap for Recorder {
+    fn head(
+        &mut self,
+        (request, asked): (&RequestHead, Option<&[u8]>),
+        (head, answer): (&ResponseHead, &[u8]),
+    ) -> Fate {
+        assert_eq!(self.ends, 0, "a second answer");
+        let path = asked.map_or(&b"gone"[..], |asked| request.path.of(asked));
+        let path = String::from_utf8_lossy(path).into_owned();
+        assert!(answer.starts_with(b"HTTP/1."), "{answer:?}");
+        self.heads.push((path, head.status.code()));
+        self.fate(head.status)
+    }
+
+    fn failed(&mut self, status: Status) -> Fate {
+        self.fate(status)
+    }
+
+    fn body(&mut self, octets: &[u8]) {
+        assert_eq!(self.ends, 0, "a body after its end");
+        self.body.extend(octets);
+    }
+
+    fn end(&mut self) {
+        self.ends += 1;
+    }
+}
+
+fn tapped(request: &[u8], replaces: &[u16]) -> Bench {
+    let mut bench = Bench::new();
+    bench.tap = Some(Recorder {
+        replaces: replaces.to_vec(),
+        ..Recorder::default()
+    });
+    bench.client(request);
+    bench
+}
+
+fn seen(bench: &Bench) -> &Recorder {
+    bench.tap.as_ref().expect("a tap")
+}
+
+fn outcome(bench: &mut Bench) -> Outcome {
+    let actions = bench.actions();
+    let outcome = actions.iter().find_map(|action| match action {
+        Action::Finish(outcome) => Some(*outcome),
+        _ => None,
+    });
+    outcome.unwrap_or_else(|| panic!("{actions:?}"))
+}
+
+/// In whatever pieces it comes, and however it is framed.
+#[test]
+fn bodies_are_seen_without_their_framing() {
+    let long = "x".repeat(40_000);
+    let cases = [
+        ("Content-Length: 5\r\n\r\nhello".to_owned(), "hello", false),
+        (
+            "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;e\r\nlo\r\n0\r\nT: x\r\n\r\n"
+                .to_owned(),
+            "hello",
+            false,
+        ),
+        ("\r\nhello".to_owned(), "hello", true),
+        ("Content-Length: 0\r\n\r\n".to_owned(), "", false),
+        (format!("Content-Length: 40000\r\n\r\n{long}"), &long, false),
+    ];
+    for (rest, body, ends) in &cases {
+        let answer = format!("HTTP/1.1 200 OK\r\n{rest}");
+        let splits = answer.len().min(120);
+        for at in 1..splits {
+            let mut bench = tapped(GET, &[]);
+            bench.connect(false);
+            bench.backend(&answer.as_bytes()[..at]);
+            bench.take();
+            bench.backend(&answer.as_bytes()[at..]);
+            bench.take();
+            assert_eq!(seen(&bench).ends, usize::from(!ends), "{rest:.80} {at}");
+            if *ends {
+                bench.take();
+                bench.handle(Event::UpstreamEof);
+            }
+            let seen = seen(&bench);
+            assert_eq!(seen.body, body.as_bytes(), "{rest:.80} at {at}");
+            assert_eq!(seen.ends, 1);
+            assert_eq!(seen.heads, [("/".to_owned(), 200)]);
+        }
+    }
+}
+
+#[test]
+fn what_is_cut_short_has_no_end() {
+    let mut bench = tapped(GET, &[]);
+    bench.connect(false);
+    bench.backend(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel");
+    bench.handle(Event::UpstreamEof);
+    assert_eq!(
+        (seen(&bench).body.as_slice(), seen(&bench).ends),
+        (&b"hel"[..], 0)
+    );
+    let mut bench = tapped(GET, &[]);
+    bench.connect(false);
+    bench.backend(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\nx");
+    assert_eq!(
+        (seen(&bench).body.as_slice(), seen(&bench).ends),
+        (&b"hel"[..], 0)
+    );
+}
+
+/// Interim answers are none; HEAD has no body.
+#[test]
+fn heads_are_seen_once() {
+    let mut bench = tapped(b"HEAD /a?b HTTP/1.1\r\nHost: h\r\n\r\n", &[]);
+    bench.connect(false);
+    bench.backend(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n");
+    bench.take();
+    assert_eq!(seen(&bench).heads, []);
+    bench.backend(b"HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\n");
+    let seen = seen(&bench);
+    assert_eq!(seen.heads, [("/a?b".to_owned(), 404)]);
+    assert_eq!((seen.body.len(), seen.ends), (0, 1));
+}
+
+/// What is asked is asked in the place of what the client asks, and the answer to that is not for it.
+#[test]
+fn an_answer_to_others_conditions_is_replaced() {
+    let request = b"GET /a HTTP/1.1\r\nHost: h\r\nIf-None-Match: \"own\"\r\nRange: bytes=0-1\r\n\
+        If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\nIf-Range: \"own\"\r\nX: y\r\n\r\n";
+    let mut bench = tapped(request, &[304]);
+    bench.conditions = b"If-None-Match: \"kept\"\r\n";
+    bench.connect(true);
+    let sent = String::from_utf8(bench.requested()).unwrap();
+    assert_eq!(
+        sent,
+        "GET /a HTTP/1.1\r\nHost: h\r\nX: y\r\nIf-None-Match: \"kept\"\r\n\r\n"
+    );
+    bench.backend(b"HTTP/1.1 304 Not Modified\r\nETag: \"kept\"\r\n\r\n");
+    let actions = bench.actions();
+    assert_eq!(
+        actions,
+        [
+            Action::Release { reuse: true },
+            Action::Connect { fresh: false }
+        ]
+    );
+    assert_eq!(bench.verdict(), Verdict::Good, "the backend has answered");
+    assert_eq!(bench.phase(), Phase::Route);
+    assert_eq!(bench.answered(), b"");
+    // What was kept comes by a connection of its own.
+    bench.conditions = b"";
+    bench.tap = None;
+    bench.handle(Event::UpstreamReady { reused: false });
+    bench.send();
+    bench.backend(OK);
+    let answer = bench.answer(false);
+    assert_eq!((answer.status, &answer.body[..]), (200, &b"hi"[..]));
+    let outcome = outcome(&mut bench);
+    assert_eq!(outcome.status.map(Status::code), Some(200));
+    assert!(!outcome.aborted && !outcome.replayed, "{outcome:?}");
+    assert_eq!(bench.phase(), Phase::Idle);
+}
+
+/// An error is one for the backend, whatever the client gets; of what follows its head nothing is kept.
+#[test]
+fn an_error_is_replaced() {
+    let mut bench = tapped(GET, &[500]);
+    bench.connect(false);
+    bench.backend(b"HTTP/1.1 500 Oops\r\nContent-Length: 4\r\n\r\noops");
+    let actions = bench.actions();
+    assert_eq!(
+        actions,
+        [
+            Action::Release { reuse: false },
+            Action::Connect { fresh: false }
+        ]
+    );
+    assert_eq!(bench.verdict(), Verdict::Error);
+    bench.handle(Event::UpstreamReady { reused: false });
+    bench.send();
+    bench.backend(OK);
+    assert_eq!(bench.answer(false).status, 200);
+}
+
+#[test]
+fn a_failure_is_replaced() {
+    for eof in [false, true] {
+        let mut bench = tapped(GET, &[if eof { 502 } else { 503 }]);
+        if eof {
+            bench.connect(false);
+            bench.backend(b"HTTP/1.1 2");
+            bench.handle(Event::UpstreamEof);
+            assert!(bench.actions().contains(&Action::Connect { fresh: false }));
+        } else {
+            bench.actions();
+            bench.handle(Event::UpstreamRefused(Refusal::NoBackend));
+            assert!(bench.actions().contains(&Action::Connect { fresh: false }));
+        }
+        bench.handle(Event::UpstreamReady { reused: false });
+        bench.send();
+        bench.backend(OK);
+        assert_eq!(bench.answer(false).status, 200);
+        // Once more: nothing is there any more.
+        bench.actions();
+        bench.client(GET);
+        bench.actions();
+        bench.handle(Event::UpstreamRefused(Refusal::NoBackend));
+        assert_eq!(bench.page().status, 503);
+    }
+}
+
+/// When what was asked is gone it cannot be asked again; but what the answer was is told: the target
+/// has been changed, perhaps.
+#[test]
+fn the_answer_to_a_long_upload_is_seen() {
+    let head = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n";
+    let mut bench = tapped(head, &[200]);
+    bench.connect(false);
+    let body = vec![b'x'; 1000];
+    for _ in 0..100 {
+        bench.client(&body);
+        bench.send();
+    }
+    bench.backend(OK);
+    assert_eq!(seen(&bench).heads, [("gone".to_owned(), 200)]);
+    assert_eq!((&seen(&bench).body[..], seen(&bench).ends), (&b"hi"[..], 1));
+    assert_eq!(bench.answer(false).status, 200);
+}
+
+/// Once for each request, whatever is wished: what comes in an answer's place is not looked at.
+#[test]
+fn nothing_is_replaced_twice() {
+    let mut bench = tapped(GET, &[500, 200, 503]);
+    bench.connect(false);
+    bench.backend(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(
+        bench.actions(),
+        [
+            Action::Release { reuse: true },
+            Action::Connect { fresh: false }
+        ]
+    );
+    bench.handle(Event::UpstreamReady { reused: false });
+    bench.send();
+    bench.backend(OK);
+    assert_eq!(bench.answer(false).status, 200);
+    assert_eq!(seen(&bench).heads, [("/".to_owned(), 500)]);
+    assert_eq!((seen(&bench).body.len(), seen(&bench).ends), (0, 0));
+    // Nor if there is none in its place; the next request is another matter.
+    bench.actions();
+    bench.client(GET);
+    bench.actions();
+    bench.handle(Event::UpstreamRefused(Refusal::NoBackend));
+    assert!(bench.actions().contains(&Action::Connect { fresh: false }));
+    bench.handle(Event::UpstreamRefused(Refusal::NoBackend));
+    assert_eq!(bench.page().status, 503);
+}
+
+/// The time for the exchange is over: what is there can be sent all the same.
+#[test]
+fn a_late_answer_is_replaced() {
+    let mut bench = tapped(GET, &[504]);
+    bench.settings.exchange_timeout = Duration::from_secs(3);
+    bench.connect(false);
+    bench.pass(Duration::from_secs(3));
+    assert_eq!(
+        bench.actions(),
+        [
+            Action::Release { reuse: false },
+            Action::Connect { fresh: false }
+        ]
+    );
+    assert_eq!(bench.verdict(), Verdict::Error);
+    bench.handle(Event::UpstreamReady { reused: false });
+    bench.send();
+    bench.pass(Duration::from_secs(1));
+    bench.backend(OK);
+    assert_eq!(bench.answer(false).status, 200);
+    let outcome = outcome(&mut bench);
+    assert_eq!((&outcome.ending, outcome.overran), (b"--", false));
+    assert_eq!(bench.verdict(), Verdict::Good, "who has brought it");
+}
+
+/// What was not asked of any backend has no answer that could be replaced.
+#[test]
+fn pages_of_ours_are_not_replaced() {
+    let mut bench = Bench::new();
+    bench.name = "own";
+    bench.tap = Some(Recorder {
+        replaces: vec![508],
+        ..Recorder::default()
+    });
+    bench.client(b"GET / HTTP/1.1\r\nHost: h\r\nVia: 1.1 own\r\n\r\n");
+    assert_eq!(bench.page().status, 508);
+}
