@@ -3,7 +3,11 @@
 //! What has to hold for every text that may be written to a proc file: the body of the fuzz target
 //! `proc_grammar`, also run over damaged and random texts by the tests of `config`.
 
-use crate::config::{parse_count, parse_port, Backend, Networks, Refusal, Settings, MAX_BACKENDS};
+use crate::cache::mapping::{Command, Selector};
+use crate::cache::regexp::{room, Regexp, Scratch, State};
+use crate::config::{
+    parse_count, parse_port, Backend, CacheSettings, Networks, Refusal, Settings, MAX_BACKENDS,
+};
 
 /// The most octets that one `write()` to a proc file may have.
 const MAX_WRITE: usize = 16 << 10;
@@ -27,6 +31,8 @@ pub fn check(text: &[u8]) {
         Err(refusal) => assert_presentable(&refusal),
     }
     check_settings(text);
+    check_cache_settings(text);
+    check_mapping(text.trim_ascii());
 }
 
 fn check_settings(text: &[u8]) {
@@ -42,6 +48,49 @@ fn check_settings(text: &[u8]) {
     }
     for list in [&settings.trusted_proxies, &settings.status_allow] {
         check_networks(list);
+    }
+}
+
+fn check_cache_settings(text: &[u8]) {
+    let mut settings = CacheSettings::default();
+    if let Err(refusal) = settings.apply(text) {
+        return assert_presentable(&refusal);
+    }
+    let printed = settings.to_string();
+    assert!(printed.len() <= MAX_WRITE, "{printed}");
+    let mut again = CacheSettings::default();
+    assert_eq!(again.apply(printed.as_bytes()), Ok(()));
+    assert_eq!(again, settings);
+    check_networks(&settings.purge_allow);
+}
+
+fn check_mapping(line: &[u8]) {
+    match Command::parse(line) {
+        Ok(Command::Add(mapping)) => {
+            let printed = mapping.to_string();
+            assert_eq!(
+                Command::parse(printed.as_bytes()),
+                Ok(Command::Add(mapping)),
+                "{printed}"
+            );
+            if let Selector::Regexp(text) = mapping.selector {
+                check_regexp(text, line);
+            }
+        }
+        Ok(Command::Clear) => {}
+        Err(refusal) => assert_presentable(&refusal),
+    }
+    check_regexp(line, line);
+}
+
+fn check_regexp(expression: &[u8], text: &[u8]) {
+    let states = vec![State::EMPTY; room(expression)];
+    let mut scratch = Scratch::NEW;
+    match Regexp::parse(expression, states, &mut scratch) {
+        Ok(regexp) => {
+            regexp.is_in(text);
+        }
+        Err(why) => assert!(!why.as_str().is_empty()),
     }
 }
 
