@@ -12,6 +12,7 @@
 
 mod amount;
 mod backend;
+#[allow(dead_code)] // The cache has no glue yet.
 mod cache;
 mod choice;
 mod networks;

@@ -34,6 +34,7 @@ mod relay;
 mod request;
 mod response;
 mod route;
+#[allow(dead_code)] // Nobody looks yet.
 mod tap;
 mod timing;
 mod todo;
@@ -68,6 +69,7 @@ use outcome::Failure;
 pub(crate) use outcome::Outcome;
 use pace::Pace;
 use relay::Relay;
+#[allow(unused_imports)] // As above.
 pub(crate) use tap::Fate;
 pub(crate) use tap::Tap;
 use todo::Todo;
