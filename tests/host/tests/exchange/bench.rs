@@ -4,7 +4,7 @@
 
 use super::taps::Recorder;
 use crate::config::{Forwarding, Protocol, Settings};
-use crate::exchange::{Action, Buffers, Event, Exchange, Io, Phase, Refusal, Tap};
+use crate::exchange::{Action, Buffers, Event, Exchange, Io, Outcome, Phase, Refusal, Tap};
 use crate::http::{Status, Version};
 use crate::lb::Verdict;
 use crate::simulation::audit::Audit;
@@ -196,6 +196,16 @@ impl Bench {
             (Some(status), own_page, false)
         );
         self.handle(Event::Tick);
+    }
+
+    /// What is told of the exchange that is over, whatever else is to be done.
+    pub(super) fn outcome(&mut self) -> Outcome {
+        let actions = self.actions();
+        let outcome = actions.iter().find_map(|action| match action {
+            Action::Finish(outcome) => Some(*outcome),
+            _ => None,
+        });
+        outcome.unwrap_or_else(|| panic!("{actions:?}"))
     }
 
     /// The connection that is asked for is there, and takes the request.

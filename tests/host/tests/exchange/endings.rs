@@ -4,23 +4,13 @@
 
 use super::bench::{Bench, End, GET};
 use super::OK;
-use crate::exchange::{Action, Event, Outcome, Phase, Reset};
+use crate::exchange::{Action, Event, Phase, Reset};
 use crate::lb::Verdict;
 use crate::time::Duration;
 
 const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10000\r\n\r\n";
 const CHUNKED: &[u8] = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
 const EARLY: &[u8] = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 9\r\n\r\ntoo";
-
-/// What was told of the exchange that is over.
-fn outcome(bench: &mut Bench) -> Outcome {
-    let actions = bench.actions();
-    let outcome = actions.iter().find_map(|action| match action {
-        Action::Finish(outcome) => Some(*outcome),
-        _ => None,
-    });
-    outcome.unwrap_or_else(|| panic!("{actions:?}"))
-}
 
 /// Clients stop sending when they see that (RFC 9112 section 9.5), and servers answer without having
 /// read all (section 9.3): what becomes of the request takes nothing from the answer.
@@ -50,7 +40,7 @@ fn an_answer_outlives_its_request() {
         bench.backend(b" large");
         let answer = bench.answer(false);
         assert_eq!((answer.status, answer.end), (413, End::Framed));
-        let outcome = outcome(&mut bench);
+        let outcome = bench.outcome();
         assert_eq!((outcome.aborted, &outcome.ending), (false, ending));
         assert!(matches!(bench.phase(), Phase::Linger | Phase::Closed));
     }
@@ -85,7 +75,7 @@ fn a_whole_answer_outlives_its_request() {
         assert_eq!(bench.phase(), Phase::Flush);
         trouble(&mut bench);
         assert_ne!(bench.phase(), Phase::Flush, "{ending:?}");
-        let outcome = outcome(&mut bench);
+        let outcome = bench.outcome();
         assert_eq!((outcome.aborted, &outcome.ending), (false, ending));
         assert_eq!(bench.verdict(), Verdict::Good);
         assert!(matches!(bench.phase(), Phase::Linger | Phase::Closed));
@@ -105,7 +95,7 @@ fn a_backend_is_not_to_blame_for_the_end_of_a_stream() {
         bench.take();
         bench.pass(Duration::from_secs(1));
     }
-    let outcome = outcome(&mut bench);
+    let outcome = bench.outcome();
     assert_eq!((outcome.aborted, outcome.overran), (true, true));
     assert_eq!(bench.verdict(), Verdict::Good);
     // But for that of no answer at all.

@@ -4,7 +4,7 @@
 
 use super::bench::{Bench, GET};
 use super::OK;
-use crate::exchange::{Action, Event, Fate, Outcome, Phase, Refusal, Tap};
+use crate::exchange::{Action, Event, Fate, Phase, Refusal, Tap};
 use crate::http::head::{RequestHead, ResponseHead};
 use crate::http::Status;
 use crate::lb::Verdict;
@@ -74,15 +74,6 @@ fn tapped(request: &[u8], replaces: &[u16]) -> Bench {
 
 fn seen(bench: &Bench) -> &Recorder {
     bench.tap.as_ref().expect("a tap")
-}
-
-fn outcome(bench: &mut Bench) -> Outcome {
-    let actions = bench.actions();
-    let outcome = actions.iter().find_map(|action| match action {
-        Action::Finish(outcome) => Some(*outcome),
-        _ => None,
-    });
-    outcome.unwrap_or_else(|| panic!("{actions:?}"))
 }
 
 /// In whatever pieces it comes, and however it is framed.
@@ -190,7 +181,7 @@ fn an_answer_to_others_conditions_is_replaced() {
     bench.backend(OK);
     let answer = bench.answer(false);
     assert_eq!((answer.status, &answer.body[..]), (200, &b"hi"[..]));
-    let outcome = outcome(&mut bench);
+    let outcome = bench.outcome();
     assert_eq!(outcome.status.map(Status::code), Some(200));
     assert!(!outcome.aborted && !outcome.replayed, "{outcome:?}");
     assert_eq!(bench.phase(), Phase::Idle);
@@ -311,7 +302,7 @@ fn a_late_answer_is_replaced() {
     bench.pass(Duration::from_secs(1));
     bench.backend(OK);
     assert_eq!(bench.answer(false).status, 200);
-    let outcome = outcome(&mut bench);
+    let outcome = bench.outcome();
     assert_eq!((&outcome.ending, outcome.overran), (b"--", false));
     assert_eq!(bench.verdict(), Verdict::Good, "who has brought it");
 }
