@@ -130,8 +130,11 @@ impl Sruns {
     #[inline(never)] // Keeps its frame out of its caller's.
     fn grow(&self, files: &mut Files, count: usize) -> Result {
         // Before there is a file: none is to be removed while the lock is held.
-        files.entries.reserve(count, GFP_KERNEL)?;
-        for index in files.entries.len()..count {
+        let before = files.entries.len();
+        files
+            .entries
+            .reserve(count.saturating_sub(before), GFP_KERNEL)?;
+        for index in before..count {
             let _ = files.entries.push_within_capacity(self.file(index)?);
         }
         Ok(())

@@ -120,7 +120,7 @@ settings! {
     sticky_cookie: Text<32> = "sticky-cookie", Text::EMPTY, Alphabet::Token;
     /// The secret that its values are made with, for gateways that are to understand each other's;
     /// empty for one that is drawn by lot.
-    sticky_key: Text<32> = "sticky-key", Text::EMPTY, Alphabet::Visible;
+    sticky_key: Text<32> = "sticky-key", Text::EMPTY, Alphabet::Secret;
     /// A request may wait for so long for a place at a backend; 0: not at all.
     queue_timeout: Duration = "queue-timeout", secs(30), time(Duration::ZERO, secs(3600));
     /// The longest time for which a backend that has failed is left alone.

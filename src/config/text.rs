@@ -88,6 +88,8 @@ pub(super) enum Alphabet {
     Token,
     /// What can be seen, in ASCII.
     Visible,
+    /// The same, but what is refused is not shown: it could be most of what is kept from others.
+    Secret,
     /// The path of a URI, and perhaps a query.
     Path,
     /// The name of a file, without blanks.
@@ -100,7 +102,7 @@ impl Alphabet {
     fn allows(self, text: &[u8]) -> bool {
         match self {
             Self::Token => text.is_empty() || bytes::is_token(text),
-            Self::Visible | Self::File => text.iter().all(u8::is_ascii_graphic),
+            Self::Visible | Self::Secret | Self::File => text.iter().all(u8::is_ascii_graphic),
             Self::Path => {
                 let rest = text.strip_prefix(b"/");
                 text.is_empty() || rest.is_some_and(|rest| rest.iter().all(is_in_path))
@@ -114,6 +116,7 @@ impl Alphabet {
     fn malformed(self) -> &'static str {
         match self {
             Self::Token => "{} is not a token: write letters, digits and marks such as - . _",
+            Self::Secret => "it has a blank in it, or something else than ASCII",
             Self::Visible | Self::File => "{} has a blank in it, or something else than ASCII",
             Self::Path => "{} is not a path: it begins with / and has no blank and no # in it",
             Self::Readable => "{} has a control character, or is not UTF-8",
@@ -125,6 +128,7 @@ impl Alphabet {
     fn too_long(self) -> &'static str {
         match self {
             Self::Token | Self::Visible => "{} is too long: write up to 32 octets",
+            Self::Secret => "it is too long: write up to 32 octets",
             Self::Path | Self::File => "{} is too long: write up to 96 octets",
             Self::Readable => "{} is too long: write up to 160 octets",
         }

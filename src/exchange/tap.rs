@@ -98,6 +98,7 @@ impl Exchange {
         self.cut |= !whole;
         self.outcome.status = None;
         self.answered = false;
+        self.failure = None;
         self.ask_again(now, io);
     }
 

@@ -50,6 +50,7 @@ impl Exchange {
         self.acked_before = io.upstream_acked;
         self.asked = false;
         self.finished_first = false;
+        self.spoken = None;
         io.buffers.response.clear();
         let staged = match Wire::of(io.protocol) {
             None => self.stage_request(io),

@@ -459,6 +459,22 @@ fn refusals_of_choices_and_texts_say_why() {
             ),
         ],
     );
+    // What is refused of a secret is in no log.
+    assert_refused(
+        apply,
+        &[
+            (
+                "sticky-key two words",
+                Invalid,
+                "line 1: sticky-key: it has a blank in it, or something else than ASCII",
+            ),
+            (
+                &format!("sticky-key {}", "s".repeat(33)),
+                Range,
+                "line 1: sticky-key: it is too long: write up to 32 octets",
+            ),
+        ],
+    );
     let refusal = apply(b"page-500 \xff").expect_err("not UTF-8");
     assert_eq!(refusal.kind(), Invalid);
     assert!(apply(format!("page-502 {}", &long[1..]).as_bytes()).is_ok());
