@@ -18,15 +18,22 @@
 //! 1. `Sruns::files` (a mutex) is taken by the `store` of `srun-count` and by nothing else. It is
 //!    held while `srun-N` files are made, and not while they are removed: that waits for their
 //!    running calls, which last as long as the callers' memory makes them last.
-//! 2. `Config::writing` (a mutex) is taken by the `store` of `config` and by nothing else: two
-//!    writers that each change a line do not undo each other's.
+//! 2. `Edited::writing` (a mutex), one for `config`, one for `cache`, one for `cache-mapping`: taken by
+//!    the `store` of that file and by nothing else. Two writers that each change a line do not undo
+//!    each other's.
 //! 3. The server's own locks.
 //! 4. `LastError::state` (a mutex), innermost: nothing is called under it but `printk`.
 //!
 //! Dropping a [`Tree`] takes none of these. It removes `srun-count` first, which waits for resizes
 //! that are running; after that nobody makes or removes files but the drop itself.
 
+mod cache;
+mod cache_clear;
+mod cache_entries;
+mod cache_mapping;
+mod cache_uncacheable;
 mod config;
+mod edited;
 mod last_error;
 mod log;
 mod metrics;
@@ -45,7 +52,16 @@ use kernel::{
 };
 
 use self::{
+    cache::Cache,
+    cache_clear::CacheClear,
+    cache_entries::CacheEntries,
+    cache_mapping::CacheMapping,
+    cache_uncacheable::CacheUncacheable,
     config::Config,
+    edited::{
+        Edited,
+        Part, //
+    },
     last_error::LastError,
     log::Lines,
     metrics::Metrics,
@@ -67,6 +83,7 @@ use crate::{
         proc::{
             Dir,
             Entry,
+            File,
             Mode,
             StreamEntry, //
         },
@@ -80,7 +97,12 @@ pub(crate) struct Tree {
     // Dropped in this order: whoever makes files goes first. The folder goes with the last file.
     _count: Entry<Count>,
     _server_port: Entry<ServerPort>,
-    _config: Entry<Config>,
+    _config: Entry<Edited<Config>>,
+    _cache: Entry<Edited<Cache>>,
+    _cache_mapping: Entry<Edited<CacheMapping>>,
+    _cache_clear: Entry<CacheClear>,
+    _cache_entries: Entry<CacheEntries>,
+    _cache_uncacheable: Entry<CacheUncacheable>,
     _status: Entry<Status>,
     _metrics: Entry<Metrics>,
     _log: StreamEntry<Lines>,
@@ -104,12 +126,33 @@ impl Tree {
             _metrics: dir.file(c"metrics", Mode::ReadOnly, Metrics(context.clone()))?,
             _log: dir.stream(c"log", Lines(context.instance.log()))?,
             _status: dir.file(c"status", Mode::ReadOnly, Status(context.clone()))?,
-            _config: dir.file(c"config", Mode::ReadWrite, Config::new(context.clone())?)?,
+            _cache_uncacheable: shown(
+                &dir,
+                c"cache-uncacheable",
+                CacheUncacheable(context.clone())
+            )?,
+            _cache_entries: shown(&dir, c"cache-entries", CacheEntries(context.clone()))?,
+            _cache_clear: dir.file(c"cache-clear", Mode::WriteOnly, CacheClear(context.clone()))?,
+            _cache_mapping: edited(&dir, c"cache-mapping", &context)?,
+            _cache: edited(&dir, c"cache", &context)?,
+            _config: edited(&dir, c"config", &context)?,
             _server_port: dir.file(c"server_port", Mode::ReadWrite, ServerPort(context.clone()))?,
             _count: srun::files(dir, context)?,
         });
         KBox::try_init(tree, GFP_KERNEL)
     }
+}
+
+/// Makes the file of a part of the configuration.
+#[inline(never)] // Keeps its frame out of its caller's.
+fn edited<P: Part>(dir: &Dir, name: &CStr, context: &Context) -> Result<Entry<Edited<P>>> {
+    dir.file(name, Mode::ReadWrite, Edited::new(context.clone())?)
+}
+
+/// Makes a file that only shows something.
+#[inline(never)] // Keeps its frame out of its caller's.
+fn shown<F: File>(dir: &Dir, name: &CStr, file: F) -> Result<Entry<F>> {
+    dir.file(name, Mode::ReadOnly, file)
 }
 
 /// What every file here works on.

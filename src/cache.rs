@@ -21,6 +21,8 @@
 //! The answer is stored if [`Response::may_be_stored`] allows it and [`vary::select`] finds a
 //! selector for it; [`Received::store`] writes its field lines.
 //!
+//! A stored response that is reused comes to the client as [`answer::write`] makes it.
+//!
 //! # Updates
 //!
 //! An answer that says something of what is stored already is a 304 ([`select`]) or one to a HEAD
@@ -35,7 +37,9 @@
 //!    [may stay](Response::may_stay) and still [varies by the same](vary::is_same). Else the entry
 //!    goes.
 
+pub(crate) mod answer;
 mod cache_status;
+pub(crate) mod clear;
 mod conditional;
 mod control;
 mod delta;

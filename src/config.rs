@@ -12,7 +12,6 @@
 
 mod amount;
 mod backend;
-#[allow(dead_code)] // The cache has no glue yet.
 mod cache;
 mod choice;
 mod networks;
@@ -53,6 +52,15 @@ pub(crate) fn parse_count(text: &[u8]) -> Result<usize, Refusal> {
     let value = COUNT.parse(word)?;
     // `COUNT` bounds the value, so that this never saturates.
     Ok(usize::try_from(value).unwrap_or(MAX_BACKENDS))
+}
+
+/// The lines of a text that say something, without blanks at their ends, and their numbers from 1 on.
+/// An empty line, or one that begins with `#`, says nothing.
+pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
+    let lines = text.split(|&octet| octet == b'\n').map(<[u8]>::trim_ascii);
+    (1..)
+        .zip(lines)
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with(b"#"))
 }
 
 /// The words of a line: whatever white space does not separate.

@@ -34,7 +34,6 @@ mod relay;
 mod request;
 mod response;
 mod route;
-#[allow(dead_code)] // Nobody looks yet.
 mod tap;
 mod timing;
 mod todo;
@@ -69,10 +68,10 @@ use outcome::Failure;
 pub(crate) use outcome::Outcome;
 use pace::Pace;
 use relay::Relay;
-#[allow(unused_imports)] // As above.
 pub(crate) use tap::Fate;
 pub(crate) use tap::Tap;
 use todo::Todo;
+pub(crate) use upload::kept;
 
 /// What an event is handled with.
 pub(crate) struct Io<'a, S> {

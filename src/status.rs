@@ -8,6 +8,7 @@
 
 mod asked;
 mod backends;
+mod cache;
 mod count;
 pub(crate) mod escape;
 mod family;
@@ -22,6 +23,7 @@ mod table;
 #[allow(unused_imports)] // Named for the tests and the glue, not all of them in every build.
 pub(crate) use self::{
     asked::{asked, Format},
+    cache::Ratio,
     count::Count,
     family::{groups, Family, Kind, Unit, Values},
     histogram::Histogram,
@@ -62,6 +64,8 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) memory_limit: u64,
     /// Lines of the access log that gave way to newer ones before a reader got to them.
     pub(crate) log_lost: u64,
+    /// What the cache holds.
+    pub(crate) cache: Cache,
     /// What was counted, by [`Count`].
     pub(crate) counts: &'a [u64],
     /// How long exchanges took, from the first octet of the request to the last of the answer.
@@ -75,6 +79,19 @@ impl Snapshot<'_> {
     pub(crate) fn count(&self, count: Count) -> u64 {
         self.counts.get(count as usize).copied().unwrap_or(0)
     }
+}
+
+/// The cache at that moment; all zero where there is none.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Cache {
+    /// Entries that can be found.
+    pub(crate) entries: u64,
+    /// Octets that are held.
+    pub(crate) octets: u64,
+    /// And how many they may be.
+    pub(crate) limit: u64,
+    /// Entries that gave way to others since the gateway began: never fewer than before.
+    pub(crate) evictions: u64,
 }
 
 /// A backend at that moment. Its numbers begin anew when it is configured anew.

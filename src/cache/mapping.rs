@@ -16,10 +16,12 @@
 //! Of several patterns the one counts that matches best ([`pattern`](super::pattern)), and before all
 //! expressions; of several expressions that which was written first.
 
+pub(crate) mod list;
+
 use core::fmt::{self, Display, Formatter};
 
 use super::delta::DeltaSeconds;
-use super::pattern::{Match, Pattern};
+use super::pattern::Pattern;
 use crate::bytes;
 use crate::config::Refusal;
 
@@ -64,25 +66,11 @@ impl Lifetimes {
     }
 }
 
-/// How much one mapping is to be obeyed before others. Of equal ones the first is.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) enum Rank {
-    /// By an expression.
-    Regexp,
-    /// By a pattern, and how well it matches.
-    Pattern(Match),
-}
-
-impl Selector<'_> {
-    /// How it matches a target in origin-form, if it does. `is_in` compares an expression with that.
-    pub(crate) fn rank(&self, target: &[u8], is_in: impl FnOnce() -> bool) -> Option<Rank> {
-        match self {
-            Selector::Pattern(text) => {
-                let pattern = Pattern::parse(text)?;
-                pattern.matches(target).map(Rank::Pattern)
-            }
-            Selector::Regexp(_) => is_in().then_some(Rank::Regexp),
-        }
+impl<'a> Selector<'a> {
+    /// What is written for it.
+    fn text(&self) -> &'a [u8] {
+        let (Selector::Pattern(text) | Selector::Regexp(text)) = self;
+        text
     }
 }
 
@@ -97,52 +85,71 @@ impl<'a> Command<'a> {
         let mut words = line
             .split(u8::is_ascii_whitespace)
             .filter(|word| !word.is_empty());
-        let selector = match (words.next().unwrap_or(b""), words.next()) {
-            (b"clear", None) => return Ok(Command::Clear),
-            (b"clear", Some(more)) => {
-                return Err(Refusal::invalid("{} is one word too many", more))
-            }
-            (b"url-pattern", Some(text)) if Pattern::parse(text).is_some() => {
-                Selector::Pattern(text)
-            }
-            (b"url-pattern", Some(text)) => return Err(Refusal::invalid(NO_PATTERN, text)),
-            (b"url-regexp", Some(text)) if text.iter().all(u8::is_ascii_graphic) => {
-                Selector::Regexp(text)
-            }
-            (b"url-regexp", Some(text)) => return Err(Refusal::invalid(NO_ASCII, text)),
-            (b"url-pattern" | b"url-regexp", None) => {
-                return Err(Refusal::invalid("a pattern is missing", b""))
-            }
-            (word, _) => return Err(Refusal::invalid(NO_COMMAND, word)),
+        let Some(selector) = selector(words.next().unwrap_or(b""), words.next())? else {
+            return Ok(Command::Clear);
         };
-        let mut lifetimes = Lifetimes::default();
-        while let Some(name) = words.next() {
-            let which = match name {
-                b"max-age" | b"expires" => &mut lifetimes.max_age,
-                b"s-max-age" => &mut lifetimes.s_max_age,
-                _ => return Err(Refusal::invalid(NO_LIFETIME, name)),
-            };
-            let text = words
-                .next()
-                .ok_or_else(|| Refusal::invalid("{} says no time", name))?;
-            let time = period(text).ok_or_else(|| Refusal::invalid(NO_TIME, text))?;
-            if which.replace(time).is_some() {
-                return Err(Refusal::invalid("{} is said twice", name));
-            }
-        }
-        match lifetimes.ours() {
-            Some(_) => Ok(Command::Add(Mapping {
-                selector,
-                lifetimes,
-            })),
-            None => Err(Refusal::invalid(
-                "write max-age or s-max-age, and a time",
-                b"",
-            )),
-        }
+        let lifetimes = lifetimes(&mut words)?;
+        Ok(Command::Add(Mapping {
+            selector,
+            lifetimes,
+        }))
     }
 }
 
+/// Reads the first two words of a line; none if it is `clear`.
+#[inline(never)] // Keeps its frame out of its caller's.
+fn selector<'a>(kind: &[u8], text: Option<&'a [u8]>) -> Result<Option<Selector<'a>>, Refusal> {
+    match (kind, text) {
+        (b"clear", None) => Ok(None),
+        (b"clear", Some(more)) => Err(Refusal::invalid("{} is one word too many", more)),
+        (b"url-pattern", Some(text)) if Pattern::parse(text).is_some() => {
+            Ok(Some(Selector::Pattern(text)))
+        }
+        (b"url-pattern", Some(text)) => Err(Refusal::invalid(NO_PATTERN, text)),
+        (b"url-regexp", Some(text)) if text.iter().all(u8::is_ascii_graphic) => {
+            Ok(Some(Selector::Regexp(text)))
+        }
+        (b"url-regexp", Some(text)) => Err(Refusal::invalid(NO_ASCII, text)),
+        (b"url-pattern" | b"url-regexp", None) => {
+            Err(Refusal::invalid("a pattern is missing", b""))
+        }
+        (word, _) => Err(Refusal::invalid(NO_COMMAND, word)),
+    }
+}
+
+/// Reads the other words.
+#[inline(never)] // Keeps its frame out of its caller's.
+fn lifetimes<'a>(words: &mut impl Iterator<Item = &'a [u8]>) -> Result<Lifetimes, Refusal> {
+    let mut lifetimes = Lifetimes::default();
+    while let Some(name) = words.next() {
+        lifetime(&mut lifetimes, name, words.next())?;
+    }
+    match lifetimes.ours() {
+        Some(_) => Ok(lifetimes),
+        None => Err(Refusal::invalid(NOTHING, b"")),
+    }
+}
+
+#[inline(never)] // Keeps its frame out of its caller's.
+fn lifetime(lifetimes: &mut Lifetimes, name: &[u8], text: Option<&[u8]>) -> Result<(), Refusal> {
+    let which = match name {
+        b"max-age" | b"expires" => &mut lifetimes.max_age,
+        b"s-max-age" => &mut lifetimes.s_max_age,
+        _ => return Err(Refusal::invalid(NO_LIFETIME, name)),
+    };
+    let Some(text) = text else {
+        return Err(Refusal::invalid("{} says no time", name));
+    };
+    let Some(time) = period(text) else {
+        return Err(Refusal::invalid(NO_TIME, text));
+    };
+    match which.replace(time) {
+        None => Ok(()),
+        Some(_) => Err(Refusal::invalid("{} is said twice", name)),
+    }
+}
+
+const NOTHING: &str = "write max-age or s-max-age, and a time";
 const NO_PATTERN: &str = "{} is not a pattern: write one such as *.gif, /images/*, /index.jsp or /";
 const NO_ASCII: &str = "{} has something else than ASCII in it";
 const NO_COMMAND: &str = "{} is not one of url-pattern, url-regexp and clear";

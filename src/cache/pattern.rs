@@ -35,15 +35,19 @@ impl<'a> Pattern<'a> {
     /// Reads a pattern; none if it is none. An asterisk has a meaning only at the end of a prefix
     /// and in front of an extension; elsewhere it would deceive whoever wrote it, so it is refused.
     pub(crate) fn parse(text: &'a [u8]) -> Option<Pattern<'a>> {
-        let pattern = match text {
+        Pattern::parsed(text).filter(|pattern| pattern.is_plain())
+    }
+
+    /// The pattern of a text that has been [parsed](Self::parse) before.
+    pub(crate) fn parsed(text: &'a [u8]) -> Option<Pattern<'a>> {
+        Some(match text {
             b"/" => Pattern::Default,
             b"" => Pattern::Exact(b"/"),
             [b'*', suffix @ ..] => Pattern::Suffix(suffix),
             [b'/', .., b'*'] => Pattern::Prefix(text.strip_suffix(b"/*")?),
             [b'/', ..] => Pattern::Exact(text),
             _ => return None,
-        };
-        pattern.is_plain().then_some(pattern)
+        })
     }
 
     fn is_plain(self) -> bool {
@@ -62,10 +66,8 @@ impl<'a> Pattern<'a> {
         is_extension && is_path && !octets.iter().any(|octet| matches!(octet, b'*' | b'?'))
     }
 
-    /// How well it matches the path of a target in origin-form, if it does. The query, and the
-    /// parameters of the last segment (`;jsessionid=`), are no part of what is compared.
-    pub(crate) fn matches(self, target: &[u8]) -> Option<Match> {
-        let path = path(target);
+    /// How well it matches a [`path()`], if it does.
+    pub(crate) fn matches(self, path: &[u8]) -> Option<Match> {
         match self {
             Pattern::Default => Some(Match::Default),
             Pattern::Exact(exact) => (path == exact).then_some(Match::Exact),
@@ -80,8 +82,9 @@ impl<'a> Pattern<'a> {
     }
 }
 
-/// The path of a target without its query and without the parameters of its last segment.
-fn path(target: &[u8]) -> &[u8] {
+/// What of a target in origin-form is compared with patterns: its path, without the query and without
+/// the parameters of the last segment (`;jsessionid=`).
+pub(crate) fn path(target: &[u8]) -> &[u8] {
     let end = bytes::find_byte(target, b'?').unwrap_or(target.len());
     let path = target.get(..end).unwrap_or(target);
     let segment = path.iter().rposition(|octet| *octet == b'/').unwrap_or(0);

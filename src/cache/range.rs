@@ -229,6 +229,17 @@ impl Spec {
     }
 }
 
+/// Moves all but the last one up by a place. (What `rotate` is for, but with a large stack frame.)
+fn shift_up(ranges: &mut [ByteRange]) {
+    let last = ranges.len().saturating_sub(1);
+    ranges.copy_within(..last, ranges.len().min(1));
+}
+
+/// Moves all but the first `count` down by so many places.
+fn shift_down(ranges: &mut [ByteRange], count: usize) {
+    ranges.copy_within(count.min(ranges.len()).., 0);
+}
+
 /// The ranges that were chosen so far: none overlaps or meets another.
 struct Chosen<'a> {
     room: &'a mut [ByteRange],
@@ -251,7 +262,7 @@ impl<'a> Chosen<'a> {
         }
         let end = self.len.saturating_add(1);
         if let Some(moved) = self.room.get_mut(place..end) {
-            moved.rotate_right(1);
+            shift_up(moved);
             if let Some(first) = moved.first_mut() {
                 *first = range;
             }
@@ -267,7 +278,7 @@ impl<'a> Chosen<'a> {
 
     fn remove(&mut self, index: usize) {
         if let Some(moved) = self.room.get_mut(index..self.len) {
-            moved.rotate_left(1);
+            shift_down(moved, 1);
             self.len = self.len.saturating_sub(1);
         }
     }

@@ -148,8 +148,9 @@ impl Level {
     };
 }
 
-/// What is needed while an expression is read. It is too large for a stack in the kernel.
-#[derive(Debug)]
+/// What is needed while an expression is read. It is too large for a stack in the kernel; `Copy`, so
+/// that it may be duplicated in memory.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Scratch([Level; MAX_DEPTH + 1]);
 
 impl Scratch {
@@ -164,31 +165,58 @@ pub(crate) struct Regexp<S> {
     whole: Part,
 }
 
+/// What there is of an expression besides its states.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Outline {
+    whole: Part,
+    /// How many states it has.
+    pub(crate) states: usize,
+}
+
 /// How many states an expression has at most.
 pub(crate) fn room(text: &[u8]) -> usize {
     text.len().min(MAX_STATES)
 }
 
+/// Reads an expression into states, of which it takes the first. More than its [`room`] are of no use.
+#[inline(never)] // Keeps its frame out of its caller's.
+pub(crate) fn read(
+    text: &[u8],
+    states: &mut [State],
+    scratch: &mut Scratch,
+) -> Result<Outline, Malformed> {
+    let room = room(text).min(states.len());
+    let mut reader = Reader {
+        rest: text,
+        states: states.get_mut(..room).unwrap_or(&mut []),
+        used: 0,
+        levels: &mut scratch.0,
+        depth: 0,
+    };
+    let whole = reader.read()?;
+    let states = reader.used;
+    Ok(Outline { whole, states })
+}
+
 impl<S: DerefMut<Target = [State]>> Regexp<S> {
-    /// Reads an expression. There are [`room`] states; more are of no use.
+    /// Reads an expression: see [`read`].
     pub(crate) fn parse(
         text: &[u8],
         mut states: S,
         scratch: &mut Scratch,
     ) -> Result<Regexp<S>, Malformed> {
-        let mut reader = Reader {
-            rest: text,
-            states: states.get_mut(..room(text)).unwrap_or(&mut []),
-            used: 0,
-            levels: &mut scratch.0,
-            depth: 0,
-        };
-        let whole = reader.read()?;
-        Ok(Regexp { states, whole })
+        let outline = read(text, &mut states, scratch)?;
+        Ok(Regexp::new(states, outline))
     }
 }
 
 impl<S: Deref<Target = [State]>> Regexp<S> {
+    /// The expression that was [`read`] into these states.
+    pub(crate) fn new(states: S, outline: Outline) -> Regexp<S> {
+        let whole = outline.whole;
+        Regexp { states, whole }
+    }
+
     /// Whether it is somewhere in a text.
     ///
     /// For each octet it looks at every state that could come next, and at those that could come first.

@@ -7,7 +7,7 @@ use super::control::RequestControl;
 use super::field::Field;
 use crate::bytes;
 use crate::http::field::Name;
-use crate::http::forward::{self, Treatment};
+use crate::http::forward::Treatment;
 use crate::http::head::BodyLength;
 use crate::http::named::with_named;
 use crate::http::{field, Method};
@@ -49,14 +49,15 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// Those of a request that is forwarded so.
-    pub(crate) fn of(forward: &forward::Forward<'_>) -> Kept {
+    /// Those of a request whose X-Forwarded-For, -Proto, -Host and Forwarded are treated so.
+    pub(crate) fn of(treatments: [Treatment; 4]) -> Kept {
         let is_kept = |treatment| treatment == Treatment::Keep;
+        let [x_for, x_proto, x_host, forwarded] = treatments.map(is_kept);
         Kept {
-            x_for: is_kept(forward.x_for),
-            x_proto: is_kept(forward.x_proto),
-            x_host: is_kept(forward.x_host),
-            forwarded: is_kept(forward.forwarded),
+            x_for,
+            x_proto,
+            x_host,
+            forwarded,
         }
     }
 }

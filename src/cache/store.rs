@@ -45,6 +45,24 @@ macro_rules! reasons {
                 }
             }
 
+            /// Whether it is about one request, or one answer: another may well be stored.
+            pub(crate) const fn is_of_request(self) -> bool {
+                matches!(
+                    self,
+                    Uncacheable::Method
+                        | Uncacheable::Content
+                        | Uncacheable::Status
+                        | Uncacheable::Part
+                        | Uncacheable::RequestNoStore
+                        | Uncacheable::Authorization
+                        | Uncacheable::Personal
+                        | Uncacheable::SetCookie
+                        | Uncacheable::Session
+                        | Uncacheable::VaryCookie
+                        | Uncacheable::VaryUnseen
+                )
+            }
+
             /// Whether the origin says it of the resource, not of one request or one answer: then
             /// what is stored of it is not to be used either.
             pub(crate) const fn is_of_resource(self) -> bool {
@@ -148,10 +166,9 @@ impl Response {
         let directives = Directives::of(lines);
         let control = directives.control();
         let dated = freshness::dated(lines, times.response_wall);
-        let validators = Validators::of(lines, dated);
-        let (lifetime, basis) =
-            freshness::lifetime(may_be_personal, status, lines, &control, &validators, rules);
-        let cookies = || field::fields(lines).filter(|(name, _)| is_set_cookie(name));
+        let (lifetime, basis, has_validator) =
+            lifetime(may_be_personal, status, lines, &control, dated, rules);
+        let (sets_cookie, sets_session) = cookies(lines, &directives, rules);
         Response {
             status,
             control,
@@ -162,10 +179,10 @@ impl Response {
                 response_boottime: times.response_boottime,
             },
             dated,
-            has_validator: validators.is_some(),
-            is_part: ContentRange::of_response(lines).is_some(),
-            sets_cookie: cookies().any(|(name, _)| !directives.withholds(name)),
-            sets_session: cookies().any(|(_, value)| sets_one_of(value, &rules.session_cookies)),
+            has_validator,
+            is_part: is_part(lines),
+            sets_cookie,
+            sets_session,
             may_be_personal,
         }
     }
@@ -176,6 +193,7 @@ impl Response {
     ///
     /// For whom its body was made does not change with that, whoever has asked now: so neither does
     /// whether it may be fresh by heuristics.
+    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn updated(
         &self,
         lines: &[u8],
@@ -319,6 +337,37 @@ impl Response {
             SetCookie::Refuse => false,
         }
     }
+}
+
+/// How long it is fresh, why, and whether it has a validator.
+#[inline(never)] // Keeps its frame out of its caller's.
+fn lifetime(
+    may_be_personal: bool,
+    status: Status,
+    lines: &[u8],
+    control: &ResponseControl,
+    dated: UnixTime,
+    rules: &Rules<'_>,
+) -> (DeltaSeconds, Basis, bool) {
+    let validators = Validators::of(lines, dated);
+    let (lifetime, basis) =
+        freshness::lifetime(may_be_personal, status, lines, control, &validators, rules);
+    (lifetime, basis, validators.is_some())
+}
+
+#[inline(never)] // Keeps its frame out of its caller's.
+fn is_part(lines: &[u8]) -> bool {
+    ContentRange::of_response(lines).is_some()
+}
+
+/// Whether it sets a cookie, not only for the client that it was sent to; and one that names a session.
+#[inline(never)] // Keeps its frame out of its caller's.
+fn cookies(lines: &[u8], directives: &Directives<'_>, rules: &Rules<'_>) -> (bool, bool) {
+    let cookies = || field::fields(lines).filter(|(name, _)| is_set_cookie(name));
+    (
+        cookies().any(|(name, _)| !directives.withholds(name)),
+        cookies().any(|(_, value)| sets_one_of(value, &rules.session_cookies)),
+    )
 }
 
 fn is_set_cookie(name: &[u8]) -> bool {

@@ -71,16 +71,7 @@ impl<'a> Received<'a> {
     #[inline(never)] // Keeps its frame out of its caller's.
     fn merge(&self, stored: &[u8], recipient: Recipient, out: &mut Writer<'_>) -> Result<(), Full> {
         with_named(self.lines, true, |named| {
-            let directives = Directives::merged(stored, self.lines);
-            let merged = Merged {
-                received: self,
-                named,
-                directives,
-                is_qualified: directives.control().is_qualified,
-                recipient,
-                is_update: !stored.is_empty(),
-            };
-            merged.put(stored, out)
+            self.merge_named(named, stored, recipient, out)
         })?;
         // RFC 9110 section 6.6.1: a recipient with a clock adds the time it came when it stores a
         // response without a Date, and may replace one that is none.
@@ -90,10 +81,35 @@ impl<'a> Received<'a> {
         }
     }
 
+    #[inline(never)] // Keeps its frame out of that of the one who holds the names.
+    fn merge_named(
+        &self,
+        named: Named<'_>,
+        stored: &[u8],
+        recipient: Recipient,
+        out: &mut Writer<'_>,
+    ) -> Result<(), Full> {
+        let directives = Directives::merged(stored, self.lines);
+        let merged = Merged {
+            received: self,
+            named,
+            is_qualified: is_qualified(&directives),
+            directives,
+            recipient,
+            is_update: !stored.is_empty(),
+        };
+        merged.put(stored, out)
+    }
+
     fn has_date(&self) -> bool {
         let mut dates = values(self.lines, Field::Date);
         dates.any(|text| date::parse(text, self.came).is_some())
     }
+}
+
+#[inline(never)] // Keeps its frame out of its caller's.
+fn is_qualified(directives: &Directives<'_>) -> bool {
+    directives.control().is_qualified
 }
 
 /// What decides which fields are in the lines that are written.
@@ -111,6 +127,7 @@ struct Merged<'a> {
 }
 
 impl Merged<'_> {
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn put(&self, stored: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
         for (name, value) in field::fields(stored) {
             // A Date that is older than what was just validated would make it old at once.

@@ -61,8 +61,8 @@ impl Refusal {
         }
     }
 
-    /// The text is well-formed and longer than what holds it. A `{}` in `reason` stands for `word`.
-    pub(super) fn too_large(reason: &'static str, word: &[u8]) -> Self {
+    /// The text is well-formed and longer, or more, than what holds it. A `{}` in `reason` stands for `word`.
+    pub(crate) fn too_large(reason: &'static str, word: &[u8]) -> Self {
         Self::new(Kind::Range, reason, word)
     }
 

@@ -15,6 +15,7 @@ use super::{
         Limits,
         Unit, //
     },
+    lines,
     refusal::Refusal,
     words, //
 };
@@ -89,16 +90,12 @@ pub(crate) struct Setting<T> {
 /// Applies the lines of `text`, in place. After a refusal, which is of the first line that is wrong,
 /// the settings are half changed: the caller works on a copy and drops it.
 ///
-/// A line is `name value`; an empty one, or one that begins with `#`, says nothing. What [`print()`]
-/// prints is such a text, so that what was saved can be written back.
+/// A line is `name value`; see [`lines`]. What [`print()`] prints is such a text, so that what was
+/// saved can be written back.
 #[inline(never)]
 pub(crate) fn apply<T: Table>(settings: &mut T, text: &[u8]) -> Result<(), Refusal> {
     let mut given = Given::default();
-    for (line, number) in text.split(|&octet| octet == b'\n').zip(1..) {
-        let line = line.trim_ascii();
-        if line.is_empty() || line.starts_with(b"#") {
-            continue;
-        }
+    for (number, line) in lines(text) {
         apply_line(settings, line, &mut given).map_err(|refusal| refusal.on_line(number))?;
     }
     Ok(())

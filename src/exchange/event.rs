@@ -44,6 +44,8 @@ pub(crate) enum Refusal {
     NoBackend,
     /// There is no memory for it here: 503.
     NoMemory,
+    /// The client wants what is stored or nothing, and nothing is: 504 (RFC 9111 section 5.2.1.7).
+    NotStored,
 }
 
 /// What the glue is to do. Actions come in the order in which they must be carried out.

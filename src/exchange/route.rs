@@ -15,6 +15,7 @@ use super::NO_MEMORY;
 use crate::bytes;
 use crate::config::Settings;
 use crate::http::field;
+use crate::http::head::RequestHead;
 use crate::http::Status;
 use crate::lb::write_stamp;
 use crate::lb::Names;
@@ -68,6 +69,7 @@ impl Exchange {
                 self.fail(now, failure, io);
             }
             Refusal::NoMemory => self.fail(now, NO_MEMORY, io),
+            Refusal::NotStored => self.fail(now, NOT_STORED, io),
         }
     }
 
@@ -114,6 +116,20 @@ impl Exchange {
             Some(_) if relayed => Verdict::Good,
             _ => Verdict::None,
         }
+    }
+
+    /// Whether a connection is wanted, and none is here yet.
+    pub(crate) fn is_routing(&self) -> bool {
+        self.phase == Phase::Route
+    }
+
+    /// The request in hand, and its octets; none once they are gone.
+    pub(crate) fn asked<'b, S: Store>(
+        &'b self,
+        buffers: &'b Buffers<S>,
+    ) -> Option<(&'b RequestHead, &'b [u8])> {
+        let head = self.request.as_ref().filter(|_| self.upload.keeps())?;
+        Some((head, buffers.request.filled()))
     }
 
     /// Which session the request that wants a backend belongs to.
@@ -170,6 +186,11 @@ const NO_BACKEND: Failure = (
     Status::SERVICE_UNAVAILABLE,
     "no backend is available",
     Cause::Resource,
+);
+const NOT_STORED: Failure = (
+    Status::GATEWAY_TIMEOUT,
+    "nothing that could be the answer is stored",
+    Cause::Local,
 );
 const LATE_PLACE: Failure = (
     Status::SERVICE_UNAVAILABLE,

@@ -29,7 +29,7 @@ pub(crate) trait Tap {
 
     /// There is no answer, or no memory for it, and the client is about to be told so with this status,
     /// which is 500 at least.
-    fn failed(&mut self, status: Status) -> Fate;
+    fn failed(&mut self, request: (&RequestHead, &[u8]), status: Status) -> Fate;
 
     /// More octets of its body, without its framing.
     fn body(&mut self, octets: &[u8]);
@@ -112,10 +112,11 @@ impl Exchange {
     ) -> bool {
         let was_asked = matches!(self.phase, Phase::Route | Phase::Wait);
         let may_ask = was_asked && !self.replaced && self.upload.keeps();
-        let Some(tap) = io.tap.as_mut().filter(|_| may_ask) else {
+        let (Some(tap), Some(request), true) = (&mut io.tap, &self.request, may_ask) else {
             return false;
         };
-        if status.code() < 500 || tap.failed(status) == Fate::Relay {
+        let asked = io.buffers.request.filled();
+        if status.code() < 500 || tap.failed((request, asked), status) == Fate::Relay {
             return false;
         }
         // The client gets an answer, and who brings it has no part in what went wrong.

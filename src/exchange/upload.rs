@@ -2,6 +2,8 @@
 
 //! The request on its way to the backend: its head, and its body while it comes in.
 
+use core::net::IpAddr;
+
 use super::buffers::stage;
 use super::relay::Broken;
 use super::relay::Progress;
@@ -17,7 +19,9 @@ use super::Upstream;
 use super::BODY_ROOM;
 use super::NO_MEMORY;
 use crate::bytes::Full;
+use crate::cache::Kept;
 use crate::config::Forwarding;
+use crate::config::Settings;
 use crate::http::body::Body;
 use crate::http::encode;
 use crate::http::encode::Framing;
@@ -104,15 +108,14 @@ impl Exchange {
     pub(super) fn forward<'a, S>(&self, head: &RequestHead, io: &Io<'a, S>) -> Forward<'a> {
         let settings = io.settings;
         let client = io.client.ip();
-        let trusted = settings.trusted_proxies.contains(client);
-        let treatment = |policy| treatment(policy, trusted);
+        let [x_for, x_proto, x_host, forwarded] = treatments(settings, client);
         Forward {
             client,
             client_port: io.client.port(),
-            x_for: treatment(settings.x_forwarded_for),
-            x_proto: treatment(settings.x_forwarded_proto),
-            x_host: treatment(settings.x_forwarded_host),
-            forwarded: treatment(settings.forwarded),
+            x_for,
+            x_proto,
+            x_host,
+            forwarded,
             name: io.name,
             cdn_loop: settings.cdn_loop,
             fallback_host: io.fallback_host,
@@ -242,6 +245,24 @@ pub(super) fn framing(body: BodyLength) -> Framing {
         BodyLength::Length(octets) => Framing::Length(octets),
         BodyLength::Chunked => Framing::Chunked,
     }
+}
+
+/// Which of what a request of this client says of those who have forwarded it the backend sees as it
+/// came.
+pub(crate) fn kept(settings: &Settings, client: IpAddr) -> Kept {
+    Kept::of(treatments(settings, client))
+}
+
+/// What becomes of X-Forwarded-For, -Proto, -Host and Forwarded.
+fn treatments(settings: &Settings, client: IpAddr) -> [Treatment; 4] {
+    let trusted = settings.trusted_proxies.contains(client);
+    let policies = [
+        settings.x_forwarded_for,
+        settings.x_forwarded_proto,
+        settings.x_forwarded_host,
+        settings.forwarded,
+    ];
+    policies.map(|policy| treatment(policy, trusted))
 }
 
 /// What becomes of a field about those who have forwarded the request before: only a trusted one is

@@ -315,7 +315,13 @@ fn response_fields(
 const CHUNKED: &[u8] = b"Transfer-Encoding: chunked\r\n";
 const CONTENT_LENGTH: &[u8] = b"Content-Length";
 
-fn put_status_line(status: Status, reason: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
+/// Writes the first line of a response (RFC 9112 section 4). The space before the reason is there even
+/// if that is empty.
+pub(crate) fn put_status_line(
+    status: Status,
+    reason: &[u8],
+    out: &mut Writer<'_>,
+) -> Result<(), Full> {
     out.put(b"HTTP/1.1 ")?;
     out.put_decimal(u64::from(status.code()))?;
     out.put(b" ")?;
@@ -323,7 +329,8 @@ fn put_status_line(status: Status, reason: &[u8], out: &mut Writer<'_>) -> Resul
     out.put(b"\r\n")
 }
 
-fn put_number(name: &[u8], number: u64, out: &mut Writer<'_>) -> Result<(), Full> {
+/// Writes a field line with a number.
+pub(crate) fn put_number(name: &[u8], number: u64, out: &mut Writer<'_>) -> Result<(), Full> {
     out.put(name)?;
     out.put(b": ")?;
     out.put_decimal(number)?;

@@ -28,7 +28,8 @@ pub(crate) enum Version {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Status(u16);
 
-/// Declares the status codes that the gateway itself uses or names.
+/// Declares the status codes that the gateway itself uses or names, and those that a cache stores
+/// most.
 macro_rules! statuses {
     ($($name:ident = $code:literal $reason:literal,)*) => {
         impl Status {
@@ -51,14 +52,23 @@ statuses! {
     SWITCHING_PROTOCOLS = 101 "Switching Protocols",
     EARLY_HINTS = 103 "Early Hints",
     OK = 200 "OK",
+    NON_AUTHORITATIVE_INFORMATION = 203 "Non-Authoritative Information",
     NO_CONTENT = 204 "No Content",
+    RESET_CONTENT = 205 "Reset Content",
     PARTIAL_CONTENT = 206 "Partial Content",
+    MULTIPLE_CHOICES = 300 "Multiple Choices",
+    MOVED_PERMANENTLY = 301 "Moved Permanently",
+    FOUND = 302 "Found",
+    SEE_OTHER = 303 "See Other",
     NOT_MODIFIED = 304 "Not Modified",
+    TEMPORARY_REDIRECT = 307 "Temporary Redirect",
+    PERMANENT_REDIRECT = 308 "Permanent Redirect",
     BAD_REQUEST = 400 "Bad Request",
     FORBIDDEN = 403 "Forbidden",
     NOT_FOUND = 404 "Not Found",
     METHOD_NOT_ALLOWED = 405 "Method Not Allowed",
     REQUEST_TIMEOUT = 408 "Request Timeout",
+    GONE = 410 "Gone",
     LENGTH_REQUIRED = 411 "Length Required",
     PRECONDITION_FAILED = 412 "Precondition Failed",
     CONTENT_TOO_LARGE = 413 "Content Too Large",

@@ -15,6 +15,7 @@ pub(crate) mod clock;
 pub(crate) mod errno;
 pub(crate) mod memory;
 pub(crate) mod net;
+pub(crate) mod pages;
 pub(crate) mod percpu;
 pub(crate) mod proc;
 pub(crate) mod random;

@@ -9,8 +9,9 @@
 //! # Locking
 //!
 //! `state` is held for a step. Under it are taken, one at a time: the lock of one of the two
-//! sockets, the idle stack of a backend, an upstream's waiter, the balancer, the engine's leaf locks. The
-//! sockets' callbacks, which run under a socket's lock, do not take it: they queue the work item.
+//! sockets, the idle stack of a backend, an upstream's waiter, the balancer, those of the cache, the
+//! engine's leaf locks. The sockets' callbacks, which run under a socket's lock, do not take it: they
+//! queue the work item.
 //!
 //! # References
 //!
@@ -46,6 +47,8 @@ use crate::rt::socket::Socket;
 use crate::rt::sync::new_spinlock_bh;
 use crate::rt::sync::SpinLockBh;
 use crate::server::backend::Backend;
+use crate::server::cache::Reader;
+use crate::server::cache::Visit;
 use crate::server::census::Seat;
 use crate::server::engine::Config;
 use crate::server::memory;
@@ -98,6 +101,8 @@ struct State {
     /// The configuration that the present request is served with.
     config: Arc<Config>,
     upstream: Hop,
+    /// What the cache has to do with the present request.
+    visit: Visit,
     /// How far the present request has come on its way to a backend.
     journey: Journey,
     /// Where the client is: its own address, or that of a proxy before it.
@@ -122,11 +127,12 @@ impl Shutdown {
     }
 }
 
-/// The way to the backend.
+/// The way to the backend, or what is in its place.
 enum Hop {
     None,
     Connecting(Link),
     Up(Link),
+    Stored(KBox<Reader>),
 }
 
 impl_has_work! {
@@ -153,6 +159,7 @@ impl State {
             buffers <- account.buffers(),
             config,
             upstream: Hop::None,
+            visit: Visit::new(),
             journey: Journey::default(),
             peer,
             id,
@@ -269,6 +276,7 @@ impl Client {
             return;
         };
         let upstream = core::mem::replace(&mut state.upstream, Hop::None);
+        state.visit.reset();
         state.buffers.release();
         drop(state);
         if abort {

@@ -30,6 +30,7 @@ use kernel::workqueue::HasWork;
 use kernel::workqueue::WorkItem;
 
 use crate::config;
+use crate::config::CacheSettings;
 use crate::config::Settings;
 use crate::lb::Grant;
 use crate::lb::Ticket;
@@ -47,11 +48,13 @@ use crate::rt::workqueue::cancel_delayed_sync;
 use crate::rt::workqueue::Queue;
 use crate::server::backend::Backend;
 use crate::server::balancer::Balancer;
+use crate::server::cache::Cache;
 use crate::server::census::Census;
 use crate::server::client::Client;
 use crate::server::listener::Listener;
 use crate::server::log;
 use crate::server::log::Log;
+use crate::server::mappings::Mappings;
 use crate::server::memory::Account;
 use crate::server::prober::Prober;
 use crate::server::stats::Stats;
@@ -64,6 +67,10 @@ use crate::time::UnixTime;
 pub(crate) struct Config {
     pub(crate) settings: Arc<Settings>,
     pub(crate) sruns: KVec<Srun>,
+    pub(crate) cache: Arc<CacheSettings>,
+    pub(crate) mappings: Arc<Mappings>,
+    /// What is cached; none as long as nothing is to be.
+    pub(crate) store: Option<Arc<Cache>>,
     /// What the gateway calls itself unless the settings say otherwise.
     pub(crate) own_name: OwnName,
     /// Which one it is: no two of an engine's are alike.
@@ -138,6 +145,8 @@ pub(crate) struct Engine {
     used: Atomic<bool>,
     #[pin]
     listener: SpinLockBh<Option<Arc<Listener>>>,
+    /// Entries that were evicted from caches that are gone.
+    evicted: Atomic<u64>,
     #[pin]
     sweep: SpinLockBh<Option<Arc<Sweep>>>,
     #[pin]
@@ -171,6 +180,7 @@ impl Engine {
                 stopping: Atomic::new(false),
                 used: Atomic::new(false),
                 listener <- new_spinlock_bh!(None),
+                evicted: Atomic::new(0),
                 sweep <- new_spinlock_bh!(None),
                 prober <- new_spinlock_bh!(None),
                 log,
@@ -230,6 +240,12 @@ impl Engine {
         self.config.lock().clone()
     }
 
+    /// What is cached, if anything is.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(crate) fn cache(&self) -> Option<Arc<Cache>> {
+        self.config.lock().store.clone()
+    }
+
     /// Which configuration is in force.
     pub(crate) fn era(&self) -> u64 {
         self.era.load(Acquire)
@@ -243,6 +259,16 @@ impl Engine {
         self.era.store(era, Release);
         self.renewed.store(true, Release);
         old
+    }
+
+    /// A cache goes that has evicted so many.
+    pub(crate) fn add_evicted(&self, count: u64) {
+        self.evicted.fetch_add(count, Relaxed);
+    }
+
+    /// How many entries were evicted from caches that are gone.
+    pub(crate) fn evicted(&self) -> u64 {
+        self.evicted.load(Relaxed)
     }
 
     /// Whether there has been another configuration since this was last asked.
@@ -392,6 +418,13 @@ impl Engine {
                 Some(ticket) => self.balancer.finish(now, ticket, Verdict::None),
                 None => self.balancer.next_grant(now),
             };
+        }
+    }
+
+    /// Wakes a client, if it is still there. Any context.
+    pub(crate) fn wake(&self, cpu: u32, number: u64) {
+        if let Some(client) = self.client(cpu, number) {
+            client.wake();
         }
     }
 

@@ -16,16 +16,19 @@ use kernel::sync::Mutex;
 
 use crate::config;
 use crate::config::Admin;
+use crate::config::CacheSettings;
 use crate::config::Settings;
 use crate::rt::clock;
 use crate::rt::memory;
 use crate::rt::net::Net;
 use crate::server::backend::Backend;
+use crate::server::cache::Cache;
 use crate::server::engine;
 use crate::server::engine::Config;
 use crate::server::engine::Srun;
 use crate::server::listener::Listener;
 use crate::server::log::Log;
+use crate::server::mappings::Mappings;
 use crate::server::Engine;
 use crate::status::Format;
 
@@ -97,6 +100,7 @@ impl Instance {
             wanted => {
                 self.engine.prepare()?;
                 self.engine.log().prepare()?;
+                self.open_store()?;
                 Some(Listener::start(self.engine.clone(), wanted)?)
             }
         };
@@ -105,6 +109,52 @@ impl Instance {
         }
         *port = wanted;
         Ok(())
+    }
+
+    /// Makes the cache, if there is to be one and was none: most namespaces never need it. If there is
+    /// no memory for it nothing is stored.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn open_store(&self) -> Result {
+        let old = self.engine.config();
+        if old.store.is_some() || !old.cache.enable {
+            return Ok(());
+        }
+        match Cache::wanted(None, &old.cache, self.engine.account()) {
+            Ok(store) => self.put(next_config(&old, Wanted::present(&old)?, store)?),
+            Err(_) => pr_warn!("there is no memory for the cache: nothing is stored\n"),
+        }
+        Ok(())
+    }
+
+    /// The cache that these settings want, the present one if they are the same: that there is no memory
+    /// for another one hinders nobody who wants none. There is none before anything is listened on.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn store(&self, old: &Config, wanted: &CacheSettings) -> Result<Option<Arc<Cache>>> {
+        let is_same = core::ptr::eq(wanted, &*old.cache);
+        if is_same || (self.engine.port() == 0 && old.store.is_none()) {
+            return Ok(old.store.clone());
+        }
+        Cache::wanted(old.store.as_ref(), wanted, self.engine.account())
+    }
+
+    /// Puts a configuration in force.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn put(&self, config: Arc<Config>) {
+        let old = self.engine.set_config(config.clone());
+        if let Some(store) = &config.store {
+            store.configure(&config.cache);
+        }
+        // Those who still use the old one would drop all of it under a lock.
+        let is_kept = |old| matches!(&config.store, Some(store) if Arc::ptr_eq(old, store));
+        if let Some(gone) = old.store.as_ref().filter(|old| !is_kept(old)) {
+            gone.clear(|_| true);
+            self.engine.add_evicted(gone.counts().evictions);
+        }
+    }
+
+    /// What is cached, if anything is.
+    pub(crate) fn cache(&self) -> Option<Arc<Cache>> {
+        self.engine.cache()
     }
 
     /// The access log.
@@ -118,24 +168,52 @@ impl Instance {
 
     /// Puts other settings in force, for connections and requests that begin from now on.
     pub(crate) fn set_settings(&self, settings: Arc<Settings>) -> Result {
+        self.change(|wanted| wanted.settings = settings)
+    }
+
+    pub(crate) fn cache_settings(&self) -> Arc<CacheSettings> {
+        self.engine.config().cache.clone()
+    }
+
+    /// Puts other settings of the cache in force.
+    pub(crate) fn set_cache(&self, cache: Arc<CacheSettings>) -> Result {
+        self.change(|wanted| wanted.cache = cache)
+    }
+
+    /// How long responses are fresh that do not say it.
+    pub(crate) fn mappings(&self) -> Arc<Mappings> {
+        self.engine.config().mappings.clone()
+    }
+
+    /// Puts other mappings in force, for responses that come from now on.
+    pub(crate) fn set_mappings(&self, mappings: Arc<Mappings>) -> Result {
+        self.change(|wanted| wanted.mappings = mappings)
+    }
+
+    /// Puts a configuration in place that is another one in this.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn change(&self, how: impl FnOnce(&mut Wanted)) -> Result {
         let _port = self.port.lock();
         let old = self.engine.config();
-        let sruns = copy(&old.sruns)?;
-        self.configure(&old, settings, sruns)
+        let mut wanted = Wanted::present(&old)?;
+        how(&mut wanted);
+        self.configure(&old, wanted)
     }
 
     /// Puts another configuration in place.
-    fn configure(&self, old: &Config, settings: Arc<Settings>, sruns: KVec<Srun>) -> Result {
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn configure(&self, old: &Config, wanted: Wanted) -> Result {
         self.engine.prepare()?;
         let balancer = self.engine.balancer();
-        let plan = balancer.plan(&sruns, &settings)?;
-        let config = next_config(old, settings, sruns)?;
+        let plan = balancer.plan(&wanted.sruns, &wanted.settings)?;
+        let store = self.store(old, &wanted.cache)?;
+        let config = next_config(old, wanted, store)?;
         if let Some(listener) = self.engine.listener() {
             listener.configure(&config.settings)?;
         }
         let now = clock::now();
         balancer.configure(now, plan, &config.settings);
-        self.engine.set_config(config);
+        self.put(config);
         self.engine.hand_out(now);
         // Clients at rest are to hear of it, and backends perhaps to be asked how they are.
         self.engine.sweep_soon();
@@ -160,6 +238,7 @@ impl Instance {
     /// # Errors
     ///
     /// `ENOENT` if there is none of this number; `ENOMEM`.
+    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn set_backend(&self, index: usize, wanted: config::Backend) -> Result {
         let _port = self.port.lock();
         let old = self.engine.config();
@@ -168,14 +247,7 @@ impl Instance {
             return Ok(());
         }
         let same = before.config.is_same_server(&wanted);
-        let mut sruns = copy(&old.sruns)?;
-        let entry = sruns.get_mut(index).ok_or(ENOENT)?;
-        if same {
-            entry.config = wanted;
-        } else {
-            *entry = srun(&wanted)?;
-        }
-        self.configure(&old, old.settings.clone(), sruns)?;
+        self.configure(&old, Wanted::with_backend(&old, index, &wanted, same)?)?;
         if !same {
             before.backend.retire();
         }
@@ -186,12 +258,12 @@ impl Instance {
     pub(crate) fn set_backend_count(&self, count: usize) -> Result {
         let _port = self.port.lock();
         let old = self.engine.config();
-        let mut sruns = copy(&old.sruns)?;
-        sruns.truncate(count);
-        while sruns.len() < count {
-            add(&mut sruns)?;
+        let mut wanted = Wanted::present(&old)?;
+        wanted.sruns.truncate(count);
+        while wanted.sruns.len() < count {
+            add(&mut wanted.sruns)?;
         }
-        self.configure(&old, old.settings.clone(), sruns)?;
+        self.configure(&old, wanted)?;
         for dropped in old.sruns.iter().skip(count) {
             dropped.backend.retire();
         }
@@ -204,7 +276,46 @@ impl Instance {
     }
 }
 
-/// What an instance begins with: the default settings, and one default backend.
+/// What somebody can set of a configuration.
+struct Wanted {
+    settings: Arc<Settings>,
+    sruns: KVec<Srun>,
+    cache: Arc<CacheSettings>,
+    mappings: Arc<Mappings>,
+}
+
+impl Wanted {
+    /// What is set already.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn present(config: &Config) -> Result<Self> {
+        Ok(Self {
+            settings: config.settings.clone(),
+            sruns: copy(&config.sruns)?,
+            cache: config.cache.clone(),
+            mappings: config.mappings.clone(),
+        })
+    }
+
+    /// The same with another configuration of a backend, which is of the `same` server or not.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn with_backend(
+        old: &Config,
+        index: usize,
+        wanted: &config::Backend,
+        same: bool,
+    ) -> Result<Self> {
+        let mut next = Self::present(old)?;
+        let entry = next.sruns.get_mut(index).ok_or(ENOENT)?;
+        if same {
+            entry.config = *wanted;
+        } else {
+            *entry = srun(wanted)?;
+        }
+        Ok(next)
+    }
+}
+
+/// What an instance begins with: the default settings, one default backend, no mappings.
 #[inline(never)] // Keeps its frame out of its caller's.
 fn first_config() -> Result<Arc<Config>> {
     let mut sruns = KVec::new();
@@ -212,6 +323,9 @@ fn first_config() -> Result<Arc<Config>> {
     let config = Config {
         settings: memory::duplicate(&config::DEFAULTS)?.into(),
         sruns,
+        cache: memory::duplicate(&config::CACHE_DEFAULTS)?.into(),
+        mappings: Arc::new(Mappings::default(), GFP_KERNEL_ACCOUNT)?,
+        store: None,
         own_name: engine::own_name(),
         era: 0,
     };
@@ -220,10 +334,13 @@ fn first_config() -> Result<Arc<Config>> {
 
 /// The configuration that follows `old`.
 #[inline(never)] // Keeps its frame out of its caller's.
-fn next_config(old: &Config, settings: Arc<Settings>, sruns: KVec<Srun>) -> Result<Arc<Config>> {
+fn next_config(old: &Config, wanted: Wanted, store: Option<Arc<Cache>>) -> Result<Arc<Config>> {
     let config = Config {
-        settings,
-        sruns,
+        settings: wanted.settings,
+        sruns: wanted.sruns,
+        cache: wanted.cache,
+        mappings: wanted.mappings,
+        store,
         own_name: old.own_name,
         era: old.era.wrapping_add(1),
     };

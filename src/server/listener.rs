@@ -214,19 +214,32 @@ impl Listener {
     #[inline(never)] // Keeps its frame out of its caller's.
     fn admit(self: &Arc<Self>, socket: Socket) {
         let config = self.engine.config();
+        self.admit_by(socket, &config.settings);
+    }
+
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn admit_by(self: &Arc<Self>, socket: Socket, settings: &Settings) {
         // It has one, unless the connection is over already.
         let Some(peer) = socket.peer() else {
             return;
         };
-        match Seat::take(&self.engine, peer.ip(), &config.settings) {
-            Ok(seat) => {
-                // Its socket is gone, and nothing can be told there.
-                if Client::start(&self.engine, socket, peer, seat).is_err() {
-                    self.lose(peer.ip(), &config.settings);
-                }
-            }
-            Err(why) => self.refuse(socket, why, peer.ip(), &config.settings),
+        match self.seat(peer.ip(), settings) {
+            Ok(seat) => self.begin(socket, peer, seat, settings),
+            Err(why) => self.refuse(socket, why, peer.ip(), settings),
         }
+    }
+
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn begin(&self, socket: Socket, peer: SocketAddr, seat: Seat, settings: &Settings) {
+        // Its socket is gone, and nothing can be told there.
+        if Client::start(&self.engine, socket, peer, seat).is_err() {
+            self.lose(peer.ip(), settings);
+        }
+    }
+
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn seat(&self, peer: IpAddr, settings: &Settings) -> Result<Seat, Denied> {
+        Seat::take(&self.engine, peer, settings)
     }
 
     /// There was no memory for a connection.

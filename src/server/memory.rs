@@ -38,6 +38,8 @@ static OTHERS: Budget = Budget::new(2, Some(&ALL));
 /// Quarters of a bound that connections may take: the rest is left to the buffers of those that were
 /// admitted.
 const ADMISSION: usize = 3;
+/// And quarters of it up to which caches are made: the rest is for connections.
+const CACHES: usize = 1;
 const WHOLE: usize = 4;
 
 /// About what the kernel keeps for one TCP socket of ours besides the octets in its queues, which it
@@ -117,6 +119,27 @@ impl Account {
             Ok(charge)
         } else {
             Err(ENOMEM)
+        }
+    }
+
+    /// How many octets a cache may have that wants so many, and a charge for them. The initial
+    /// namespace's has as many as it is set to, beside what connections may take; that of another has
+    /// a part of those at most. Process context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if connections and other caches have too much already.
+    pub(crate) fn admit_cache(&self, wanted: u64) -> Result<(u64, Option<Charge>)> {
+        let Self::Other(_) = self else {
+            return Ok((u64::MAX, None));
+        };
+        let most = memory::total() / (SHARE * WHOLE * WHOLE);
+        let octets = usize::try_from(wanted).map_or(most, |wanted| wanted.min(most));
+        let mut charge = Charge::none(self.clone());
+        match charge.add(octets, CACHES) {
+            // CAST: Wider.
+            true => Ok((octets as u64, Some(charge))),
+            false => Err(ENOMEM),
         }
     }
 

@@ -10,12 +10,14 @@
 
 pub(crate) mod backend;
 pub(crate) mod balancer;
+pub(crate) mod cache;
 pub(crate) mod census;
 pub(crate) mod client;
 pub(crate) mod engine;
 pub(crate) mod instance;
 pub(crate) mod listener;
 pub(crate) mod log;
+pub(crate) mod mappings;
 pub(crate) mod memory;
 pub(crate) mod prober;
 pub(crate) mod stats;

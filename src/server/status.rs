@@ -83,9 +83,31 @@ impl Engine {
             memory: held as u64,
             memory_limit: limit as u64,
             log_lost: self.log().lost(),
+            cache: self.cache_state(),
             counts,
             durations: Histogram(durations),
             backends,
+        }
+    }
+
+    /// What is cached.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn cache_state(&self) -> status::Cache {
+        let evictions = self.evicted();
+        let config = self.config();
+        let Some(cache) = &config.store else {
+            return status::Cache {
+                evictions,
+                ..status::Cache::default()
+            };
+        };
+        let counts = cache.counts();
+        let (octets, limit) = cache.memory();
+        status::Cache {
+            entries: counts.entries as u64,
+            octets,
+            limit,
+            evictions: counts.evictions.saturating_add(evictions),
         }
     }
 }

@@ -142,11 +142,37 @@ pub(crate) enum Count {
     ConnectFailures,
     /// Exchanges that used a kept one.
     Reuses,
+
+    // Requests that the cache looked at, by what it did.
+    /// Answered with what was stored, which was fresh.
+    CacheHits,
+    /// Answered with what was stored, though it was stale.
+    CacheStale,
+    /// Answered with what was stored, after the origin had said that it is good.
+    CacheRevalidated,
+    /// Waited for the answer to another request.
+    CacheCollapsed,
+    /// The origin was asked, with GET or HEAD.
+    CacheMisses,
+
+    // And by whether there was something for their target in the index.
+    /// There was.
+    CacheKnown,
+    /// There was nothing.
+    CacheUnknown,
+
+    // What was done to what is stored.
+    /// Answers that were stored whole.
+    CacheStored,
+    /// Answers that could not be stored.
+    CacheRefused,
+    /// Entries that were removed on request, or by unsafe methods.
+    CachePurged,
 }
 
 impl Count {
     /// How many there are.
-    pub(crate) const LEN: usize = Count::Reuses as usize + 1;
+    pub(crate) const LEN: usize = Count::CachePurged as usize + 1;
 
     /// Whether it goes up and down.
     pub(crate) const fn is_level(self) -> bool {
@@ -212,6 +238,19 @@ impl Count {
             b"sD" => Some(Count::TimeoutRead),
             b"cD" | b"cL" | b"cH" => Some(Count::TimeoutSend),
             b"cT" => Some(Count::TimeoutTunnel),
+            _ => None,
+        }
+    }
+
+    /// What the cache did with a request, by its word in the access log; none for those that it did
+    /// not look at.
+    pub(crate) const fn of_cache(word: &str) -> Option<Count> {
+        match word.as_bytes() {
+            b"HIT" => Some(Count::CacheHits),
+            b"STALE" => Some(Count::CacheStale),
+            b"REVALID" => Some(Count::CacheRevalidated),
+            b"COLLAPSE" => Some(Count::CacheCollapsed),
+            b"MISS" => Some(Count::CacheMisses),
             _ => None,
         }
     }

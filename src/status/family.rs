@@ -3,7 +3,8 @@
 //! The table of what is told of the whole gateway: names for machines, words for people, and where the
 //! numbers are.
 
-use super::{Count, Snapshot};
+use super::cache;
+use super::{Count, Ratio, Snapshot};
 
 /// How a number behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +93,7 @@ impl Family {
     }
 }
 
-const fn counter(
+pub(super) const fn counter(
     name: &'static str,
     title: &'static str,
     help: &'static str,
@@ -101,7 +102,7 @@ const fn counter(
     Family::of(Kind::Counter, name, title, help, values)
 }
 
-const fn gauge(
+pub(super) const fn gauge(
     name: &'static str,
     title: &'static str,
     help: &'static str,
@@ -125,6 +126,18 @@ pub(crate) struct Group {
     pub(crate) title: &'static str,
     /// What is in it.
     pub(crate) families: &'static [Family],
+    /// What people want to know of these numbers. Machines that gather them divide by themselves.
+    pub(crate) ratios: &'static [Ratio],
+}
+
+impl Group {
+    const fn of(title: &'static str, families: &'static [Family]) -> Self {
+        Self {
+            title,
+            families,
+            ratios: &[],
+        }
+    }
 }
 
 /// All families but those of backends.
@@ -133,38 +146,15 @@ pub(crate) const fn groups() -> &'static [Group] {
 }
 
 const GROUPS: &[Group] = &[
-    Group {
-        title: "",
-        families: GATEWAY,
-    },
-    Group {
-        title: "Clients",
-        families: CLIENTS,
-    },
-    Group {
-        title: "Requests",
-        families: REQUESTS,
-    },
-    Group {
-        title: "Answers",
-        families: ANSWERS,
-    },
-    Group {
-        title: "Interruptions",
-        families: INTERRUPTIONS,
-    },
-    Group {
-        title: "Traffic",
-        families: TRAFFIC,
-    },
-    Group {
-        title: "Connections to backends",
-        families: UPSTREAM,
-    },
-    Group {
-        title: "Memory and log",
-        families: MEMORY,
-    },
+    Group::of("", GATEWAY),
+    Group::of("Clients", CLIENTS),
+    Group::of("Requests", REQUESTS),
+    Group::of("Answers", ANSWERS),
+    Group::of("Interruptions", INTERRUPTIONS),
+    Group::of("Traffic", TRAFFIC),
+    Group::of("Connections to backends", UPSTREAM),
+    cache::GROUP,
+    Group::of("Memory and log", MEMORY),
 ];
 
 const GATEWAY: &[Family] = &[gauge(

@@ -9,7 +9,7 @@ use super::escape::{self, Escaper};
 use super::family;
 use super::numbers::Seconds;
 use super::state;
-use super::{Backend, Family, Histogram, Snapshot, Values};
+use super::{Backend, Family, Histogram, Ratio, Snapshot, Values};
 
 /// Writes the object.
 #[inline(never)] // Keeps its frame out of its caller's.
@@ -20,6 +20,9 @@ pub(super) fn write(snapshot: &Snapshot<'_>, out: &mut dyn Write) -> fmt::Result
     for group in family::groups() {
         for family in group.families {
             write_family(family, snapshot, out)?;
+        }
+        for ratio in group.ratios {
+            write_ratio(ratio, snapshot, out)?;
         }
     }
     out.write_str("  \"request_duration_seconds\": ")?;
@@ -49,6 +52,16 @@ fn write_family(family: &Family, snapshot: &Snapshot<'_>, out: &mut dyn Write) -
         before = ", ";
     }
     out.write_str("},\n")
+}
+
+#[inline(never)] // Keeps its frame out of its caller's.
+fn write_ratio(ratio: &Ratio, snapshot: &Snapshot<'_>, out: &mut dyn Write) -> fmt::Result {
+    let (miss, total) = ((ratio.miss)(snapshot), (ratio.total)(snapshot));
+    writeln!(
+        out,
+        "  \"{}\": {{\"miss\": {miss}, \"total\": {total}}},",
+        ratio.name
+    )
 }
 
 #[inline(never)] // Keeps its frame out of its caller's.

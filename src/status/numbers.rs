@@ -42,6 +42,24 @@ impl Display for Grouped {
     }
 }
 
+/// How many of all these are, with two digits behind the point: `3.68%`. Of none it is `0.00%`.
+pub(crate) struct Percent {
+    pub(crate) part: u64,
+    pub(crate) total: u64,
+}
+
+impl Display for Percent {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        // The product with 10,000 and the half that rounds take 15 bits more. What is cut off for them
+        // of numbers beyond 2^49 is too small to be seen.
+        let excess = 15u32.saturating_sub(self.total.leading_zeros());
+        let (part, total) = (self.part >> excess, self.total >> excess);
+        let rounded = part.saturating_mul(10_000).saturating_add(total / 2);
+        let hundredths = rounded.checked_div(total).unwrap_or(0);
+        write!(f, "{}.{:02}%", hundredths / 100, hundredths % 100)
+    }
+}
+
 /// Octets in the largest unit that leaves at least one: `17 B`, `4.2 MiB`.
 pub(crate) struct Octets(pub(crate) u64);
 

@@ -7,6 +7,7 @@
 #include <linux/cpumask.h>
 #include <linux/errno.h>
 #include <linux/fs.h>
+#include <linux/gfp.h>
 #include <linux/kmemleak.h>
 #include <linux/lockdep.h>
 #include <linux/mm.h>
@@ -306,6 +307,19 @@ bool resin_helper_sk_name(const struct sock *sk, bool peer, struct resin_helper_
 size_t resin_helper_memory_total(void)
 {
 	return totalram_pages() << PAGE_SHIFT;
+}
+
+/* --- rt/pages.rs ------------------------------------------------------------------------------- */
+
+/* It neither waits nor takes from the reserves: who gets none does without. */
+void *resin_helper_page_alloc(void)
+{
+	return (void *)__get_free_page(GFP_NOWAIT | __GFP_NOWARN);
+}
+
+void resin_helper_page_free(void *page)
+{
+	free_page((unsigned long)page);
 }
 
 /* --- rt/net.rs --------------------------------------------------------------------------------- */

@@ -71,6 +71,11 @@ bool resin_helper_sk_name(const struct sock *sk, bool peer, struct resin_helper_
 
 size_t resin_helper_memory_total(void);
 
+/* rt/pages.rs */
+
+void *resin_helper_page_alloc(void);
+void resin_helper_page_free(void *page);
+
 /* rt/net.rs */
 
 bool resin_helper_net_hold(struct net *net);

@@ -4,6 +4,8 @@
 
 use core::ops::DerefMut;
 
+use super::shift_down;
+use super::shift_up;
 use super::ByteRange;
 
 /// Why a part is not added.
@@ -126,7 +128,7 @@ impl<S: DerefMut<Target = [ByteRange]>> Held<S> {
     fn open(&mut self, at: usize) -> Result<(), Refused> {
         let end = self.len.saturating_add(1);
         let moved = self.room.get_mut(at..end).ok_or(Refused::Gaps)?;
-        moved.rotate_right(1);
+        shift_up(moved);
         self.len = end;
         Ok(())
     }
@@ -135,7 +137,7 @@ impl<S: DerefMut<Target = [ByteRange]>> Held<S> {
     fn close(&mut self, from: usize, to: usize) {
         if let Some(moved) = self.room.get_mut(from..self.len) {
             let gone = to.saturating_sub(from);
-            moved.rotate_left(gone.min(moved.len()));
+            shift_down(moved, gone);
             self.len = self.len.saturating_sub(gone);
         }
     }

@@ -37,7 +37,7 @@ impl State {
             status: outcome.status.map_or(0, |status| status.code()),
             octets: outcome.octets,
             backend: record.backend,
-            cache: "-",
+            cache: self.visit.word(),
             total: outcome.total,
             first_byte: outcome.first_byte,
             ending: outcome.ending,

@@ -21,6 +21,9 @@ use crate::server::backend::Backend;
 use crate::server::balancer::Chosen;
 use crate::server::balancer::Place;
 use crate::server::balancer::Wish;
+use crate::server::cache::Consulted;
+use crate::server::cache::Desk;
+use crate::server::cache::Waiter;
 use crate::server::Engine;
 use crate::slab::Key;
 use crate::status::Count;
@@ -47,9 +50,44 @@ pub(super) struct Journey {
 const SPREAD: SipKey = SipKey(0x7265_7369_6e2d_6b65, 0x7973_2d61_6772_6565);
 
 impl Client {
-    /// Chooses a backend, and takes an idle connection to it; one to connect to is returned.
+    /// Finds who answers: the cache, or a backend; one to connect to is returned.
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn route(
+        self: &Arc<Self>,
+        state: &mut State,
+        fresh: bool,
+        now: Instant,
+    ) -> Option<Arc<Backend>> {
+        let event = match state.consult(self) {
+            Consulted::Origin => return self.choose(state, fresh, now),
+            Consulted::Wait => return None,
+            Consulted::Stored(reader) => {
+                state.upstream = Hop::Stored(reader);
+                Event::UpstreamReady { reused: false }
+            }
+            Consulted::Refused(why) => Event::UpstreamRefused(why),
+        };
+        state.handle(now, event);
+        None
+    }
+
+    /// Asks the cache once more if what the request has waited for is there, or will not come.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(super) fn look_again(self: &Arc<Self>, state: &mut State, now: Instant) -> Option<Chore> {
+        if !state.visit.is_over() {
+            return None;
+        }
+        // The time for a connection begins anew.
+        state.handle(now, Event::UpstreamChosen);
+        if !state.exchange.is_routing() {
+            return None;
+        }
+        self.route(state, false, now).map(Chore::Connect)
+    }
+
+    /// Chooses a backend, and takes an idle connection to it; one to connect to is returned.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn choose(
         self: &Arc<Self>,
         state: &mut State,
         fresh: bool,
@@ -90,7 +128,7 @@ impl Client {
         let Some(place) = balancer.place(ticket) else {
             // That backend is configured no more.
             state.handle(now, Event::UpstreamChosen);
-            return self.route(state, fresh, now).map(Chore::Connect);
+            return self.choose(state, fresh, now).map(Chore::Connect);
         };
         state.handle(now, Event::UpstreamChosen);
         self.go(state, place, fresh, now).map(Chore::Connect)
@@ -108,7 +146,7 @@ impl Client {
         let fresh = state.journey.fresh;
         // It is out of the line; if it has to wait again, it hears that.
         state.handle(now, Event::UpstreamChosen);
-        self.route(state, fresh, now)
+        self.choose(state, fresh, now)
     }
 
     /// Goes to the backend at which there is a place.
@@ -139,6 +177,28 @@ impl Client {
 }
 
 impl State {
+    /// What the cache says to the present request.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn consult(&mut self, client: &Client) -> Consulted {
+        let Some(cache) = &self.config.store else {
+            return Consulted::Origin;
+        };
+        let Some(asked) = self.exchange.asked(&self.buffers) else {
+            return Consulted::Origin;
+        };
+        let desk = Desk {
+            engine: &client.engine,
+            config: &self.config,
+            cache,
+            client: self.peer.ip(),
+            waiter: Waiter {
+                cpu: client.cpu,
+                who: client.number,
+            },
+        };
+        self.visit.consult(&desk, asked)
+    }
+
     /// What the present request wants of the balancer.
     #[inline(never)] // Keeps its frame out of its caller's.
     fn wish(&mut self, who: u64, cpu: u32) -> Wish {

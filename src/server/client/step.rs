@@ -23,6 +23,8 @@ use crate::rt::socket;
 use crate::rt::socket::Attached;
 use crate::rt::socket::Io as Moved;
 use crate::server::backend::Backend;
+use crate::server::cache::Read;
+use crate::server::cache::Visit;
 use crate::server::engine::Config;
 use crate::server::memory::Memory;
 use crate::server::Engine;
@@ -72,6 +74,9 @@ impl Client {
         if state.socket.is_none() {
             return Chore::None;
         }
+        if let Some(chore) = self.look_again(&mut state, now) {
+            return chore;
+        }
         state.handle(now, Event::Tick);
         for _ in 0..BUDGET {
             if let Some(chore) = self.act(&mut state, now) {
@@ -102,6 +107,7 @@ impl Client {
         while let Some(action) = state.exchange.poll() {
             match action {
                 Action::Release { reuse } => {
+                    state.visit.leave();
                     let chore = state.release(&self.engine, reuse, now);
                     // Who gets the place finds the connection in the pool.
                     state.leave_place(&self.engine, now);
@@ -112,6 +118,7 @@ impl Client {
                 Action::Finish(outcome) => {
                     self.engine.stats().finish(&outcome);
                     state.log(&self.engine, now, &outcome);
+                    state.end_visit(&self.engine);
                     state.forget_tries();
                     state.refresh(&self.engine);
                 }
@@ -142,9 +149,18 @@ impl State {
             &self.config,
             self.socket.as_ref(),
             &self.upstream,
+            &mut self.visit,
             (self.peer, self.id),
         );
         self.exchange.handle(now, event, &mut io);
+    }
+
+    /// The cache has done its part for the present request.
+    fn end_visit(&mut self, engine: &Engine) {
+        if let Some(count) = Count::of_cache(self.visit.word()) {
+            engine.stats().count(count);
+        }
+        self.visit.reset();
     }
 
     /// Takes the present configuration, if it is not the one that the last request was served with.
@@ -162,6 +178,7 @@ impl State {
             &self.config,
             self.socket.as_ref(),
             &self.upstream,
+            &mut self.visit,
             (self.peer, self.id),
         );
         self.exchange
@@ -211,7 +228,7 @@ impl State {
                     }),
                 }
             }
-            Hop::None => None,
+            Hop::None | Hop::Stored(_) => None,
             Hop::Connecting(link) if self.exchange.verdict() == Verdict::Refused => {
                 // There was no connection in time.
                 engine.stats().count(Count::ConnectFailures);
@@ -294,6 +311,7 @@ impl State {
             &self.config,
             self.socket.as_ref(),
             &self.upstream,
+            &mut self.visit,
             (self.peer, self.id),
         );
         self.exchange.client_took(now, taken, &mut io);
@@ -301,13 +319,20 @@ impl State {
 
     #[inline(never)] // Keeps its frame out of its caller's.
     fn send_upstream(&mut self, client: &Client, now: Instant) -> Moves {
-        let Hop::Up(link) = &self.upstream else {
-            return Moves::None;
-        };
         let parts = self.exchange.upstream_output(&self.buffers);
         if parts.iter().all(|part| part.is_empty()) {
             return Moves::None;
         }
+        let link = match &mut self.upstream {
+            Hop::Up(link) => link,
+            Hop::Stored(reader) => {
+                let taken = parts.iter().map(|part| part.len()).sum();
+                reader.take(taken);
+                self.upstream_took(now, taken);
+                return Moves::Some;
+            }
+            Hop::None | Hop::Connecting(_) => return Moves::None,
+        };
         match link.send(parts, false) {
             Ok(Moved::Done(taken)) => {
                 client.engine.stats().add(Count::BackendSent, taken as u64);
@@ -333,6 +358,7 @@ impl State {
             &self.config,
             self.socket.as_ref(),
             &self.upstream,
+            &mut self.visit,
             (self.peer, self.id),
         );
         self.exchange.upstream_took(now, taken, &mut io);
@@ -340,8 +366,10 @@ impl State {
 
     #[inline(never)] // Keeps its frame out of its caller's.
     fn recv_upstream(&mut self, client: &Client, now: Instant) -> Moves {
-        let Hop::Up(link) = &self.upstream else {
-            return Moves::None;
+        let link = match &self.upstream {
+            Hop::Up(link) => link,
+            Hop::Stored(_) => return self.recv_stored(now),
+            Hop::None | Hop::Connecting(_) => return Moves::None,
         };
         if !self.exchange.reads_upstream(&self.buffers) || !link.readable() {
             return Moves::None;
@@ -367,6 +395,31 @@ impl State {
         };
         self.handle(now, event);
         self.note_answer(&client.engine, now);
+        Moves::Some
+    }
+
+    /// What is stored comes as a backend's answer would, once the request was taken.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn recv_stored(&mut self, now: Instant) -> Moves {
+        let Hop::Stored(reader) = &mut self.upstream else {
+            return Moves::None;
+        };
+        if !self.exchange.reads_upstream(&self.buffers) || reader.taken() == 0 {
+            return Moves::None;
+        }
+        let Some(room) = self.exchange.upstream_room(&mut self.buffers) else {
+            return Moves::Later;
+        };
+        let event = match reader.read(room) {
+            Read::Octets(octets) => {
+                self.buffers.response.advance(octets);
+                Event::UpstreamData
+            }
+            Read::Wait => return Moves::None,
+            Read::Later => return Moves::Later,
+            Read::Lost => Event::UpstreamLost,
+        };
+        self.handle(now, event);
         Moves::Some
     }
 
@@ -412,12 +465,15 @@ fn io<'a>(
     config: &'a Config,
     socket: Option<&Attached<Client>>,
     upstream: &'a Hop,
+    visit: &'a mut Visit,
     (client, id): (SocketAddr, u64),
 ) -> Io<'a, Memory> {
-    let link = match upstream {
-        Hop::Connecting(link) | Hop::Up(link) => Some(link),
-        Hop::None => None,
+    let (link, taken) = match upstream {
+        Hop::Connecting(link) | Hop::Up(link) => (Some(link), link.acked()),
+        Hop::Stored(reader) => (None, reader.taken()),
+        Hop::None => (None, 0),
     };
+    let (tap, conditions) = visit.look_on();
     Io {
         buffers,
         settings: &config.settings,
@@ -429,10 +485,10 @@ fn io<'a>(
         stamp: link.map(|link| link.owner().backend().stamp()),
         protocol: link.map_or(Protocol::Http, |link| link.owner().backend().protocol()),
         backend_version: link.and_then(|link| link.owner().backend().version()),
-        conditions: b"",
-        tap: None,
+        conditions,
+        tap,
         client_acked: socket.map_or(0, Attached::acked),
         client_unacked: socket.map_or(0, Attached::unacked),
-        upstream_acked: link.map_or(0, Attached::acked),
+        upstream_acked: taken,
     }
 }

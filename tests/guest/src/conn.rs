@@ -160,10 +160,15 @@ impl Conn {
         self.send(format!("{method} {target} HTTP/1.1\r\nHost: test\r\n\r\n").as_bytes())
     }
 
+    /// One request without a body, with more fields, each with its CRLF; and its response.
+    pub fn ask(&mut self, method: &str, target: &str, fields: &str) -> Result<Response, Fault> {
+        self.send(format!("{method} {target} HTTP/1.1\r\nHost: test\r\n{fields}\r\n").as_bytes())?;
+        self.response(method)
+    }
+
     /// One GET and its response.
     pub fn get(&mut self, target: &str) -> Result<Response, Fault> {
-        self.request("GET", target)?;
-        self.response("GET")
+        self.ask("GET", target, "")
     }
 
     /// The next response, to a request of that method, with its body.

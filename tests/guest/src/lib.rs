@@ -19,6 +19,8 @@ pub mod scale;
 /// A client's requests with a body.
 pub mod upload;
 
+/// Requests to a cache.
+pub mod cached;
 /// The module under test and its proc files.
 pub mod gateway;
 /// What a test leaves behind, and whether it may.

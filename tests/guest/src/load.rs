@@ -26,6 +26,11 @@ pub struct Plan {
     pub kinds: Vec<&'static str>,
     /// What distinguishes this plan's bodies from another's.
     pub salt: u64,
+    /// How many different targets there are, some of which are asked for far more often than others;
+    /// 0: none is asked for twice.
+    pub keys: u64,
+    /// What every query has besides, with its ampersand.
+    pub query: &'static str,
 }
 
 impl Plan {
@@ -39,18 +44,50 @@ impl Plan {
             sizes: vec![0, 1, 100, 1460, 4096, 65_536, 5, 17_000, 1000, 200_000],
             kinds: vec!["len", "chunked", "len", "len", "close", "len", "chunked"],
             salt: 0,
+            keys: 0,
+            query: "",
+        }
+    }
+
+    /// The same with so many targets, all of which say this besides.
+    pub fn repeated(self, keys: u64, query: &'static str) -> Plan {
+        Plan {
+            keys,
+            query,
+            ..self
         }
     }
 
     fn target(&self, connection: u64, request: u64) -> (String, u64, u64) {
         // Different walks through both lists, so that sizes and kinds meet in every pair.
-        let mix = connection.wrapping_mul(7).wrapping_add(request);
+        let mut mix = connection.wrapping_mul(7).wrapping_add(request);
+        let mut step = mix / self.sizes.len() as u64 + request;
+        let mut number = connection * 1009 + request;
+        if self.keys > 0 {
+            number = skewed(number, self.keys);
+            // What a target says decides what it has.
+            mix = number;
+            step = number / self.sizes.len() as u64;
+        }
         let pick = |len: usize, at: u64| (at % len.max(1) as u64) as usize;
         let size = self.sizes[pick(self.sizes.len(), mix)];
-        let kind = self.kinds[pick(self.kinds.len(), mix / self.sizes.len() as u64 + request)];
-        let seed = self.salt.wrapping_add(connection * 1009 + request) % 60_000;
-        (format!("/{kind}/{size}?seed={seed}"), size, seed)
+        let kind = self.kinds[pick(self.kinds.len(), step)];
+        let seed = self.salt.wrapping_add(number) % 60_000;
+        let query = self.query;
+        (format!("/{kind}/{size}?seed={seed}{query}"), size, seed)
     }
+}
+
+/// A number below `count`, the lower ones more often: half of them are below a fifth of it.
+fn skewed(number: u64, count: u64) -> u64 {
+    let mut state = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut random = || {
+        state ^= state >> 30;
+        state = state.wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        state ^= state >> 27;
+        state % count
+    };
+    random() * random() / count
 }
 
 /// What came of it.

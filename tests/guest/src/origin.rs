@@ -3,7 +3,9 @@
 //! A thread per connection, because it is the simplest thing that cannot be the culprit. `routes`
 //! has the paths.
 
+mod answer;
 mod body;
+mod gate;
 mod reply;
 mod routes;
 mod tunnel;
@@ -20,8 +22,10 @@ use socket2::SockRef;
 
 use crate::conn;
 use crate::http::{self, Head};
+pub use answer::Answer;
 use body::Incoming;
 pub use body::Received;
+pub use gate::Gate;
 pub use reply::Step;
 pub use routes::PATHS;
 pub use tunnel::Tunnel;
@@ -57,6 +61,13 @@ const MODES: [Mode; 6] = [
 /// How many of the last request heads, bodies and complaints are remembered.
 const REMEMBERED: usize = 64;
 
+/// What `/script/NAME` does.
+#[derive(Default)]
+struct Script {
+    steps: Vec<Step>,
+    asked: u64,
+}
+
 /// What all connections of an origin share.
 #[derive(Default)]
 struct Shared {
@@ -71,7 +82,7 @@ struct Shared {
     heads: Mutex<VecDeque<Head>>,
     received: Mutex<VecDeque<Received>>,
     complaints: Mutex<VecDeque<String>>,
-    scripts: Mutex<HashMap<String, Vec<Step>>>,
+    scripts: Mutex<HashMap<String, Script>>,
 }
 
 impl Shared {
@@ -85,6 +96,22 @@ impl Shared {
             list.pop_front();
         }
         list.push_back(item);
+    }
+
+    /// What is scripted for that request, which is counted.
+    fn script(&self, head: &Head) -> Option<Vec<Step>> {
+        let (method, target, _) = head.words();
+        let path = target.split('?').next()?;
+        let name = path.strip_prefix("/script/")?;
+        let mut scripts = lock(&self.scripts);
+        let own = format!("{method} {name}");
+        let name = match scripts.contains_key(&own) {
+            true => own.as_str(),
+            false => name,
+        };
+        let script = scripts.get_mut(name)?;
+        script.asked += 1;
+        Some(script.steps.clone())
     }
 }
 
@@ -157,9 +184,22 @@ impl Origin {
         self.shared.mode.store(mode as u8, SeqCst);
     }
 
-    /// Makes `/script/NAME` do these steps.
+    /// Makes `/script/NAME` do these steps, whatever query is behind it. The name may be one for a
+    /// method alone: `POST NAME`.
     pub fn script(&self, name: &str, steps: Vec<Step>) {
-        lock(&self.shared.scripts).insert(name.to_owned(), steps);
+        let mut scripts = lock(&self.shared.scripts);
+        scripts.entry(name.to_owned()).or_default().steps = steps;
+    }
+
+    /// Makes `/script/NAME` send this answer.
+    pub fn answer(&self, name: &str, answer: &Answer<'_>) {
+        self.script(name, answer.steps());
+    }
+
+    /// How often the script of that name was asked for, whatever it did.
+    pub fn asked(&self, name: &str) -> u64 {
+        let scripts = lock(&self.shared.scripts);
+        scripts.get(name).map_or(0, |script| script.asked)
     }
 
     /// Makes `/script/NAME` send these octets and then close.
@@ -339,11 +379,8 @@ impl Peer<'_> {
             self.end_body();
             return self.perform(head, &[Step::Send(reply::text(&text).for_method(head))]);
         }
-        let script = head.words().1.strip_prefix("/script/").map(str::to_owned);
-        let steps = match script.and_then(|name| lock(&shared.scripts).get(&name).cloned()) {
-            Some(steps) => steps,
-            None => routes::steps(head),
-        };
+        let scripted = shared.script(head);
+        let steps = scripted.unwrap_or_else(|| routes::steps(head));
         if !steps.iter().any(Step::reads) {
             self.read_body(u64::MAX)?;
         }

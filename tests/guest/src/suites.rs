@@ -2,6 +2,15 @@
 
 mod backends;
 mod balancing;
+mod cache_bodies;
+mod cache_collapse;
+mod cache_files;
+mod cache_hits;
+mod cache_invalidation;
+mod cache_memory;
+mod cache_ranges;
+mod cache_validation;
+mod cache_vary;
 mod clients;
 mod endings;
 mod faults;
@@ -46,6 +55,7 @@ pub const ALL: &[&[Test]] = &[
     session2001::TESTS,
     proc::TESTS,
     proc_writes::TESTS,
+    cache_files::TESTS,
     balancing::TESTS,
     backends::TESTS,
     queues::TESTS,
@@ -78,6 +88,14 @@ pub const ALL: &[&[Test]] = &[
     log::TESTS,
     endings::TESTS,
     log::FOLLOWERS,
+    cache_hits::TESTS,
+    cache_bodies::TESTS,
+    cache_validation::TESTS,
+    cache_vary::TESTS,
+    cache_ranges::TESTS,
+    cache_invalidation::TESTS,
+    cache_collapse::TESTS,
+    cache_memory::TESTS,
     namespaces::TESTS,
     meddling::TESTS,
     unload::TESTS,

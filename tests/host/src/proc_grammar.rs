@@ -3,6 +3,8 @@
 //! What has to hold for every text that may be written to a proc file: the body of the fuzz target
 //! `proc_grammar`, also run over damaged and random texts by the tests of `config`.
 
+use crate::cache::clear;
+use crate::cache::mapping::list::{Entry, List};
 use crate::cache::mapping::{Command, Selector};
 use crate::cache::regexp::{room, Regexp, Scratch, State};
 use crate::config::{
@@ -33,6 +35,10 @@ pub fn check(text: &[u8]) {
     check_settings(text);
     check_cache_settings(text);
     check_mapping(text.trim_ascii());
+    check_mappings(text);
+    if let Err(refusal) = clear::Command::parse(text) {
+        assert_presentable(&refusal);
+    }
 }
 
 fn check_settings(text: &[u8]) {
@@ -81,6 +87,33 @@ fn check_mapping(line: &[u8]) {
         Err(refusal) => assert_presentable(&refusal),
     }
     check_regexp(line, line);
+}
+
+fn check_mappings(text: &[u8]) {
+    let Some(printed) = mappings(text) else {
+        return;
+    };
+    assert!(printed.len() <= MAX_WRITE, "{printed}");
+    assert_eq!(mappings(printed.as_bytes()).as_ref(), Some(&printed));
+}
+
+/// What is printed of the mappings that a text makes, if it is taken.
+fn mappings(text: &[u8]) -> Option<String> {
+    let none: List<Vec<Entry>, Vec<u8>, Vec<State>> = List::default();
+    let room = none.room(text);
+    let entries = vec![Entry::EMPTY; room.entries];
+    let states = vec![State::EMPTY; room.states];
+    let mut list = List::copy(&none, entries, vec![0; room.octets], states);
+    match list.apply(text, &mut { Scratch::NEW }) {
+        Ok(()) => {
+            list.find(text);
+            Some(list.to_string())
+        }
+        Err(refusal) => {
+            assert_presentable(&refusal);
+            None
+        }
+    }
 }
 
 fn check_regexp(expression: &[u8], text: &[u8]) {

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use crate::config;
 use crate::lb::{Condition, Why};
 use crate::status::histogram::{bucket, SLOTS, SUM};
-use crate::status::{render, Backend, Count, Format, Histogram, Snapshot};
+use crate::status::{render, Backend, Cache, Count, Format, Histogram, Snapshot};
 use crate::time::{Duration, UnixTime};
 
 /// What a snapshot borrows.
@@ -14,6 +14,7 @@ pub(crate) struct Sample {
     pub(crate) port: u16,
     pub(crate) uptime: Duration,
     pub(crate) dead_time: Option<Duration>,
+    pub(crate) cache: Cache,
     pub(crate) counts: Vec<u64>,
     pub(crate) durations: Vec<u64>,
     pub(crate) backends: Vec<Server>,
@@ -39,6 +40,7 @@ impl Sample {
             port: 80,
             uptime: Duration::ZERO,
             dead_time: None,
+            cache: Cache::default(),
             counts: vec![0; Count::LEN],
             durations: vec![0; SLOTS],
             backends: backends.iter().map(|text| Server::new(text)).collect(),
@@ -49,6 +51,12 @@ impl Sample {
     pub(crate) fn filled(backends: &[&str], mut from: impl FnMut() -> u64) -> Self {
         let mut sample = Self::new(backends);
         sample.uptime = Duration::from_secs(from());
+        sample.cache = Cache {
+            entries: from(),
+            octets: from(),
+            limit: from(),
+            evictions: from(),
+        };
         sample.counts.fill_with(&mut from);
         sample.durations.fill_with(&mut from);
         for backend in &mut sample.backends {
@@ -80,6 +88,7 @@ impl Sample {
             memory: 4_194_304,
             memory_limit: 1 << 30,
             log_lost: 12,
+            cache: self.cache,
             counts: &self.counts,
             durations: Histogram(&self.durations),
             backends: &backends,
@@ -171,6 +180,12 @@ pub fn page(format: &str) -> Option<String> {
         "10.0.2.19 6802 down",
     ]);
     sample.uptime = Duration::from_secs(3 * 86_400 + 4 * 3600 + 321);
+    sample.cache = Cache {
+        entries: 3_871,
+        octets: 61_203_456,
+        limit: 64 << 20,
+        evictions: 17_204,
+    };
     for (count, number) in BUSY {
         sample.set(*count, *number);
     }
@@ -242,4 +257,14 @@ const BUSY: &[(Count, u64)] = &[
     (Count::Connects, 4_100),
     (Count::ConnectFailures, 80),
     (Count::Reuses, 1_207_246),
+    (Count::CacheHits, 812_455),
+    (Count::CacheStale, 1_312),
+    (Count::CacheRevalidated, 9_871),
+    (Count::CacheCollapsed, 644),
+    (Count::CacheMisses, 366_652),
+    (Count::CacheKnown, 1_170_020),
+    (Count::CacheUnknown, 20_914),
+    (Count::CacheStored, 21_198),
+    (Count::CacheRefused, 345_454),
+    (Count::CachePurged, 123),
 ];

@@ -2,6 +2,7 @@
 
 //! The policy of a shared cache (RFC 9111).
 
+mod answer;
 mod cache_status;
 mod conditional;
 mod control;

@@ -3,11 +3,13 @@
 //! The cache's store: keys, variants, ranges, the index, patterns of paths.
 
 mod astray;
+mod clear;
 mod evict;
 mod held;
 mod index;
 mod key;
 mod mapping;
+mod mappings;
 mod model;
 mod pattern;
 mod random;

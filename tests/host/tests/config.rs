@@ -230,7 +230,7 @@ fn every_backend_reads_back_as_printed() {
 }
 
 /// Texts that are taken, as material for the tests that damage them.
-const GOOD: [&str; 9] = [
+const GOOD: [&str; 10] = [
     "8080\n",
     "64\n",
     "192.168.0.3 6810 srun weight=3 max=100 backup drain\n",
@@ -239,6 +239,7 @@ const GOOD: [&str; 9] = [
     "::ffff:10.0.0.1 80 down\r\n",
     "trusted-proxies 10.0.0.0/8, ::1 fd00::/8\nforwarded replace\nlog json\ncdn-loop on\n",
     "via a-name\npage-503 Wir sind gleich zur\u{fc}ck\nbody-size 5G\npage-400\n",
+    "url-pattern *.gif expires 24h\nurl-regexp ^/(a|b)*[^?]$ s-max-age 5m\nclear\n",
     settings::DEFAULTS,
 ];
 

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use crate::http::Status;
 use crate::lb::Condition;
-use crate::status::{groups, Count, Histogram, State, Unit, Values};
+use crate::status::{groups, Cache, Count, Histogram, State, Unit, Values};
 use crate::status_sample::Sample;
 
 /// Every count of the table with its name in metrics: `responses{2xx}`.
@@ -33,6 +33,29 @@ pub(super) fn counts() -> Vec<(String, Count)> {
         }
     }
     all
+}
+
+/// A cache that has something to tell.
+pub(super) fn busy_cache(sample: &mut Sample) {
+    sample.cache = Cache {
+        entries: 24,
+        octets: 81_920,
+        limit: 64 << 20,
+        evictions: 6,
+    };
+    for (count, number) in [
+        (Count::CacheHits, 800),
+        (Count::CacheStale, 3),
+        (Count::CacheRevalidated, 9),
+        (Count::CacheMisses, 40),
+        (Count::CacheKnown, 832),
+        (Count::CacheUnknown, 20),
+        (Count::CacheStored, 31),
+        (Count::CacheRefused, 4),
+        (Count::CachePurged, 1),
+    ] {
+        sample.set(count, number);
+    }
 }
 
 #[test]
@@ -63,6 +86,11 @@ fn families_have_names_and_words() {
             assert!(rest.is_some_and(|rest| unit.is_empty() || rest.ends_with('_')));
             assert_eq!(unit == "bytes", family.unit == Unit::Bytes);
         }
+        for ratio in group.ratios {
+            assert!(names.insert(ratio.name), "{} is there twice", ratio.name);
+            assert_eq!(ratio.title.replace(' ', "_"), ratio.name);
+            assert!(ratio.help.ends_with('.'), "{}", ratio.help);
+        }
     }
 }
 
@@ -92,6 +120,45 @@ fn answers_and_pages_are_counted_by_their_status() {
     }
     assert_eq!(Count::of_ending(b'C'), Count::AbortedClient);
     assert_eq!(Count::of_ending(b'-'), Count::AbortedOther);
+}
+
+#[test]
+fn the_words_of_the_log_tell_what_the_cache_did() {
+    let by_name = counts();
+    for (word, result) in [
+        ("HIT", "hit"),
+        ("STALE", "stale"),
+        ("REVALID", "revalidated"),
+        ("COLLAPSE", "collapsed"),
+        ("MISS", "miss"),
+    ] {
+        let count = Count::of_cache(word).expect(word);
+        let name = format!("cache_requests{{{result}}}");
+        assert!(by_name.contains(&(name, count)), "{word} is {count:?}");
+    }
+    for word in ["", "-", "PASS", "hit", "HITS", "HI"] {
+        assert_eq!(Count::of_cache(word), None, "{word:?}");
+    }
+}
+
+/// Each of a ratio's misses is one of all that it is of, whatever the numbers.
+#[test]
+fn no_ratio_is_more_than_all() {
+    let ratios = || groups().iter().flat_map(|group| group.ratios);
+    assert_eq!(ratios().count(), 3);
+    for ratio in ratios() {
+        for index in 0..Count::LEN {
+            for number in [1, u64::MAX] {
+                let mut sample = Sample::new(&[]);
+                sample.counts.fill(number / 2);
+                sample.counts[index] = number;
+                sample.with(|snapshot| {
+                    let (miss, total) = ((ratio.miss)(snapshot), (ratio.total)(snapshot));
+                    assert!(miss <= total, "{}: {miss} of {total}", ratio.name);
+                });
+            }
+        }
+    }
 }
 
 #[test]

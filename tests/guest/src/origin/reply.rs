@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 
+use super::gate::Gate;
 use super::tunnel::Tunnel;
 use super::{End, Peer};
 use crate::http::{Framing, Head};
@@ -37,6 +38,8 @@ pub enum Step {
     },
     /// Does nothing for so long.
     Pause(Duration),
+    /// Does nothing until this is open.
+    Hold(Gate),
     /// Sends nothing more and waits until the peer closes.
     Hang,
     /// Neither sends nor reads, and waits until the peer is gone.
@@ -85,6 +88,7 @@ impl Peer<'_> {
                 Step::Body { seed, at, len } => self.send_body(*seed, *at, *len)?,
                 Step::Chunks { seed, len, chunk } => self.send_chunks(*seed, *len, *chunk)?,
                 Step::Pause(time) => thread::sleep(*time),
+                Step::Hold(gate) => gate.pass(),
                 Step::Hang => {
                     while self.fill(65_536)? != 0 {
                         self.inbox.clear();

@@ -37,7 +37,8 @@ pub const PATHS: &str = "\
                   kind=sink, kind=source (len=N), kind=silent; first=N sends N octets along with the 101;
                   ms=M waits before the 101; refuse=S answers with status S, 426 if nothing was asked
 /stats            counts of connections, requests and request bodies
-Everywhere: seed=S chooses the body's octets; X-Target in the response is the request's target.";
+Everywhere: seed=S chooses the body's octets; X-Target in the response is the request's target;
+cc=C and vary=V add Cache-Control and Vary.";
 
 /// A request's target, taken apart.
 struct Target<'a> {
@@ -89,7 +90,13 @@ impl<'a> Target<'a> {
     }
 
     fn common(&self) -> String {
-        format!("Server: test-origin\r\nX-Target: {}\r\n", self.whole)
+        let mut fields = format!("Server: test-origin\r\nX-Target: {}\r\n", self.whole);
+        for (short, name) in [("cc", "Cache-Control"), ("vary", "Vary")] {
+            if let Some(value) = self.query.get(short) {
+                fields += &format!("{name}: {value}\r\n");
+            }
+        }
+        fields
     }
 
     /// The whole body with Content-Length, or its head.

@@ -98,9 +98,7 @@ impl Farm {
         fields: &str,
     ) -> Result<(usize, Response), Failure> {
         let before = self.requests();
-        let head = format!("GET {target} HTTP/1.1\r\nHost: test\r\n{fields}\r\n");
-        client.send(head.as_bytes())?;
-        let response = client.response("GET")?;
+        let response = client.ask("GET", target, fields)?;
         same!(response.status, 200, "{target} with {fields:?}: the status");
         Ok((self.who(&before)?, response))
     }

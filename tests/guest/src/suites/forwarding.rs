@@ -40,10 +40,7 @@ fn seen(bed: &Bed, fields: &str) -> Result<Head, Failure> {
 }
 
 fn ask(bed: &Bed, method: &str, target: &str, fields: &str) -> Result<Response, Failure> {
-    let mut client = bed.client()?;
-    let head = format!("{method} {target} HTTP/1.1\r\nHost: test\r\n{fields}\r\n");
-    client.send(head.as_bytes())?;
-    client.response(method).context(fields)
+    bed.client()?.ask(method, target, fields).context(fields)
 }
 
 /// Fails unless the head has that field with just these values, a line each.

@@ -14,6 +14,7 @@ use crate::{ensure, same, scale, tests};
 tests![
     answers_of_every_framing,
     heads_and_statuses,
+    answers_are_stored,
     one_connection_for_many_requests,
     each_answer_closes,
     the_first_part_comes_before_the_end,
@@ -102,6 +103,24 @@ fn answers_of_every_framing() -> Outcome {
             pattern::body(4, 5000),
             "the body for HTTP/1.0"
         );
+        Ok(())
+    })
+}
+
+fn answers_are_stored() -> Outcome {
+    each(|stage| {
+        gateway::write("cache", "enable on")?;
+        gateway::write("cache-clear", "all")?;
+        let mut client = stage.client()?;
+        let before = stage.origin.requests();
+        for (kind, seed) in ["len", "chunked", "close"].into_iter().zip(1..) {
+            for _ in 0..3 {
+                let target = format!("/{kind}/20000?cc=max-age=3600");
+                fetch(&mut client, &target, 20_000, seed)?;
+            }
+        }
+        let asked = stage.origin.requests() - before;
+        same!(asked, 3, "requests of the origin");
         Ok(())
     })
 }

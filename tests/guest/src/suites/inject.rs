@@ -118,9 +118,12 @@ fn proc_writes() -> Outcome {
         let port = 1000 + round;
         let outcome = gateway::try_write("srun-0", &format!("10.0.0.1 {port}"))
             .and_then(|()| gateway::try_write("srun-count", &format!("{}", 1 + round % 4)))
-            .and_then(|()| gateway::try_write("config", "header-timeout 9s"));
+            .and_then(|()| gateway::try_write("config", "header-timeout 9s"))
+            .and_then(|()| gateway::try_write("cache", "entries 17"))
+            .and_then(|()| gateway::try_write("cache-mapping", "url-regexp ^/x max-age 9s"));
         failed += u64::from(outcome.is_err());
         let _ = gateway::read("config");
+        let _ = gateway::read("cache-mapping");
     }
     drop(starving);
     drop(injection);

@@ -96,7 +96,7 @@ pub(super) struct Line {
     referer: String,
     agent: String,
     pub(super) backend: String,
-    cache: String,
+    pub(super) cache: String,
     total: String,
     first: String,
     pub(super) ending: String,

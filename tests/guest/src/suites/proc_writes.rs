@@ -31,6 +31,8 @@ fn oversized_and_odd_writes() -> Outcome {
         ("srun-count", "is one word too many"),
         ("srun-0", "write one line"),
         ("config", "line 1: unknown setting"),
+        ("cache", "line 1: unknown setting"),
+        ("cache-mapping", "is not one of url-pattern"),
     ] {
         let before = gateway::read(name)?;
         for size in [16_385, 65_536, 1 << 20] {
@@ -98,6 +100,8 @@ fn last_error_and_log_say_why() -> Outcome {
         ("srun-0", "300.1.1.1 80"),
         ("srun-count", "65"),
         ("config", "nonsense 1"),
+        ("cache", "entries 1"),
+        ("cache-mapping", "url-regexp ( max-age 1s"),
         ("srun-0", &long),
         ("server_port", &long),
     ] {
@@ -118,7 +122,7 @@ fn last_error_and_log_say_why() -> Outcome {
     }
     same!(
         reasons.len(),
-        5,
+        7,
         "the number of different reasons ({reasons:?})"
     );
     Ok(())

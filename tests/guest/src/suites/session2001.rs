@@ -299,6 +299,8 @@ fn missing_capability() -> Outcome {
         ("srun-0", "10.0.0.1 1"),
         ("srun-count", "2"),
         ("config", "header-timeout 9s"),
+        ("cache", "entries 17"),
+        ("cache-mapping", "url-pattern / max-age 9s"),
     ] {
         let before = gateway::read(file)?;
         let path = format!("/proc/net/resin/{file}");

@@ -21,9 +21,8 @@ fn open_to_all() -> Result<Bed, Failure> {
 
 /// Asks with more fields, each with its CRLF.
 fn ask(client: &mut Conn, method: &str, target: &str, fields: &str) -> Result<Response, Failure> {
-    client.send(format!("{method} {target} HTTP/1.1\r\nHost: t\r\n{fields}\r\n").as_bytes())?;
     client
-        .response(method)
+        .ask(method, target, fields)
         .context(format!("{method} {target}, {fields:?}"))
 }
 
@@ -38,6 +37,7 @@ const HTML: Form = Form {
     is: |text| {
         text.starts_with("<!DOCTYPE html>\n")
             && text.contains("<title>Status : resin</title>")
+            && text.contains("<dt>proxy cache miss ratio</dt>")
             && text.ends_with("</html>\n")
     },
 };
@@ -48,6 +48,7 @@ const JSON: Form = Form {
         let count = |sign| text.matches(sign).count();
         text.starts_with("{\n  \"port\": 8080,\n")
             && text.contains("\"name\": \"srun-0\"")
+            && text.contains("\n  \"proxy_cache_miss_ratio\": {\"miss\": ")
             && text.ends_with("\n}\n")
             && count('{') == count('}')
             && count('[') == count(']')
@@ -69,7 +70,11 @@ const PROMETHEUS: Form = Form {
 
 const TEXT: Form = Form {
     media_type: "text/plain; charset=utf-8",
-    is: |text| text.starts_with("port         8080\n") && text.contains("\nsrun-0 "),
+    is: |text| {
+        text.starts_with("port         8080\n")
+            && text.contains("\nproxy cache miss ratio   ")
+            && text.contains("\nsrun-0 ")
+    },
 };
 
 /// A query names the form, else the Accept field does; a browser gets the page.

@@ -363,7 +363,7 @@ fn with_a_stuck_reader() -> Outcome {
 }
 
 /// One life of the module under live traffic, with files open; more every time that is unloaded.
-fn busy_life(origin: &Origin, number: u64) -> Result<Duration, Failure> {
+pub(super) fn busy_life(origin: &Origin, number: u64) -> Result<Duration, Failure> {
     let gateway = Gateway::load(PORT)?;
     gateway.backend(0, origin.addr())?;
     let before = origin.requests();
@@ -433,7 +433,8 @@ fn full_life(origin: &Origin) -> Outcome {
         .custom_flags(OFlag::O_NONBLOCK.bits())
         .open(gateway::path("log"))?;
     let mut clients = Vec::new();
-    for target in ["/len/100", "/chunked/100000", "/len/200000"] {
+    let cached = "/len/5000?cc=max-age=60";
+    for target in ["/len/100", "/chunked/100000", "/len/200000", cached, cached] {
         let mut client = Conn::open(gateway.addr())?;
         same!(client.get(target)?.status, 200, "the status of {target}");
         clients.push(client);

@@ -3,7 +3,6 @@
 //! The lines of `cache-mapping`.
 
 use crate::cache::mapping::{Command, Lifetimes, Mapping, Selector};
-use crate::cache::pattern::Pattern;
 use crate::cache::DeltaSeconds;
 
 fn mapping(line: &str) -> Mapping<'_> {
@@ -131,39 +130,4 @@ fn lines_that_are_none_say_why() {
         let refusal = Command::parse(line.as_bytes()).unwrap_err().to_string();
         assert_eq!(refusal, why, "{line}");
     }
-}
-
-/// Patterns before expressions, the closest pattern first, of expressions that which is first.
-#[test]
-fn the_closest_one_counts() {
-    let lines = [
-        "url-regexp gif max-age 1",
-        "url-pattern *.gif max-age 2",
-        "url-pattern /a/* max-age 3",
-        "url-pattern /a/b.gif max-age 4",
-        "url-regexp ^/w max-age 5",
-        "url-regexp iki max-age 6",
-    ];
-    let best = |target: &str| {
-        let ranked = lines.iter().rev().filter_map(|line| {
-            let mapping = mapping(line);
-            let is_in = || match mapping.selector {
-                Selector::Regexp(b"^/w") => target.starts_with("/w"),
-                Selector::Regexp(text) => target.contains(std::str::from_utf8(text).unwrap()),
-                Selector::Pattern(_) => unreachable!("a pattern needs no expression"),
-            };
-            let rank = mapping.selector.rank(target.as_bytes(), is_in)?;
-            Some((rank, mapping.lifetimes.max_age?.as_secs()))
-        });
-        // The last of equal ones, so the first line.
-        ranked.max_by_key(|(rank, _)| *rank).map(|(_, age)| age)
-    };
-    assert_eq!(best("/a/b.gif"), Some(4));
-    assert_eq!(best("/a/c.gif?x"), Some(3));
-    assert_eq!(best("/b/c.gif"), Some(2));
-    assert_eq!(best("/gifs/x"), Some(1));
-    assert_eq!(best("/wiki/x"), Some(5));
-    assert_eq!(best("/x/wiki"), Some(6));
-    assert_eq!(best("/x"), None);
-    assert!(Pattern::parse(b"*.gif").is_some());
 }

@@ -2,13 +2,13 @@
 
 //! The url-patterns of `cache-mapping` (Jakarta Servlet 6.0 section 12).
 
-use crate::cache::pattern::{Match, Pattern};
+use crate::cache::pattern::{path, Match, Pattern};
 
 /// What of the patterns matches best.
 fn best<'a>(patterns: &[&'a str], target: &str) -> Option<&'a str> {
     let matches = patterns.iter().filter_map(|text| {
         let pattern = Pattern::parse(text.as_bytes()).unwrap();
-        Some((pattern.matches(target.as_bytes())?, *text))
+        Some((pattern.matches(path(target.as_bytes()))?, *text))
     });
     matches.max().map(|(_, text)| text)
 }

@@ -2,15 +2,13 @@
 
 //! The secondary key (RFC 9111 section 4.1).
 
-use core::net::{IpAddr, Ipv4Addr};
-
 use proptest::prelude::*;
 
 use crate::bytes::sip::SipKey;
 use crate::bytes::Writer;
 use crate::cache::vary::{is_same, matches, select, Matcher, Tag};
 use crate::cache::{Cookies, Kept, Request, Uncacheable};
-use crate::http::forward::{Forward, Treatment};
+use crate::http::forward::Treatment;
 use crate::http::head::BodyLength;
 use crate::http::Method;
 
@@ -85,25 +83,6 @@ fn what_varies_by_everything_is_not_stored() {
     assert_eq!(refused, Err(Uncacheable::VaryTooLong));
 }
 
-fn forwarded(treatment: Treatment) -> Forward<'static> {
-    Forward {
-        client: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        client_port: 0,
-        x_for: treatment,
-        x_proto: treatment,
-        x_host: treatment,
-        forwarded: treatment,
-        name: b"",
-        cdn_loop: false,
-        fallback_host: b"",
-        upgrade: false,
-        expect: false,
-        trailers: false,
-        max_forwards: None,
-        conditions: b"",
-    }
-}
-
 fn keeping(mut request: Request<'_>, kept: Kept) -> Request<'_> {
     request.kept = kept;
     request
@@ -125,12 +104,12 @@ fn what_the_gateway_writes_selects_nothing() {
         let refused = selector(&vary, came, Cookies::Compared);
         assert_eq!(refused, Err(Uncacheable::VaryClient), "{vary}");
         for treatment in [Treatment::Append, Treatment::Replace, Treatment::Remove] {
-            let kept = Kept::of(&forwarded(treatment));
+            let kept = Kept::of([treatment; 4]);
             let request = keeping(came, kept);
             let refused = selector(&vary, request, Cookies::Compared);
             assert_eq!(refused, Err(Uncacheable::VaryClient), "{vary}");
         }
-        let kept = Kept::of(&forwarded(Treatment::Keep));
+        let kept = Kept::of([Treatment::Keep; 4]);
         let request = keeping(came, kept);
         let stored = selector(&vary, request, Cookies::Compared).unwrap();
         assert_eq!(stored, format!("foo\n{}:a\n", name.to_lowercase()));
@@ -147,10 +126,8 @@ fn what_the_gateway_writes_selects_nothing() {
         }
     }
     // Each for itself.
-    let kept = Kept::of(&Forward {
-        x_host: Treatment::Keep,
-        ..forwarded(Treatment::Replace)
-    });
+    let [x_for, x_proto, forwarded] = [Treatment::Replace; 3];
+    let kept = Kept::of([x_for, x_proto, Treatment::Keep, forwarded]);
     let asker = asker("");
     for (name, is_kept) in [("X-Forwarded-Host", true), ("X-Forwarded-Proto", false)] {
         let request = keeping(asker, kept);

@@ -9,7 +9,7 @@ use crate::config::{CacheSettings, Refusal, Settings};
 use crate::time::Duration;
 
 const DEFAULTS: &str = "\
-enable on
+enable off
 memory-size 8M
 entries 8192
 max-entry-size 1M
@@ -43,6 +43,7 @@ fn the_example_of_the_document() {
     let text = "entries 16384\ndisk-size 2G\nmemory-size 256M\nenable true\n";
     let settings = applied(text.as_bytes()).unwrap();
     let right = CacheSettings {
+        enable: true,
         entries: 16_384,
         disk_size: 2 << 30,
         memory_size: 256 << 20,

@@ -48,7 +48,8 @@ impl Tap for Recorder {
         self.fate(head.status)
     }
 
-    fn failed(&mut self, status: Status) -> Fate {
+    fn failed(&mut self, (request, asked): (&RequestHead, &[u8]), status: Status) -> Fate {
+        assert!(!request.path.of(asked).is_empty(), "{asked:?}");
         self.fate(status)
     }
 

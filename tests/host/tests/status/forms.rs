@@ -6,7 +6,7 @@ use std::fmt::{self, Write};
 
 use serde_json::Value;
 
-use super::counts;
+use super::{busy_cache, counts};
 use crate::lb::Why;
 use crate::status::{render, Count, Format};
 use crate::status_sample::{page, spent, Sample};
@@ -97,6 +97,44 @@ fn json_has_the_rest() {
 }
 
 #[test]
+fn json_has_the_cache_and_its_ratios() {
+    let mut sample = Sample::new(&[]);
+    let ratio = |miss: u64, total: u64| serde_json::json!({"miss": miss, "total": total});
+    let object = json(&sample);
+    for name in [
+        "proxy_cache_miss_ratio",
+        "block_cache_miss_ratio",
+        "invocation_miss_ratio",
+    ] {
+        assert_eq!(object[name], ratio(0, 0), "{name}");
+    }
+    busy_cache(&mut sample);
+    let object = json(&sample);
+    for (name, value) in [
+        (
+            "cache_requests",
+            serde_json::json!({"hit": 800, "stale": 3, "revalidated": 9, "collapsed": 0, "miss": 40}),
+        ),
+        (
+            "cache_lookups",
+            serde_json::json!({"known": 832, "unknown": 20}),
+        ),
+        ("cache_stored", 31.into()),
+        ("cache_refused", 4.into()),
+        ("cache_purged", 1.into()),
+        ("cache_evictions", 6.into()),
+        ("cache_entries", 24.into()),
+        ("cache_bytes", 81_920.into()),
+        ("cache_limit_bytes", 67_108_864.into()),
+        ("proxy_cache_miss_ratio", ratio(31, 843)),
+        ("block_cache_miss_ratio", ratio(0, 812)),
+        ("invocation_miss_ratio", ratio(20, 852)),
+    ] {
+        assert_eq!(object[name], value, "{name}");
+    }
+}
+
+#[test]
 fn no_name_is_twice_in_json() {
     let text = Sample::new(&BACKENDS[..1]).render(Format::Json);
     let top: Vec<_> = text
@@ -125,6 +163,7 @@ fn the_table_is_as_it_was() {
     sample.set(Count::Answers5xx, 8);
     sample.set(Count::Page502, 7);
     sample.set(Count::Connects, 4);
+    busy_cache(&mut sample);
     sample.backends[0].lasted = Duration::from_secs(86_400 * 1000 + 3600 * 12);
     sample.backends[2].numbers = [1, 22, 333, 0, 0, 0, 0, 0, 4444, 55, 0, 0, 6];
     sample.backends[2].fail(Why::Refused, 250);
@@ -141,6 +180,14 @@ fn the_table_is_as_it_was() {
         "aborted      client 2",
         "timeouts     none",
         "backends     4 connects (0 failed), 0 reuses, 0 replays",
+        "cache        hit 800 stale 3 revalidated 9 miss 40",
+        "entries      24 in the cache, 31 stored, 4 refused, 6 evicted, 1 purged",
+        "cache memory 81920 octets, 67108864 at most",
+        "memory       4194304 octets in buffers, 1073741824 at most",
+        "log          12 lines lost",
+        "proxy cache miss ratio   3.68% (31 / 843)",
+        "block cache miss ratio   0.00% (0 / 812)",
+        "invocation miss ratio    2.35% (20 / 852)",
         "srun     state    why          for   active  waiting   pooled   requests failures  retries      p50      p99  address",
         "srun-0   ok       -       1000d12h        0        0        0          0        0        0        -        -  127.0.0.1:6802",
         "srun-1   down     -              -        0        0        0          0        0        0        -        -  [::1]:80",
@@ -150,6 +197,22 @@ fn the_table_is_as_it_was() {
     }
     assert_eq!(lines[0], "port         80");
     assert!(text.ends_with('\n') && !text.contains('\r'));
+}
+
+#[test]
+fn a_cache_that_was_never_asked_has_ratios_too() {
+    let text = Sample::new(&[]).render(Format::Text);
+    let lines: Vec<_> = text.lines().collect();
+    for line in [
+        "cache        none",
+        "entries      0 in the cache, 0 stored, 0 refused, 0 evicted, 0 purged",
+        "cache memory 0 octets, 0 at most",
+        "proxy cache miss ratio   0.00% (0 / 0)",
+        "block cache miss ratio   0.00% (0 / 0)",
+        "invocation miss ratio    0.00% (0 / 0)",
+    ] {
+        assert!(lines.contains(&line), "{line:?} is missing in\n{text}");
+    }
 }
 
 /// Takes so many octets and no more.

@@ -4,6 +4,7 @@
 
 use roxmltree::{Document, Node, ParsingOptions};
 
+use super::busy_cache;
 use crate::lb::{Condition, Why};
 use crate::status::{Count, Format, State};
 use crate::status_sample::{spent, Sample};
@@ -295,6 +296,41 @@ fn the_numbers_are_on_cards() {
             );
         }
     });
+}
+
+#[test]
+fn the_cache_has_a_card_with_its_ratios() {
+    let card = |sample: &Sample| {
+        with(sample, |page| {
+            let cards = all(page, "section");
+            let mut texts = cards.iter().map(|card| said(*card));
+            let text = texts.find(|text| text.starts_with("Cache "));
+            text.expect("a card of the cache")
+        })
+    };
+    let mut sample = Sample::new(&BACKENDS);
+    let empty = card(&sample);
+    busy_cache(&mut sample);
+    // Four digits get a comma.
+    sample.set(Count::CacheHits, 1_200_800);
+    let full = card(&sample);
+    for (text, wanted) in [
+        (&empty, "Requests0 "),
+        (&empty, "proxy cache miss ratio0.00% (0 / 0)"),
+        (&empty, "block cache miss ratio0.00% (0 / 0)"),
+        (&empty, "invocation miss ratio0.00% (0 / 0)"),
+        (
+            &full,
+            "Requests1,200,852hit: 1,200,800, stale: 3, revalidated: 9, miss: 40",
+        ),
+        (&full, "Memory80.0 KiB"),
+        (&full, "Memory at most64.0 MiB"),
+        (&full, "proxy cache miss ratio0.00% (31 / 1,200,843)"),
+        (&full, "block cache miss ratio0.00% (0 / 1,200,812)"),
+        (&full, "invocation miss ratio2.35% (20 / 852)"),
+    ] {
+        assert!(text.contains(wanted), "{wanted:?} is not in {text:?}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use proptest::prelude::*;
 
 use crate::status::escape::{html, json, label, Escaper, Rule};
-use crate::status::numbers::{Ago, Grouped, Lasted, Octets, Seconds, Took, TookWord};
+use crate::status::numbers::{Ago, Grouped, Lasted, Octets, Percent, Seconds, Took, TookWord};
 use crate::tests::cases;
 use crate::time::Duration;
 
@@ -38,6 +38,34 @@ fn large_numbers_are_grouped() {
         (u64::MAX, "18,446,744,073,709,551,615"),
     ] {
         assert_eq!(Grouped(number).to_string(), text);
+    }
+}
+
+#[test]
+fn parts_are_in_hundredths_of_a_percent() {
+    const HUGE: u64 = 1 << 63;
+    for (part, total, text) in [
+        (0, 0, "0.00%"),
+        (0, 1, "0.00%"),
+        (1, 1, "100.00%"),
+        (1, 3, "33.33%"),
+        (2, 3, "66.67%"),
+        (31, 843, "3.68%"),
+        (1, 20_000, "0.01%"),
+        (1, 20_001, "0.00%"),
+        (1, 800, "0.13%"),
+        (99_995, 100_000, "100.00%"),
+        (99_994, 100_000, "99.99%"),
+        (HUGE / 4, HUGE, "25.00%"),
+        ((1 << 49) - 1, (1 << 49) - 1, "100.00%"),
+        (1 << 48, 1 << 49, "50.00%"),
+        (u64::MAX, u64::MAX, "100.00%"),
+        (u64::MAX - 1, u64::MAX, "100.00%"),
+        (u64::MAX / 3, u64::MAX, "33.33%"),
+        (1, u64::MAX, "0.00%"),
+    ] {
+        let percent = Percent { part, total };
+        assert_eq!(percent.to_string(), text, "{part} of {total}");
     }
 }
 
@@ -128,6 +156,20 @@ proptest! {
         let wanted = text.replace('\n', " ");
         prop_assert_eq!(page.root_element().attribute("b"), Some(wanted.as_str()));
         prop_assert_eq!(page.root_element().text().unwrap_or(""), wanted.as_str());
+    }
+
+    /// Half a hundredth off at most, as it is rounded; of huge numbers a little more.
+    #[test]
+    fn percents_are_near(part: u64, more: u64, bits in 0u32..63) {
+        let (part, more) = (part >> 1 >> bits, more >> 1 >> bits);
+        let total = (part + more).max(1);
+        let percent = Percent { part, total }.to_string();
+        let digits = percent.trim_end_matches('%').replace('.', "");
+        let hundredths: u128 = digits.parse().expect("digits");
+        prop_assert_eq!(percent.len() - percent.find('.').expect("a point"), 4);
+        let (part, total) = (u128::from(part), u128::from(total));
+        let off = (hundredths * total).abs_diff(part * 10_000);
+        prop_assert!(off * 2 <= total + (total >> 30), "{part} of {total}: {percent}");
     }
 
     #[test]

@@ -4,8 +4,8 @@
 
 use proptest::prelude::*;
 
-use super::counts;
 use super::exposition::{read, Labels, Samples};
+use super::{busy_cache, counts};
 use crate::lb::{Condition, Why};
 use crate::status::{Count, Flavour, Format, State};
 use crate::status_sample::{spent, Sample};
@@ -54,6 +54,25 @@ fn every_count_is_in_both_with_its_number() {
                 "{name} is not {value}: {samples:?}"
             );
         }
+    }
+}
+
+/// What is not counted, and that nothing is told which a scraper works out by itself.
+#[test]
+fn the_cache_is_there_without_its_ratios() {
+    let mut sample = Sample::new(&[]);
+    busy_cache(&mut sample);
+    for (format, flavour) in BOTH {
+        let samples = samples(&sample, format, flavour);
+        for (name, value) in [
+            ("cache_evictions", 6),
+            ("cache_entries", 24),
+            ("cache_bytes", 81_920),
+            ("cache_limit_bytes", 67_108_864),
+        ] {
+            assert!(has(&samples, name, value), "{name} is not {value}");
+        }
+        assert!(samples.keys().all(|(name, _)| !name.contains("_ratio")));
     }
 }
 

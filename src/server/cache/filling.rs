@@ -1,0 +1,555 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The origin's answer on its way to a client, and into the cache.
+
+use kernel::alloc::KVec;
+use kernel::prelude::*;
+use kernel::sync::Arc;
+
+use super::entry;
+use super::entry::Charge;
+use super::entry::Entry;
+use super::entry::Head;
+use super::entry::State;
+use super::refused::Reason;
+use super::visit::Kept;
+use super::visit::Served;
+use super::written;
+use crate::bytes::Full;
+use crate::bytes::Writer;
+use crate::cache::age;
+use crate::cache::index::Id;
+use crate::cache::reuse_on_failure;
+use crate::cache::select;
+use crate::cache::vary;
+use crate::cache::DeltaSeconds;
+use crate::cache::Failure;
+use crate::cache::Received;
+use crate::cache::Request;
+use crate::cache::Response;
+use crate::cache::Selection;
+use crate::cache::Storable;
+use crate::cache::Times;
+use crate::cache::Uncacheable;
+use crate::cache::Validators;
+use crate::cache::DATE_ROOM;
+use crate::exchange::Fate;
+use crate::http::body::Body;
+use crate::http::head::RequestHead;
+use crate::http::head::ResponseHead;
+use crate::http::Method;
+use crate::http::Status;
+use crate::rt::clock;
+use crate::status::Count;
+use crate::time::Instant;
+
+/// An answer that may come to be stored, in an entry that was inserted when it was asked for. Whoever
+/// purges the target meanwhile kills that, too.
+///
+/// Used and dropped under a client's state lock. If it is dropped before its end nothing is stored.
+pub(super) struct Filling {
+    desk: Kept,
+    id: Id,
+    entry: Arc<Entry>,
+    /// When it was asked for, by boottime.
+    asked: Instant,
+    /// How long it is fresh, if a mapping says so.
+    mapped: Option<DeltaSeconds>,
+    /// What is stored already, and is validated.
+    stored: Option<(Id, Arc<Entry>)>,
+    /// The origin is asked about that.
+    asks: bool,
+    stage: Stage,
+    /// The head of a body of which nobody knows how long it will be: there may be no room for the rest
+    /// of it. So nobody reads it before it is whole.
+    head: Option<Arc<Head>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// There is no answer yet.
+    Asked,
+    /// Its head is stored, and its body comes.
+    Kept,
+    /// Nothing more is stored.
+    Done,
+}
+
+/// A response that came, and what is known about it.
+struct Came<'a> {
+    request: &'a Request<'a>,
+    status: Status,
+    lines: &'a [u8],
+    age: DeltaSeconds,
+    times: Times,
+}
+
+/// Octets of the longest selector.
+const SELECTOR: usize = 2048;
+
+const TOO_LARGE: Reason = Reason::of_target("larger than max-entry-size");
+const NO_ROOM: Reason = Reason::of_moment("no room");
+const PARTIAL: Reason = Reason::of_moment("a part of the whole");
+const LONG_HEAD: Reason = Reason::of_target("a head almost as large as head-size");
+
+/// Octets that an answer's head may have more than what is stored.
+const ADDED: usize = 1024;
+
+impl Filling {
+    /// An entry was inserted, for a request that is about to be sent.
+    pub(super) fn new(
+        desk: Kept,
+        (id, entry): (Id, Arc<Entry>),
+        mapped: Option<DeltaSeconds>,
+        stored: Option<(Id, Arc<Entry>)>,
+        asks: bool,
+    ) -> Self {
+        Self {
+            desk,
+            id,
+            entry,
+            asked: clock::boot_now(),
+            mapped,
+            stored,
+            asks,
+            stage: Stage::Asked,
+            head: None,
+        }
+    }
+
+    /// A final head is here. What the client gets in its place, if that is something else.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(super) fn head(
+        &mut self,
+        request: &RequestHead,
+        asked: Option<&[u8]>,
+        (answer, octets): (&ResponseHead, &[u8]),
+    ) -> (Fate, Option<Served>) {
+        let Some(asked) = asked else {
+            // It had a body: nobody fills with that.
+            self.give_up(None);
+            return (Fate::Relay, None);
+        };
+        let request = self.desk.request(request, asked);
+        self.came(&request, answer, octets)
+    }
+
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn came(
+        &mut self,
+        request: &Request<'_>,
+        answer: &ResponseHead,
+        octets: &[u8],
+    ) -> (Fate, Option<Served>) {
+        let lines = answer.fields.of(octets);
+        let came = Came {
+            request,
+            status: answer.status,
+            lines,
+            age: age(lines),
+            times: Times {
+                request_boottime: self.asked,
+                response_boottime: clock::boot_now(),
+                response_wall: clock::unix_now(),
+            },
+        };
+        if let Some(replaced) = self.about_stored(&came) {
+            return (Fate::Replace, replaced);
+        }
+        if let Err(reason) = self.keep(&came, answer) {
+            self.give_up(Some(reason));
+        }
+        (Fate::Relay, None)
+    }
+
+    /// What is served in the place of an answer that is about what is stored: if that is nothing, the
+    /// origin is asked again, without conditions. None if the answer is one itself.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn about_stored(&mut self, came: &Came<'_>) -> Option<Option<Served>> {
+        let stored = self.stored.as_ref().map(|(_, entry)| entry.clone())?;
+        if came.status == Status::NOT_MODIFIED && self.asks {
+            let served = self.validated(&stored, came);
+            self.give_up(None);
+            return Some(served);
+        }
+        let failure = Failure::Answer(came.status);
+        self.excused(&stored, came.request, failure).map(Some)
+    }
+
+    /// There is no answer: what the client gets in its place, if there is something.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(super) fn failed(&mut self, request: &RequestHead, asked: &[u8]) -> Option<Served> {
+        let stored = self.stored.as_ref().map(|(_, entry)| entry.clone());
+        let served = stored.and_then(|stored| {
+            let request = self.desk.request(request, asked);
+            self.excused(&stored, &request, Failure::NoAnswer)
+        });
+        self.give_up(None);
+        served
+    }
+
+    /// What is stored, if it may be the answer after this failure.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn excused(
+        &mut self,
+        stored: &Arc<Entry>,
+        request: &Request<'_>,
+        failure: Failure,
+    ) -> Option<Served> {
+        let head = stored.head()?;
+        let now = clock::boot_now();
+        let rules = self.desk.rules(self.mapped);
+        reuse_on_failure(request, &head.response, failure, &rules, now)?;
+        let served = Served::stale(head.clone(), stored.body().clone());
+        self.give_up(None);
+        Some(served)
+    }
+
+    /// The origin says that what is stored is still good. None if it is about something else.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn validated(&mut self, stored: &Arc<Entry>, came: &Came<'_>) -> Option<Served> {
+        let old = stored.head()?;
+        if !is_about(came, old) {
+            return None;
+        }
+        self.update(stored, old, came);
+        let lines = self.lines_of(came, &old.lines, |received, stored, out| {
+            received.answer(stored, out)
+        })?;
+        // For this client alone, and so without a charge.
+        let head = self.updated(old, lines, came, None)?;
+        Some(Served::validated(head, stored.body().clone(), came.age))
+    }
+
+    /// Updates what is stored with the fields of the 304, or drops it (RFC 9111 section 3.2).
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn update(&mut self, stored: &Arc<Entry>, old: &Head, came: &Came<'_>) {
+        let Some((id, _)) = self.stored else {
+            return;
+        };
+        let cache = self.desk.cache();
+        match self.updated_entry(stored, old, came) {
+            Ok(entry) => {
+                let octets = entry.octets();
+                let outcome = cache.ledger.lock().update(id, entry, octets);
+                drop(outcome);
+            }
+            Err(Unusable::Gone) => cache.kill(id),
+            Err(Unusable::Stays) => {}
+        }
+    }
+
+    /// The entry that takes the place of a stored one, with the same body.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn updated_entry(
+        &self,
+        stored: &Arc<Entry>,
+        old: &Head,
+        came: &Came<'_>,
+    ) -> Result<Arc<Entry>, Unusable> {
+        self.may_update(came)?;
+        let lines = self.lines_of(came, &old.lines, |received, stored, out| {
+            received.update(stored, out)
+        });
+        let lines = lines.ok_or(Unusable::Gone)?;
+        let is_same = vary::is_same(&old.lines, &lines);
+        let charge = self.desk.cache().charge(Head::cost(&lines, &old.selector));
+        let head = self.updated(old, lines, came, charge);
+        let head = head.filter(|head| is_same && self.may_stay(&head.response, came));
+        head.and_then(|head| self.entry_of(stored, head))
+            .ok_or(Unusable::Gone)
+    }
+
+    /// Field lines, as one of the functions of [`Received`] writes them. None without memory.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn lines_of<F>(&self, came: &Came<'_>, stored: &[u8], put: F) -> Option<KVec<u8>>
+    where
+        F: FnOnce(&Received<'_>, &[u8], &mut Writer<'_>) -> Result<(), Full>,
+    {
+        let rules = self.desk.rules(self.mapped);
+        let received = Received::of(came.lines, &rules, came.times.response_wall);
+        let most = merged_room(stored, came.lines);
+        written(most, |out| put(&received, stored, out)).ok()
+    }
+
+    /// What a stored head becomes with these lines. None without memory.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn updated(
+        &self,
+        old: &Head,
+        lines: KVec<u8>,
+        came: &Came<'_>,
+        charge: Option<Charge>,
+    ) -> Option<Arc<Head>> {
+        let rules = self.desk.rules(self.mapped);
+        let response = old.response.updated(&lines, came.age, &came.times, &rules);
+        let selector = copy(&old.selector).ok()?;
+        Head::new(&response, lines, (selector, old.tag), old.length, charge).ok()
+    }
+
+    /// Whether what came may update what is stored, by what it says itself.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn may_update(&self, came: &Came<'_>) -> Result<(), Unusable> {
+        let rules = self.desk.rules(self.mapped);
+        let said = self.response(came);
+        said.may_update(came.request, &rules)
+            .map_err(|why| match why.is_of_resource() {
+                true => Unusable::Gone,
+                false => Unusable::Stays,
+            })
+    }
+
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn may_stay(&self, response: &Response, came: &Came<'_>) -> bool {
+        let rules = self.desk.rules(self.mapped);
+        let now = came.times.response_boottime;
+        response.may_stay(came.request, &rules, now).is_ok()
+    }
+
+    /// What came, as the cache sees it.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn response(&self, came: &Came<'_>) -> Response {
+        let rules = self.desk.rules(self.mapped);
+        let (status, times) = (came.status, &came.times);
+        Response::of(came.request, status, came.lines, came.age, times, &rules)
+    }
+
+    /// Another entry for a target that is stored, with the same body.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn entry_of(&self, stored: &Arc<Entry>, head: Arc<Head>) -> Option<Arc<Entry>> {
+        let key = copy(stored.key()).ok()?;
+        let charge = self
+            .desk
+            .cache()
+            .charge(entry::COST.saturating_add(entry::cost(key.len())))?;
+        let entry = Entry::new(stored.hash(), key, stored.body().clone(), charge).ok()?;
+        entry.begin(head);
+        Some(entry)
+    }
+
+    /// Stores the head, if the response may be stored and there is room for it. Else why not.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn keep(&mut self, came: &Came<'_>, answer: &ResponseHead) -> Result<(), Reason> {
+        let length = match Body::of_response(Method::Get, answer.status, answer.body) {
+            Body::None => Some(0),
+            Body::Length(octets) => Some(octets),
+            _ => None,
+        };
+        let settings = &self.desk.config.settings;
+        if length.is_some_and(|length| length > self.desk.settings().max_entry_size) {
+            return Err(TOO_LARGE);
+        }
+        // It is to be read again, with what is added.
+        if answer.len.saturating_add(ADDED) > settings.head_size {
+            return Err(LONG_HEAD);
+        }
+        let head = self.head_of(came, length)?;
+        // All of it at once: those who read along are not left with a half.
+        if !self.has_room(length.unwrap_or(0)) {
+            return Err(NO_ROOM);
+        }
+        self.stage = Stage::Kept;
+        match length {
+            Some(_) => {
+                self.entry.begin(head);
+                self.wake();
+            }
+            None => self.head = Some(head),
+        }
+        Ok(())
+    }
+
+    /// The head that is stored, if it may be.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn head_of(&self, came: &Came<'_>, length: Option<u64>) -> Result<Arc<Head>, Reason> {
+        let response = self.response(came);
+        self.judge(came, &response)?;
+        let selector = self.selector(came)?;
+        let lines = self.lines_of(came, &[], |received, _, out| received.store(out));
+        let lines = lines.ok_or(NO_ROOM)?;
+        let cache = self.desk.cache();
+        let charge = cache.charge(Head::cost(&lines, &selector)).ok_or(NO_ROOM)?;
+        let tag = vary::Tag::of(&selector, cache.secret);
+        Head::new(&response, lines, (selector, tag), length, Some(charge)).map_err(|_| NO_ROOM)
+    }
+
+    /// Whether it may be stored (RFC 9111 section 3). If not, and the origin says that of the
+    /// resource, what is stored goes.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn judge(&self, came: &Came<'_>, response: &Response) -> Result<(), Reason> {
+        let rules = self.desk.rules(self.mapped);
+        match response.may_be_stored(came.request, &rules, came.times.response_boottime) {
+            Ok(Storable::Whole) => Ok(()),
+            Ok(Storable::Partial) => Err(PARTIAL),
+            Err(why) => {
+                if let Some((id, _)) = self.stored.as_ref().filter(|_| why.is_of_resource()) {
+                    self.desk.cache().kill(*id);
+                }
+                Err(why.into())
+            }
+        }
+    }
+
+    /// What selects it among the variants; most have nothing, and need no memory for that.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn selector(&self, came: &Came<'_>) -> Result<KVec<u8>, Reason> {
+        let cookies = self.desk.settings().vary_cookie;
+        let put = |out: &mut Writer<'_>| vary::select(came.lines, came.request, cookies, out);
+        match put(&mut Writer::new(&mut [])) {
+            Ok(()) => return Ok(KVec::new()),
+            Err(Uncacheable::VaryTooLong) => {}
+            Err(why) => return Err(why.into()),
+        }
+        let mut why = NO_ROOM;
+        let long = written(SELECTOR, |out| {
+            put(out).map_err(|refusal| {
+                why = refusal.into();
+                Full
+            })
+        });
+        long.and_then(|long| copy(&long)).map_err(|_| why)
+    }
+
+    /// More of the body.
+    pub(super) fn body(&mut self, octets: &[u8]) {
+        if self.stage != Stage::Kept {
+            return;
+        }
+        let len = self.entry.body().len().saturating_add(octets.len() as u64);
+        if len > self.desk.settings().max_entry_size {
+            self.give_up(Some(TOO_LARGE));
+        } else if !self.has_room(len) || self.entry.body().append(octets).is_err() {
+            self.give_up(Some(NO_ROOM));
+        } else if self.head.is_none() {
+            self.wake();
+        }
+    }
+
+    /// Makes room for a body of so many octets; false if there is none.
+    fn has_room(&self, len: u64) -> bool {
+        let lacks = self.entry.body().lacks(len);
+        lacks == 0 || self.desk.cache().reserve(self.entry.body(), lacks)
+    }
+
+    /// All of it is there.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(super) fn end(&mut self) {
+        if self.stage != Stage::Kept {
+            return;
+        }
+        self.stage = Stage::Done;
+        if let Some(head) = self.head.take() {
+            self.entry.begin(head);
+        }
+        self.entry.body().end(State::Whole);
+        let Some(head) = self.entry.head() else {
+            return;
+        };
+        let cache = self.desk.cache();
+        let octets = self.entry.octets();
+        let replaced = {
+            let mut ledger = cache.ledger.lock();
+            let stored = self.stored.as_ref().map(|(id, _)| *id);
+            let same = stored.or_else(|| {
+                let mut variants = ledger.variants(self.entry.hash());
+                let same =
+                    variants.find(|(id, other)| *id != self.id && self.is_replaced(other, head));
+                same.map(|(id, _)| id)
+            });
+            ledger.finish(self.id, head.tag.word(), octets, same)
+        };
+        // Somebody may have purged it meanwhile.
+        if let Ok(replaced) = replaced {
+            drop(replaced);
+            cache.refused.forget(self.entry.hash());
+            self.desk.count(Count::CacheStored);
+        }
+        self.wake();
+    }
+
+    /// Whether another entry is of the same variant, and has been there before.
+    fn is_replaced(&self, other: &Arc<Entry>, head: &Arc<Head>) -> bool {
+        let is_same = |old: &Arc<Head>| {
+            old.selector[..] == head.selector[..] && old.response.dated <= head.response.dated
+        };
+        other.body().state() == State::Whole
+            && other.key() == self.entry.key()
+            && other.head().is_some_and(is_same)
+    }
+
+    /// Nothing is stored, for this reason if it is one of the answer's.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(super) fn give_up(&mut self, reason: Option<Reason>) {
+        if self.stage == Stage::Done {
+            return;
+        }
+        self.stage = Stage::Done;
+        self.entry.body().end(State::Broken);
+        let cache = self.desk.cache();
+        cache.kill(self.id);
+        if let Some(reason) = reason {
+            let now = clock::boot_now();
+            let (hash, key) = (self.entry.hash(), self.entry.key());
+            cache.refused.add(hash, key, reason, now);
+            self.desk.count(Count::CacheRefused);
+        }
+        self.wake();
+    }
+
+    /// Lets those go on who wait for it.
+    fn wake(&self) {
+        for waiter in self.entry.body().take_waiters() {
+            self.desk.wake(waiter);
+        }
+    }
+}
+
+impl Drop for Filling {
+    fn drop(&mut self) {
+        self.give_up(None);
+    }
+}
+
+/// What becomes of what is stored if it cannot be updated.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unusable {
+    Stays,
+    Gone,
+}
+
+/// Whether a 304 is about what is stored (RFC 9111 section 4.3.4).
+#[inline(never)] // Keeps its frame out of its caller's.
+fn is_about(came: &Came<'_>, old: &Head) -> bool {
+    let new = Validators::of(came.lines, came.times.response_wall);
+    let stored = Validators::of(&old.lines, old.response.dated);
+    select(&new, &stored, true) != Selection::Nothing
+}
+
+/// What the origin is asked about a stored response: nothing if it has no validator. None without
+/// memory.
+#[inline(never)] // Keeps its frame out of its caller's.
+pub(super) fn conditions(entry: &Entry) -> Option<KVec<u8>> {
+    let head = entry.head()?;
+    let validators = Validators::of(&head.lines, head.response.dated);
+    let most = head.lines.len().saturating_add(CONDITIONS);
+    written(most, |out| validators.put(out)).ok()
+}
+
+/// By how much the fields of conditions may be longer than those that they are made of.
+const CONDITIONS: usize = 64;
+
+/// Octets that merged field lines take at most.
+fn merged_room(stored: &[u8], lines: &[u8]) -> usize {
+    // A line of four octets or more may get a space.
+    stored
+        .len()
+        .saturating_add(lines.len())
+        .saturating_add(lines.len() / 4)
+        .saturating_add(DATE_ROOM)
+}
+
+fn copy(octets: &[u8]) -> Result<KVec<u8>> {
+    let mut copy = KVec::new();
+    copy.extend_from_slice(octets, GFP_NOWAIT)?;
+    Ok(copy)
+}

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What becomes of a request for which the cache may have an answer.
+
+use kernel::alloc::KVec;
+use kernel::prelude::*;
+use kernel::sync::Arc;
+
+use super::entry;
+use super::entry::Body;
+use super::entry::Entry;
+use super::filling;
+use super::filling::Filling;
+use super::visit::Desk;
+use super::visit::Served;
+use super::written;
+use super::Found;
+use super::Sought;
+use super::PATIENCE;
+use crate::cache::index::Id;
+use crate::cache::index::Room;
+use crate::cache::key::Key;
+use crate::cache::reuse;
+use crate::cache::vary::Matcher;
+use crate::cache::DeltaSeconds;
+use crate::cache::Excuse;
+use crate::cache::Forward;
+use crate::cache::Request;
+use crate::cache::Reuse;
+use crate::cache::Rules;
+use crate::http::Method;
+use crate::rt::clock;
+use crate::status::Count;
+
+/// One search for an answer.
+pub(super) struct Search<'r> {
+    desk: &'r Desk<'r>,
+    request: &'r Request<'r>,
+    /// How long the answer is fresh, if a mapping says so.
+    mapped: Option<DeltaSeconds>,
+    /// Of the key.
+    hash: u64,
+    sought: Sought<'r>,
+    /// The request has waited for another one's answer.
+    waited: bool,
+}
+
+/// What is done.
+pub(super) enum Decided {
+    /// This is the answer.
+    Serves(Served),
+    /// Another request is about to bring one.
+    Waits(Arc<Entry>),
+    /// The origin is asked, and the answer stored, with what is asked in the place of the client's conditions.
+    Fills(KBox<Filling>, KVec<u8>),
+    /// The origin is asked.
+    Passes,
+    /// There is no answer.
+    Refuses,
+}
+
+/// What follows from what was found.
+enum Judged {
+    Decided(Decided),
+    /// The origin has to be asked for this reason, about what is stored if that is to be validated.
+    Asks(Forward, Option<(Id, Arc<Entry>)>),
+}
+
+impl<'r> Search<'r> {
+    /// Looks, and decides.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(super) fn decide(
+        desk: &'r Desk<'r>,
+        request: &'r Request<'r>,
+        mapped: Option<DeltaSeconds>,
+        key: Key<'r>,
+        waited: bool,
+    ) -> Decided {
+        let secret = desk.cache.secret;
+        let search = &mut Search {
+            desk,
+            request,
+            mapped,
+            hash: key.hash(secret),
+            sought: Sought {
+                key,
+                matcher: Matcher::new(request, desk.settings().vary_cookie, secret),
+                undecided: false,
+                now: clock::boot_now(),
+            },
+            waited,
+        };
+        search.run()
+    }
+
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn run(&mut self) -> Decided {
+        let mut found = self.desk.cache.table.find(self.hash, &mut self.sought);
+        if !self.waited {
+            self.desk.engine.stats().count(match found {
+                Some(_) => Count::CacheKnown,
+                None => Count::CacheUnknown,
+            });
+        }
+        let mut made = None;
+        for _ in 0..PATIENCE {
+            let (why, stored) = match self.judge(found.take()) {
+                Judged::Decided(decided) => return decided,
+                Judged::Asks(why, stored) => (why, stored),
+            };
+            if !self.may_fill(why, stored.is_some()) {
+                return Decided::Passes;
+            }
+            let Some(entry) = made.take().or_else(|| self.entry()) else {
+                return Decided::Passes;
+            };
+            match self.insert(&entry, why, stored.as_ref().map(|(id, _)| *id)) {
+                Inserted::Now(id) => return self.fill((id, entry), stored),
+                Inserted::Not => return Decided::Passes,
+                Inserted::Waits(other) => return Decided::Waits(other),
+                Inserted::Found(other) => found = Some(other),
+            }
+            made = Some(entry);
+        }
+        Decided::Passes
+    }
+
+    /// What follows from what was found.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn judge(&self, found: Found) -> Judged {
+        let found = found.filter(|(_, entry)| entry.head().is_some());
+        let head = found.as_ref().and_then(|(_, entry)| entry.head());
+        let rules = Rules::of(
+            &self.desk.config.cache,
+            &self.desk.config.settings,
+            self.mapped,
+        );
+        let stored = head.map(|head| &head.response);
+        let now = clock::boot_now();
+        let reuse = reuse(self.request, stored, Forward::Miss, &rules, now);
+        match (reuse, found) {
+            (Reuse::GatewayTimeout, _) => Judged::Decided(Decided::Refuses),
+            (Reuse::Fresh, Some((id, entry))) => Judged::serves(self.fresh(id, &entry)),
+            (Reuse::Stale(Excuse::WhileRevalidate), Some(found)) => self.while_validated(found),
+            (Reuse::Stale(_), Some((id, entry))) => Judged::serves(self.stale(id, &entry)),
+            (Reuse::Validate(why), found) => Judged::Asks(why, found),
+            (Reuse::Pass(why), _) => Judged::Asks(why, None),
+            // Nothing was found, and nothing is.
+            (Reuse::Fresh | Reuse::Stale(_), None) => Judged::Decided(Decided::Passes),
+        }
+    }
+
+    /// A stale response is good as long as somebody asks the origin about it: he who finds that nobody
+    /// does is the one, unless he wants nothing that must be asked for.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn while_validated(&self, (id, entry): (Id, Arc<Entry>)) -> Judged {
+        let mut other = Sought {
+            undecided: true,
+            ..self.sought
+        };
+        let may_not_ask = self.request.control.only_if_cached;
+        match may_not_ask || self.desk.cache.table.find(self.hash, &mut other).is_some() {
+            true => Judged::serves(self.stale(id, &entry)),
+            false => Judged::Asks(Forward::Stale, Some((id, entry))),
+        }
+    }
+
+    fn fresh(&self, id: Id, entry: &Arc<Entry>) -> Option<Served> {
+        let (head, body) = (entry.head()?.clone(), entry.body().clone());
+        self.desk.cache.table.hit(id);
+        Some(match self.waited {
+            true => Served::collapsed(head, body),
+            false => Served::hit(head, body),
+        })
+    }
+
+    fn stale(&self, id: Id, entry: &Arc<Entry>) -> Option<Served> {
+        let (head, body) = (entry.head()?.clone(), entry.body().clone());
+        self.desk.cache.table.hit(id);
+        Some(Served::stale(head, body))
+    }
+
+    /// Whether the answer to this request may come to be stored.
+    fn may_fill(&self, why: Forward, is_stored: bool) -> bool {
+        let request = self.request;
+        let is_sought = matches!(why, Forward::Miss | Forward::Stale)
+            || (why == Forward::Request && !request.control.no_store);
+        request.method == Method::Get
+            && is_sought
+            // A part is not stored; the whole is, if it is asked about what is there.
+            && (is_stored || !request.has_range)
+    }
+
+    /// Whether it may have the answer to another request, as far as anybody knows.
+    fn may_wait(&self, why: Forward) -> bool {
+        !self.waited
+            && why != Forward::Request
+            && !self.request.may_be_personal()
+            && !self.desk.cache.refused.has(self.hash, clock::boot_now())
+    }
+
+    /// An entry for the answer; none without memory.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn entry(&self) -> Option<Arc<Entry>> {
+        let cache = self.desk.cache;
+        let key = &self.sought.key;
+        let key = written(key.len(), |out| key.write(out)).ok()?;
+        let charge = cache.charge(entry::COST.saturating_add(entry::cost(key.len())))?;
+        let body = Body::new(cache.charge(0)?).ok()?;
+        Entry::new(self.hash, key, body, charge).ok()
+    }
+
+    /// Puts it into the index, unless somebody else's is there.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn insert(&mut self, entry: &Arc<Entry>, why: Forward, stored: Option<Id>) -> Inserted {
+        let cache = self.desk.cache;
+        for _ in 0..PATIENCE {
+            let mut ledger = cache.ledger.lock();
+            if let Some(inserted) = self.other(why, stored) {
+                return inserted;
+            }
+            let room = ledger.room_to_insert(&cache.budget, self.hash, 0);
+            match room {
+                Room::Ready => {
+                    let outcome = ledger.insert(self.hash, entry.clone());
+                    drop(ledger);
+                    return outcome.map_or(Inserted::Not, Inserted::Now);
+                }
+                Room::Evicted(other) => {
+                    drop(ledger);
+                    drop(other);
+                }
+                Room::Again => {}
+                Room::Busy | Room::Never => return Inserted::Not,
+            }
+        }
+        Inserted::Not
+    }
+
+    /// What somebody else has inserted, and will do. Under the ledger's lock: there none is overlooked.
+    fn other(&mut self, why: Forward, stored: Option<Id>) -> Option<Inserted> {
+        let table = &self.desk.cache.table;
+        match table.find(self.hash, &mut self.sought) {
+            Some((id, entry)) if entry.head().is_some() => {
+                if stored != Some(id) && why != Forward::Request {
+                    return Some(Inserted::Found((id, entry)));
+                }
+            }
+            Some((_, entry)) if self.may_wait(why) => return Some(Inserted::Waits(entry)),
+            _ => {}
+        }
+        if stored.is_none() || !self.may_wait(why) {
+            return None;
+        }
+        let mut other = Sought {
+            undecided: true,
+            ..self.sought
+        };
+        let found = table.find(self.hash, &mut other);
+        found.map(|(_, entry)| Inserted::Waits(entry))
+    }
+
+    /// The origin is asked.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn fill(&self, inserted: (Id, Arc<Entry>), stored: Option<(Id, Arc<Entry>)>) -> Decided {
+        let asked = stored
+            .as_ref()
+            .and_then(|(_, entry)| filling::conditions(entry));
+        let asked = asked.unwrap_or_default();
+        let filling = Filling::new(
+            self.desk.keep(),
+            inserted,
+            self.mapped,
+            stored,
+            !asked.is_empty(),
+        );
+        // Without memory it is dropped, and the entry with it.
+        match KBox::new(filling, GFP_NOWAIT) {
+            Ok(filling) => Decided::Fills(filling, asked),
+            Err(_) => Decided::Passes,
+        }
+    }
+}
+
+/// What came of the wish to insert.
+enum Inserted {
+    Now(Id),
+    /// There is no room.
+    Not,
+    /// This is about to come.
+    Waits(Arc<Entry>),
+    /// This is there now.
+    Found((Id, Arc<Entry>)),
+}
+
+impl Judged {
+    /// It has a head.
+    fn serves(served: Option<Served>) -> Self {
+        Self::Decided(served.map_or(Decided::Passes, Decided::Serves))
+    }
+}

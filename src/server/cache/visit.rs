@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the cache has to do with one request.
+//!
+//! ```text
+//!           nothing is stored     +--> Filling ---> stored, or not
+//!   Idle -------------------------+--> Waiting ---> another one's answer is here: looks again
+//!     |     what is stored does   +--> Watching --> what is stored for the target goes
+//!     |                           +--> Past
+//!     +--> Served
+//! ```
+
+use core::net::IpAddr;
+
+use kernel::alloc::KVec;
+use kernel::prelude::*;
+use kernel::sync::Arc;
+
+use super::entry::Body;
+use super::entry::Entry;
+use super::entry::Head;
+use super::entry::Waiter;
+use super::filling::Filling;
+use super::reader::Reader;
+use super::search::Decided;
+use super::search::Search;
+use super::watching::Watching;
+use super::Cache;
+use crate::cache::key::Key;
+use crate::cache::key::Scheme;
+use crate::cache::DeltaSeconds;
+use crate::cache::Forward;
+use crate::cache::Handling;
+use crate::cache::Request;
+use crate::cache::Rules;
+use crate::config::CacheSettings;
+use crate::config::Networks;
+use crate::exchange;
+use crate::exchange::Fate;
+use crate::exchange::Refusal;
+use crate::exchange::Tap;
+use crate::http::head::RequestHead;
+use crate::http::head::ResponseHead;
+use crate::http::Method;
+use crate::http::Status;
+use crate::lb::Names;
+use crate::server::engine::Config;
+use crate::server::Engine;
+use crate::status::Count;
+
+/// Whom a visit is for, and whose rules there are.
+#[derive(Clone, Copy)]
+pub(crate) struct Desk<'a> {
+    pub(crate) engine: &'a Arc<Engine>,
+    pub(crate) config: &'a Arc<Config>,
+    pub(crate) cache: &'a Arc<Cache>,
+    pub(crate) client: IpAddr,
+    pub(crate) waiter: Waiter,
+}
+
+/// The same, for as long as the answer takes.
+pub(super) struct Kept {
+    engine: Arc<Engine>,
+    pub(super) config: Arc<Config>,
+    cache: Arc<Cache>,
+    client: IpAddr,
+}
+
+/// One request's visit. Used and dropped under its client's state lock.
+pub(crate) struct Visit {
+    course: Course,
+    /// What the origin is asked in the place of the client's conditions: field lines.
+    conditions: KVec<u8>,
+    /// It has waited for another one's answer.
+    waited: bool,
+}
+
+/// How far it is: what looks at answers.
+struct Course {
+    stage: Stage,
+    /// What the log says.
+    word: &'static str,
+}
+
+enum Stage {
+    /// Nobody has asked yet.
+    Idle,
+    /// The origin answers, and nobody looks.
+    Past,
+    Waiting(Arc<Entry>),
+    Filling(KBox<Filling>),
+    Watching(Watching),
+    Served(Served),
+}
+
+/// What a client gets from the cache.
+pub(crate) struct Served {
+    pub(super) head: Arc<Head>,
+    pub(super) body: Arc<Body>,
+    pub(super) handling: Handling,
+    /// The age with which the origin has just brought it, or has said that it is good.
+    pub(super) brought: Option<DeltaSeconds>,
+    word: &'static str,
+}
+
+/// What comes of a visit.
+pub(crate) enum Consulted {
+    /// The request goes to the origin.
+    Origin,
+    /// It waits for the answer of another one: the client is woken.
+    Wait,
+    /// Here is the answer.
+    Stored(KBox<Reader>),
+    /// There is none.
+    Refused(Refusal),
+}
+
+impl<'a> Desk<'a> {
+    pub(super) fn settings(&self) -> &'a CacheSettings {
+        &self.config.cache
+    }
+
+    pub(super) fn keep(&self) -> Kept {
+        Kept {
+            engine: self.engine.clone(),
+            config: self.config.clone(),
+            cache: self.cache.clone(),
+            client: self.client,
+        }
+    }
+}
+
+impl Kept {
+    pub(super) fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    pub(super) fn settings(&self) -> &CacheSettings {
+        &self.config.cache
+    }
+
+    pub(super) fn rules(&self, mapped: Option<DeltaSeconds>) -> Rules<'_> {
+        rules(&self.config, mapped)
+    }
+
+    pub(super) fn count(&self, what: Count) {
+        self.engine.stats().count(what);
+    }
+
+    /// Wakes a client.
+    pub(super) fn wake(&self, waiter: Waiter) {
+        self.engine.wake(waiter.cpu, waiter.who);
+    }
+
+    pub(super) fn request<'a>(&self, head: &RequestHead, octets: &'a [u8]) -> Request<'a> {
+        request(&self.config, self.client, head, octets)
+    }
+}
+
+fn rules(config: &Config, mapped: Option<DeltaSeconds>) -> Rules<'_> {
+    Rules::of(&config.cache, &config.settings, mapped)
+}
+
+/// No mapping is about a longer target: expressions are compared octet by octet.
+const MAPPED: usize = 4096;
+
+/// How long an answer for this target is fresh, if a mapping says so.
+#[inline(never)] // Keeps its frame out of its caller's.
+fn mapped(config: &Config, target: &[u8]) -> Option<DeltaSeconds> {
+    if target.len() > MAPPED {
+        return None;
+    }
+    config.mappings.find(target)?.ours()
+}
+
+/// A request of this client, as the cache sees it.
+#[inline(never)] // Keeps its frame out of its caller's.
+fn request<'a>(
+    config: &Config,
+    client: IpAddr,
+    head: &RequestHead,
+    octets: &'a [u8],
+) -> Request<'a> {
+    let settings = &config.settings;
+    let names = Names {
+        cookie: b"",
+        prefix: settings.session_path.as_bytes(),
+        stamp: b"",
+    };
+    let session = names.find(head.path.of(octets), core::iter::empty());
+    let lines = head.fields.of(octets);
+    let mut request = Request::of(head.method, lines, head.body, session.name.is_some());
+    request.kept = exchange::kept(settings, client);
+    request
+}
+
+/// The key of a request's target, if it has one. Whoever names no host gets what no other gets.
+pub(super) fn key_of<'a>(head: &RequestHead, octets: &'a [u8]) -> Option<Key<'a>> {
+    Key::new(
+        Scheme::Http,
+        head.host.of(octets),
+        b"",
+        head.path.of(octets),
+    )
+}
+
+impl Served {
+    /// As it is stored.
+    pub(super) fn hit(head: Arc<Head>, body: Arc<Body>) -> Self {
+        Self {
+            head,
+            body,
+            handling: Handling::Hit,
+            brought: None,
+            word: "HIT",
+        }
+    }
+
+    /// As it is stored, though it is stale.
+    pub(super) fn stale(head: Arc<Head>, body: Arc<Body>) -> Self {
+        Self {
+            word: "STALE",
+            ..Self::hit(head, body)
+        }
+    }
+
+    /// The answer to another request, for which this one has waited.
+    pub(super) fn collapsed(head: Arc<Head>, body: Arc<Body>) -> Self {
+        Self {
+            handling: Handling::Forwarded {
+                why: Forward::Miss,
+                status: None,
+                is_stored: true,
+                is_collapsed: true,
+            },
+            word: "COLLAPSE",
+            ..Self::hit(head, body)
+        }
+    }
+
+    /// The origin has said that it is good.
+    pub(super) fn validated(head: Arc<Head>, body: Arc<Body>, age: DeltaSeconds) -> Self {
+        Self {
+            brought: Some(age),
+            handling: Handling::Forwarded {
+                why: Forward::Stale,
+                status: Some(Status::NOT_MODIFIED),
+                is_stored: true,
+                is_collapsed: false,
+            },
+            word: "REVALID",
+            ..Self::hit(head, body)
+        }
+    }
+}
+
+impl Visit {
+    /// Of a request that has not come yet.
+    pub(crate) fn new() -> Self {
+        Self {
+            course: Course {
+                stage: Stage::Idle,
+                word: "-",
+            },
+            conditions: KVec::new(),
+            waited: false,
+        }
+    }
+
+    /// The request is done with.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(crate) fn reset(&mut self) {
+        *self = Self::new();
+    }
+
+    /// What the log says of it.
+    pub(crate) fn word(&self) -> &'static str {
+        self.course.word
+    }
+
+    /// Whether the answer that it waits for is here, or will not come.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(&self.course.stage, Stage::Waiting(entry) if !entry.is_undecided())
+    }
+
+    /// Who looks at answers, if somebody does, and what is asked in the place of the client's conditions.
+    pub(crate) fn look_on(&mut self) -> (Option<&mut dyn Tap>, &[u8]) {
+        match &self.course.stage {
+            Stage::Filling(_) => (Some(&mut self.course), &self.conditions),
+            Stage::Watching(_) => (Some(&mut self.course), b""),
+            _ => (None, b""),
+        }
+    }
+
+    /// The connection that was asked for, or the wish for one, is given up.
+    pub(crate) fn leave(&mut self) {
+        if matches!(self.course.stage, Stage::Waiting(_)) {
+            self.course.stage = Stage::Past;
+        }
+    }
+
+    /// A backend is wanted: says what there is instead. It is asked once more for the same request if
+    /// what it has said did not do.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(crate) fn consult(&mut self, desk: &Desk<'_>, asked: Asked<'_>) -> Consulted {
+        match &self.course.stage {
+            Stage::Idle => {}
+            Stage::Waiting(entry) if entry.is_undecided() => {
+                // It was waited for long enough.
+                self.course.stage = Stage::Past;
+                return Consulted::Origin;
+            }
+            Stage::Waiting(_) => {}
+            Stage::Past | Stage::Filling(_) | Stage::Watching(_) => return Consulted::Origin,
+            Stage::Served(_) => return self.read(desk, asked),
+        }
+        self.course.stage = Stage::Past;
+        let (head, octets) = asked;
+        let Some(key) = key_of(head, octets) else {
+            return Consulted::Origin;
+        };
+        let may_purge = desk.settings().purge_allow != Networks::NONE;
+        match head.method {
+            // What may become another protocol's is not for others.
+            Method::Get | Method::Head if head.upgrade => Consulted::Origin,
+            Method::Get | Method::Head => self.look(desk, asked, key),
+            Method::Other if may_purge && head.method_span.of(octets) == b"PURGE" => {
+                purge(desk, &key)
+            }
+            method if !method.is_safe() => {
+                self.course.stage = Stage::Watching(Watching::new(desk, &key));
+                Consulted::Origin
+            }
+            _ => Consulted::Origin,
+        }
+    }
+
+    /// Looks for an answer.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn look(&mut self, desk: &Desk<'_>, asked: Asked<'_>, key: Key<'_>) -> Consulted {
+        let (head, octets) = asked;
+        let request = request(desk.config, desk.client, head, octets);
+        let mapped = mapped(desk.config, head.path.of(octets));
+        self.course.word = "MISS";
+        let decided = Search::decide(desk, &request, mapped, key, self.waited);
+        self.follow(decided, desk, asked)
+    }
+
+    /// Does what was decided.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn follow(&mut self, decided: Decided, desk: &Desk<'_>, asked: Asked<'_>) -> Consulted {
+        match decided {
+            Decided::Serves(served) => {
+                self.course.word = served.word;
+                self.course.stage = Stage::Served(served);
+                self.read(desk, asked)
+            }
+            Decided::Waits(entry) => {
+                self.waited = true;
+                self.wait(desk, entry)
+            }
+            Decided::Fills(filling, conditions) => {
+                self.course.stage = Stage::Filling(filling);
+                self.conditions = conditions;
+                Consulted::Origin
+            }
+            Decided::Passes => Consulted::Origin,
+            Decided::Refuses => Consulted::Refused(Refusal::NotStored),
+        }
+    }
+
+    /// Waits for what becomes of an entry.
+    fn wait(&mut self, desk: &Desk<'_>, entry: Arc<Entry>) -> Consulted {
+        if !entry.body().wait(desk.waiter) {
+            return Consulted::Origin;
+        }
+        if !entry.is_undecided() {
+            // It became something before anybody knew of the wait.
+            desk.engine.wake(desk.waiter.cpu, desk.waiter.who);
+        }
+        self.course.stage = Stage::Waiting(entry);
+        Consulted::Wait
+    }
+
+    /// Begins to read what is stored.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn read(&self, desk: &Desk<'_>, (head, octets): Asked<'_>) -> Consulted {
+        let Stage::Served(served) = &self.course.stage else {
+            return Consulted::Origin;
+        };
+        let request = request(desk.config, desk.client, head, octets);
+        match Reader::new(desk, served, &request) {
+            Ok(reader) => Consulted::Stored(reader),
+            Err(_) => Consulted::Refused(Refusal::NoMemory),
+        }
+    }
+}
+
+/// A request, and its octets.
+type Asked<'a> = (&'a RequestHead, &'a [u8]);
+
+/// Who may, has what is stored for a target removed by a request for that.
+#[inline(never)] // Keeps its frame out of its caller's.
+fn purge(desk: &Desk<'_>, key: &Key<'_>) -> Consulted {
+    let allowed = &desk.settings().purge_allow;
+    let answer = match allowed.contains(desk.client) {
+        false => FORBIDDEN,
+        true if desk.cache.purge(key, desk.engine.stats()) => PURGED,
+        true => NOTHING,
+    };
+    match Reader::of_text(answer) {
+        Ok(reader) => Consulted::Stored(reader),
+        Err(_) => Consulted::Refused(Refusal::NoMemory),
+    }
+}
+
+const FORBIDDEN: &[u8] = b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\n\
+    Cache-Control: no-store\r\nContent-Length: 39\r\n\r\npurge-allow does not allow that to you\n";
+const PURGED: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\
+    Cache-Control: no-store\r\nContent-Length: 7\r\n\r\nPurged\n";
+const NOTHING: &[u8] = b"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\n\
+    Cache-Control: no-store\r\nContent-Length: 15\r\n\r\nNothing stored\n";
+
+impl Tap for Course {
+    fn head(
+        &mut self,
+        (request, asked): (&RequestHead, Option<&[u8]>),
+        (answer, octets): (&ResponseHead, &[u8]),
+    ) -> Fate {
+        let (fate, served) = match &mut self.stage {
+            Stage::Filling(filling) => filling.head(request, asked, (answer, octets)),
+            Stage::Watching(watching) => {
+                watching.head(request.method, answer, octets);
+                return Fate::Relay;
+            }
+            _ => return Fate::Relay,
+        };
+        if fate == Fate::Replace {
+            self.replace(served);
+        }
+        fate
+    }
+
+    fn failed(&mut self, (request, asked): (&RequestHead, &[u8]), _: Status) -> Fate {
+        let Stage::Filling(filling) = &mut self.stage else {
+            return Fate::Relay;
+        };
+        match filling.failed(request, asked) {
+            None => Fate::Relay,
+            served => {
+                self.replace(served);
+                Fate::Replace
+            }
+        }
+    }
+
+    fn body(&mut self, octets: &[u8]) {
+        if let Stage::Filling(filling) = &mut self.stage {
+            filling.body(octets);
+        }
+    }
+
+    fn end(&mut self) {
+        if let Stage::Filling(filling) = &mut self.stage {
+            filling.end();
+        }
+    }
+}
+
+impl Course {
+    /// The client gets this in the place of an answer or, if it is nothing, what the origin says when it
+    /// is asked once more.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn replace(&mut self, served: Option<Served>) {
+        self.stage = match served {
+            Some(served) => {
+                self.word = served.word;
+                Stage::Served(served)
+            }
+            None => Stage::Past,
+        };
+    }
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The file of that name in `src/rt`, with all its unsafe code, over pages of the host's.
+
+use crate::prelude::Result;
+
+#[path = "../../../../../src/rt/pages.rs"]
+mod real;
+
+/// Octets that grow at their end.
+pub struct Pages(real::Pages);
+
+impl Pages {
+    /// As the real one, like all that follow.
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
+        Self(real::Pages::new())
+    }
+
+    #[allow(missing_docs, clippy::len_without_is_empty)]
+    pub fn len(&self) -> u64 {
+        self.0.len()
+    }
+
+    #[allow(missing_docs)]
+    pub fn cost(octets: u64) -> u64 {
+        real::Pages::cost(octets)
+    }
+
+    #[allow(missing_docs)]
+    pub fn at(&self, position: u64) -> &[u8] {
+        self.0.at(position)
+    }
+
+    #[allow(missing_docs)]
+    pub fn append(&self, octets: &[u8]) -> Result {
+        self.0.append(octets)
+    }
+}

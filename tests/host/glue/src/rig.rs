@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One client's connection: does what `src/server/client` does, with octets in hand for sockets.
+
+use kernel::alloc::KVec;
+use kernel::prelude::*;
+use kernel::sync::Arc;
+use kernel::trial::{self, Step};
+
+use crate::bytes::Buffer;
+use crate::config::Protocol;
+use crate::exchange::{Action, Buffers, Event, Exchange, Io, Outcome, Refusal, Store};
+use crate::http::Version;
+use crate::rt::clock;
+use crate::server::cache::{Consulted, Desk, Read, Reader, Visit, Waiter};
+use crate::server::engine::Config;
+use crate::server::Engine;
+use crate::time::Instant;
+
+/// Rounds of one step.
+const BUDGET: u32 = 16;
+
+/// A connection to the origin.
+#[derive(Default)]
+pub(crate) struct Conn {
+    /// What the origin got.
+    pub(crate) requested: Vec<u8>,
+    /// What it has sent and nobody has read.
+    pub(crate) coming: Vec<u8>,
+    /// It sends nothing more: FIN.
+    pub(crate) ended: bool,
+    /// It is gone: RST.
+    pub(crate) lost: bool,
+}
+
+pub(crate) enum Hop {
+    None,
+    Origin(Conn),
+    Stored(KBox<Reader>),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moves {
+    Some,
+    None,
+    Later,
+}
+
+pub(crate) struct Client {
+    number: u64,
+    engine: Arc<Engine>,
+    pub(crate) config: Arc<Config>,
+    exchange: Exchange,
+    buffers: Buffers<Memory>,
+    pub(crate) upstream: Hop,
+    visit: Visit,
+    /// What it has sent, and nobody has read.
+    pub(crate) inbox: Vec<u8>,
+    pub(crate) ended: bool,
+    pub(crate) lost: bool,
+    /// What it got, and how much more it takes now.
+    pub(crate) outbox: Vec<u8>,
+    pub(crate) window: usize,
+    /// The connection is closed, with RST if that is true.
+    pub(crate) closed: Option<bool>,
+    /// When it is to be woken at the latest.
+    pub(crate) due: Instant,
+    /// No backend can be reached; and that was said for this request.
+    pub(crate) is_down: bool,
+    refused: bool,
+    /// How exchanges ended, and what the cache said of them.
+    pub(crate) outcomes: Vec<(Outcome, &'static str)>,
+    /// How often the origin was asked.
+    pub(crate) connects: usize,
+}
+
+impl Client {
+    pub(crate) fn new(number: u64, engine: Arc<Engine>, config: Arc<Config>) -> Self {
+        let mut exchange = Exchange::NEW;
+        exchange.begin(clock::boot_now(), &config.settings);
+        Self {
+            number,
+            engine,
+            config,
+            exchange,
+            buffers: Buffers::default(),
+            upstream: Hop::None,
+            visit: Visit::new(),
+            inbox: Vec::new(),
+            ended: false,
+            lost: false,
+            outbox: Vec::new(),
+            window: usize::MAX,
+            closed: None,
+            due: Instant::MAX,
+            is_down: false,
+            refused: false,
+            outcomes: Vec::new(),
+            connects: 0,
+        }
+    }
+
+    pub(crate) fn origin(&mut self) -> Option<&mut Conn> {
+        match &mut self.upstream {
+            Hop::Origin(conn) => Some(conn),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.exchange.is_idle()
+    }
+
+    pub(crate) fn phase(&self) -> crate::exchange::Phase {
+        self.exchange.phase()
+    }
+
+    /// As the work item runs; false if there is more to do at once.
+    pub(crate) fn run(&mut self) {
+        let _step = Step::new();
+        for _ in 0..10_000 {
+            if self.closed.is_some() || self.step() {
+                return;
+            }
+        }
+        panic!("it never comes to rest");
+    }
+
+    fn step(&mut self) -> bool {
+        let now = clock::boot_now();
+        if self.visit.is_over() {
+            self.handle(now, Event::UpstreamChosen);
+            self.route(now);
+        }
+        self.handle(now, Event::Tick);
+        for _ in 0..BUDGET {
+            if self.act(now) {
+                return false;
+            }
+            let moves = self.transfer(now);
+            if !moves.contains(&Moves::Some) && !self.exchange.is_pending() {
+                let later = moves.contains(&Moves::Later);
+                self.due = if later { now } else { self.exchange.deadline() };
+                return true;
+            }
+        }
+        false
+    }
+
+    /// True if the connection is over.
+    fn act(&mut self, now: Instant) -> bool {
+        self.exchange.take_switched();
+        while let Some(action) = self.exchange.poll() {
+            match action {
+                Action::Release { .. } => {
+                    self.visit.leave();
+                    self.upstream = Hop::None;
+                }
+                Action::Finish(outcome) => {
+                    self.outcomes.push((outcome, self.visit.word()));
+                    self.visit = Visit::new();
+                    self.refused = false;
+                }
+                Action::Connect { .. } => self.route(now),
+                Action::CloseClient { abort } => {
+                    self.close(abort);
+                    return true;
+                }
+                Action::Report(_) => panic!("nobody asks for that"),
+                Action::Reset(_) | Action::ShutdownClient | Action::ShutdownUpstream => {}
+            }
+        }
+        self.handle(now, Event::Tick);
+        false
+    }
+
+    pub(crate) fn close(&mut self, abort: bool) {
+        self.closed = Some(abort);
+        self.upstream = Hop::None;
+        self.visit = Visit::new();
+        self.buffers.release();
+        self.due = Instant::MAX;
+    }
+
+    fn route(&mut self, now: Instant) {
+        let event = match self.consult() {
+            Consulted::Origin => return self.choose(now),
+            Consulted::Wait => return,
+            Consulted::Stored(reader) => {
+                self.upstream = Hop::Stored(reader);
+                Event::UpstreamReady { reused: false }
+            }
+            Consulted::Refused(why) => Event::UpstreamRefused(why),
+        };
+        self.handle(now, event);
+    }
+
+    fn choose(&mut self, now: Instant) {
+        let event = match (self.is_down, self.refused) {
+            (_, true) => Event::UpstreamRefused(Refusal::NoBackend),
+            (true, false) => {
+                self.refused = true;
+                Event::UpstreamRefused(Refusal::Unreachable)
+            }
+            (false, false) => {
+                self.connects += 1;
+                self.upstream = Hop::Origin(Conn::default());
+                Event::UpstreamReady { reused: false }
+            }
+        };
+        self.handle(now, event);
+    }
+
+    fn consult(&mut self) -> Consulted {
+        let Some(cache) = &self.config.store else {
+            return Consulted::Origin;
+        };
+        let Some(asked) = self.exchange.asked(&self.buffers) else {
+            return Consulted::Origin;
+        };
+        let desk = Desk {
+            engine: &self.engine,
+            config: &self.config,
+            cache,
+            client: [192, 0, 2, 1].into(),
+            waiter: Waiter {
+                cpu: 0,
+                who: self.number,
+            },
+        };
+        self.visit.consult(&desk, asked)
+    }
+
+    fn with<R>(&mut self, act: impl FnOnce(&mut Exchange, &mut Io<'_, Memory>) -> R) -> R {
+        let taken = match &self.upstream {
+            Hop::Origin(conn) => conn.requested.len() as u64,
+            Hop::Stored(reader) => reader.taken(),
+            Hop::None => 0,
+        };
+        let (tap, conditions) = self.visit.look_on();
+        let mut io = Io {
+            buffers: &mut self.buffers,
+            settings: &self.config.settings,
+            date: clock::unix_now(),
+            client: ([192, 0, 2, 1], 4711).into(),
+            name: self.config.name(),
+            id: 0,
+            fallback_host: b"origin",
+            stamp: None,
+            protocol: Protocol::Http,
+            backend_version: Some(Version::Http11),
+            conditions,
+            tap,
+            client_acked: self.outbox.len() as u64,
+            client_unacked: 0,
+            upstream_acked: taken,
+        };
+        act(&mut self.exchange, &mut io)
+    }
+
+    pub(crate) fn handle(&mut self, now: Instant, event: Event) {
+        self.with(|exchange, io| exchange.handle(now, event, io));
+    }
+
+    fn transfer(&mut self, now: Instant) -> [Moves; 4] {
+        [
+            self.send_client(now),
+            self.recv_upstream(now),
+            self.send_upstream(now),
+            self.recv_client(now),
+        ]
+    }
+
+    fn send_client(&mut self, now: Instant) -> Moves {
+        let parts = self.exchange.client_output(&self.buffers).concat();
+        if self.lost && !(parts.is_empty() && self.exchange.reads_client()) {
+            self.handle(now, Event::ClientLost);
+            return Moves::Some;
+        }
+        let taken = parts.len().min(self.window);
+        if taken == 0 {
+            return Moves::None;
+        }
+        self.outbox.extend_from_slice(&parts[..taken]);
+        self.window -= taken;
+        if self.window > usize::MAX / 2 {
+            self.window = usize::MAX;
+        }
+        self.with(|exchange, io| exchange.client_took(now, taken, io));
+        Moves::Some
+    }
+
+    fn send_upstream(&mut self, now: Instant) -> Moves {
+        let parts = self.exchange.upstream_output(&self.buffers).concat();
+        if parts.is_empty() {
+            return Moves::None;
+        }
+        match &mut self.upstream {
+            Hop::Origin(conn) => conn.requested.extend_from_slice(&parts),
+            Hop::Stored(reader) => reader.take(parts.len()),
+            Hop::None => return Moves::None,
+        }
+        self.with(|exchange, io| exchange.upstream_took(now, parts.len(), io));
+        Moves::Some
+    }
+
+    fn recv_upstream(&mut self, now: Instant) -> Moves {
+        if !self.exchange.reads_upstream(&self.buffers) {
+            return Moves::None;
+        }
+        match &mut self.upstream {
+            Hop::None => return Moves::None,
+            Hop::Stored(reader) if reader.taken() == 0 => return Moves::None,
+            Hop::Origin(conn) if conn.coming.is_empty() && !conn.ended && !conn.lost => {
+                return Moves::None;
+            }
+            _ => {}
+        }
+        let Some(room) = self.exchange.upstream_room(&mut self.buffers) else {
+            return Moves::Later;
+        };
+        let event = match &mut self.upstream {
+            Hop::Origin(conn) if conn.coming.is_empty() && conn.lost => Event::UpstreamLost,
+            Hop::Origin(conn) if conn.coming.is_empty() => Event::UpstreamEof,
+            Hop::Origin(conn) => {
+                let count = room.len().min(conn.coming.len());
+                room[..count].copy_from_slice(&conn.coming[..count]);
+                conn.coming.drain(..count);
+                self.buffers.response.advance(count);
+                Event::UpstreamData
+            }
+            Hop::Stored(reader) => match reader.read(room) {
+                Read::Octets(octets) => {
+                    self.buffers.response.advance(octets);
+                    Event::UpstreamData
+                }
+                Read::Wait => return Moves::None,
+                Read::Later => return Moves::Later,
+                Read::Lost => Event::UpstreamLost,
+            },
+            Hop::None => return Moves::None,
+        };
+        self.handle(now, event);
+        Moves::Some
+    }
+
+    fn recv_client(&mut self, now: Instant) -> Moves {
+        let is_gone = self.ended || self.lost;
+        if !self.exchange.reads_client() || (self.inbox.is_empty() && !is_gone) {
+            return Moves::None;
+        }
+        let Some(room) = self.exchange.client_room(&mut self.buffers) else {
+            return Moves::Later;
+        };
+        if room.is_empty() {
+            return Moves::None;
+        }
+        let event = if self.lost {
+            Event::ClientLost
+        } else if self.inbox.is_empty() {
+            Event::ClientEof
+        } else {
+            let count = room.len().min(self.inbox.len());
+            room[..count].copy_from_slice(&self.inbox[..count]);
+            self.inbox.drain(..count);
+            self.buffers.request.advance(count);
+            Event::ClientData
+        };
+        self.handle(now, event);
+        Moves::Some
+    }
+}
+
+/// Memory of a buffer.
+#[derive(Default)]
+pub(crate) struct Memory(KVec<u8>);
+
+impl std::ops::Deref for Memory {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Memory {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
+
+impl Store for Memory {
+    fn reserve(&mut self, capacity: usize) -> bool {
+        if capacity <= self.0.len() {
+            return true;
+        }
+        let Ok(mut larger) = KVec::from_elem(b'?', capacity, GFP_NOWAIT) else {
+            return false;
+        };
+        larger[..self.0.len()].copy_from_slice(&self.0);
+        self.0 = larger;
+        true
+    }
+
+    fn release(&mut self) {
+        self.0 = KVec::new();
+    }
+}

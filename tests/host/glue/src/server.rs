@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The cache of the server, and of the rest of that as much as the cache sees.
+
+use std::sync::Mutex;
+
+use kernel::trial;
+
+#[path = "../../../../src/server/cache/mod.rs"]
+pub(crate) mod cache;
+
+/// Notes who is woken.
+#[derive(Default)]
+pub(crate) struct Engine {
+    woken: Mutex<Vec<u64>>,
+    stats: stats::Stats,
+}
+
+impl Engine {
+    pub(crate) fn cache(&self) -> Option<kernel::sync::Arc<cache::Cache>> {
+        None
+    }
+
+    pub(crate) fn stats(&self) -> &stats::Stats {
+        &self.stats
+    }
+
+    pub(crate) fn wake(&self, _cpu: u32, who: u64) {
+        assert_eq!(trial::locks(), 0, "somebody is woken under a lock");
+        let mut woken = self.woken.lock().unwrap();
+        if !woken.contains(&who) {
+            woken.push(who);
+        }
+    }
+
+    pub(crate) fn take_woken(&self) -> Vec<u64> {
+        std::mem::take(&mut *self.woken.lock().unwrap())
+    }
+}
+
+pub(crate) mod stats {
+    use crate::status::Count;
+
+    #[derive(Default)]
+    pub(crate) struct Stats;
+
+    impl Stats {
+        pub(crate) fn count(&self, _what: Count) {}
+    }
+}
+
+pub(crate) mod engine {
+    use kernel::sync::Arc;
+
+    use super::cache::Cache;
+    use crate::cache::mapping::list::{Entry, List};
+    use crate::cache::regexp::State;
+    use crate::config::{CacheSettings, Settings};
+
+    pub(crate) struct Config {
+        pub(crate) mappings: List<Vec<Entry>, Vec<u8>, Vec<State>>,
+        pub(crate) settings: Arc<Settings>,
+        pub(crate) cache: Arc<CacheSettings>,
+        pub(crate) store: Option<Arc<Cache>>,
+    }
+
+    impl Config {
+        pub(crate) fn name(&self) -> &[u8] {
+            b"glue"
+        }
+    }
+}
+
+pub(crate) mod memory {
+    use kernel::prelude::*;
+
+    pub(crate) struct Charge;
+
+    pub(crate) struct Account;
+
+    impl Account {
+        pub(crate) fn admit_cache(&self, _wanted: u64) -> Result<(u64, Option<Charge>)> {
+            Ok((u64::MAX, None))
+        }
+    }
+}

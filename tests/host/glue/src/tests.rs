@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the cache does, from a client's end and the origin's.
+
+mod basic;
+mod limits;
+mod model;
+mod page;
+mod together;
