@@ -259,11 +259,13 @@ impl<S: Store> Table<S> {
         }
     }
 
-    /// The entry under the hash of a key that ranks highest; of equal ones that which was inserted
-    /// last. None may be a mistake, unless somebody asks who has the ledger.
+    /// The entry under the hash of a key that ranks highest, and its rank; of equal ones that which was
+    /// inserted last. None may be a mistake, unless somebody asks who has the ledger.
+    ///
+    /// Entries may go on changing: what is known of this one is its rank.
     ///
     /// In process context or in softirq.
-    pub(crate) fn find<W>(&self, key: u64, wanted: &mut W) -> Option<(Id, S::Entry)>
+    pub(crate) fn find<W>(&self, key: u64, wanted: &mut W) -> Option<(W::Rank, Id, S::Entry)>
     where
         W: Wanted<S::Entry>,
     {
@@ -282,7 +284,7 @@ impl<S: Store> Table<S> {
     }
 
     /// The same as far as one walk shows.
-    fn best_of<W>(&self, key: u64, wanted: &mut W) -> Option<(Id, S::Entry)>
+    fn best_of<W>(&self, key: u64, wanted: &mut W) -> Option<(W::Rank, Id, S::Entry)>
     where
         W: Wanted<S::Entry>,
     {
@@ -302,7 +304,7 @@ impl<S: Store> Table<S> {
                 best = Some((rank, id, entry));
             }
         }
-        best.map(|(_, id, entry)| (id, entry))
+        best
     }
 
     /// Says that an entry was asked for and served. That writes to the slot, unless it was hit 2^32

@@ -297,7 +297,7 @@ fn entries(settings: &CacheSettings, memory: u64) -> usize {
     usize::try_from(most).map_or(settings.entries, |most| settings.entries.min(most))
 }
 
-/// Those who are found.
+/// What is stored, and was found.
 type Found = Option<(Id, Arc<Entry>)>;
 
 /// What a request looks for.
@@ -325,10 +325,11 @@ impl Wanted<Arc<Entry>> for Sought<'_> {
         }
         let body = entry.body();
         let Some(head) = entry.head() else {
-            // The origin may take its time; once it has begun, whoever reads that may not.
+            // The origin may take its time; once it has begun, whoever reads that may not. It may be
+            // decided by now: whoever waits for it looks again then.
             let is_slow = body.len() > 0 && body.is_stuck(self.now);
             let nothing = (false, false, UnixTime::from_secs(0));
-            return (entry.is_undecided() && !is_slow).then_some(nothing);
+            return (body.state() != State::Broken && !is_slow).then_some(nothing);
         };
         let is_of_use =
             !self.undecided && body.state() != State::Broken && !body.is_stuck(self.now);

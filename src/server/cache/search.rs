@@ -59,6 +59,15 @@ pub(super) enum Decided {
     Refuses,
 }
 
+/// What there is, as it was when it was looked at.
+enum Seen {
+    Nothing,
+    /// This is for the request.
+    Stored(Id, Arc<Entry>),
+    /// Nobody knows yet for whom this will be.
+    Coming(Arc<Entry>),
+}
+
 /// What follows from what was found.
 enum Judged {
     Decided(Decided),
@@ -95,13 +104,17 @@ impl<'r> Search<'r> {
 
     #[inline(never)] // Keeps its frame out of its caller's.
     fn run(&mut self) -> Decided {
-        let mut found = self.desk.cache.table.find(self.hash, &mut self.sought);
+        let seen = self.look();
         if !self.waited {
-            self.desk.engine.stats().count(match found {
-                Some(_) => Count::CacheKnown,
-                None => Count::CacheUnknown,
+            self.desk.engine.stats().count(match seen {
+                Seen::Nothing => Count::CacheUnknown,
+                Seen::Stored(..) | Seen::Coming(_) => Count::CacheKnown,
             });
         }
+        let mut found = match seen {
+            Seen::Stored(id, entry) => Some((id, entry)),
+            Seen::Coming(_) | Seen::Nothing => None,
+        };
         let mut made = None;
         for _ in 0..PATIENCE {
             let (why, stored) = match self.judge(found.take()) {
@@ -125,10 +138,21 @@ impl<'r> Search<'r> {
         Decided::Passes
     }
 
+    /// What there is for the request.
+    fn look(&mut self) -> Seen {
+        let found = self.desk.cache.table.find(self.hash, &mut self.sought);
+        found.map_or(Seen::Nothing, |((is_stored, ..), id, entry)| {
+            match is_stored {
+                true => Seen::Stored(id, entry),
+                // It may have a head by now: nobody has looked for whom that is.
+                false => Seen::Coming(entry),
+            }
+        })
+    }
+
     /// What follows from what was found.
     #[inline(never)] // Keeps its frame out of its caller's.
     fn judge(&self, found: Found) -> Judged {
-        let found = found.filter(|(_, entry)| entry.head().is_some());
         let head = found.as_ref().and_then(|(_, entry)| entry.head());
         let rules = Rules::of(
             &self.desk.config.cache,
@@ -239,14 +263,11 @@ impl<'r> Search<'r> {
 
     /// What somebody else has inserted, and will do. Under the ledger's lock: there none is overlooked.
     fn other(&mut self, why: Forward, stored: Option<Id>) -> Option<Inserted> {
-        let table = &self.desk.cache.table;
-        match table.find(self.hash, &mut self.sought) {
-            Some((id, entry)) if entry.head().is_some() => {
-                if stored != Some(id) && why != Forward::Request {
-                    return Some(Inserted::Found((id, entry)));
-                }
+        match self.look() {
+            Seen::Stored(id, entry) if stored != Some(id) && why != Forward::Request => {
+                return Some(Inserted::Found((id, entry)));
             }
-            Some((_, entry)) if self.may_wait(why) => return Some(Inserted::Waits(entry)),
+            Seen::Coming(entry) if self.may_wait(why) => return Some(Inserted::Waits(entry)),
             _ => {}
         }
         if stored.is_none() || !self.may_wait(why) {
@@ -256,8 +277,8 @@ impl<'r> Search<'r> {
             undecided: true,
             ..self.sought
         };
-        let found = table.find(self.hash, &mut other);
-        found.map(|(_, entry)| Inserted::Waits(entry))
+        let found = self.desk.cache.table.find(self.hash, &mut other);
+        found.map(|(_, _, entry)| Inserted::Waits(entry))
     }
 
     /// The origin is asked.

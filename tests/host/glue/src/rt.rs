@@ -42,6 +42,17 @@ pub(crate) mod sync {
     pub(crate) struct Guard<'l, T> {
         lock: &'l SpinLockBh<T>,
         value: MutexGuard<'l, T>,
+        // Dropped behind the value.
+        _left: Left,
+    }
+
+    /// Others may do what they like once the lock is free.
+    struct Left;
+
+    impl Drop for Left {
+        fn drop(&mut self) {
+            trial::moment();
+        }
     }
 
     impl<T> SpinLockBh<T> {
@@ -58,7 +69,11 @@ pub(crate) mod sync {
             let value = self.value.lock().unwrap();
             *self.holder.lock().unwrap() = me;
             trial::locked();
-            Guard { lock: self, value }
+            Guard {
+                lock: self,
+                value,
+                _left: Left,
+            }
         }
     }
 

@@ -94,6 +94,15 @@ impl World {
         self.heads[who].clear();
     }
 
+    /// The origin sends this to the last client, who is no longer ours, in the middle of what is done
+    /// next: see [`trial::set_meanwhile`].
+    pub(crate) fn answer_meanwhile(&mut self, moments: u64, answer: String) {
+        let mut client = self.clients.pop().expect("nobody is there");
+        let conn = client.origin().expect("the origin was not asked");
+        conn.coming.extend_from_slice(answer.as_bytes());
+        trial::set_meanwhile(moments, move || client.run());
+    }
+
     /// How many requests this client has sent.
     pub(crate) fn requests(&self, who: usize) -> usize {
         self.heads[who].len()

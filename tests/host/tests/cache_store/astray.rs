@@ -82,7 +82,7 @@ impl Rig {
 
     fn find(&self) -> Option<u64> {
         let found = self.table.find(KEY, &mut By(|number: &u64| Some(*number)));
-        found.map(|(_, number)| number)
+        found.map(|(_, _, number)| number)
     }
 }
 

@@ -117,7 +117,7 @@ fn the_best_of_a_keys_entries_is_found() {
     let (table, ..) = variants(32);
     let best = |rank: fn(&u64) -> Option<u64>| {
         let found = table.find(hash(1), &mut By(rank));
-        found.map(|(_, number)| number)
+        found.map(|(_, _, number)| number)
     };
     assert_eq!(best(|_| Some(0)), Some(31), "the latest");
     assert_eq!(best(|number| Some(number % 8)), Some(31));
@@ -149,7 +149,7 @@ fn what_is_known_to_be_another_variant_is_not_touched() {
         assert_eq!(ledger.finish(*id, variant, 1, None), Ok(None));
     }
     let mut shown = Shown(|variant| variant == 103, Vec::new());
-    assert_eq!(table.find(hash(1), &mut shown), Some((ids[9], 9)));
+    assert_eq!(table.find(hash(1), &mut shown), Some((9, ids[9], 9)));
     // Of the last two nothing is known yet.
     assert_eq!(shown.1, [9, 8, 3]);
 }
@@ -240,7 +240,7 @@ fn a_chain_has_an_end() {
     let budget = Budget::new(u64::MAX);
     assert_eq!(ledger.room_to_insert(&budget, 256, 0), Room::Busy);
     let find = |key| table.find(key, &mut By(|found: &u64| (*found == key).then_some(())));
-    assert!((0..256).all(|key| find(key) == Some((ids[key as usize], key))));
+    assert!((0..256).all(|key| find(key) == Some(((), ids[key as usize], key))));
     assert!(ledger.finish(ids[200], 1, 1, None).is_ok());
     assert_eq!(ledger.room_to_insert(&budget, 256, 0), Room::Evicted(77));
     assert_eq!(ledger.room_to_insert(&budget, 256, 0), Room::Ready);
@@ -309,7 +309,7 @@ fn an_update_is_another_entry_in_the_same_place() {
     assert_eq!(ledger.counts().octets, 5);
     assert_eq!(
         table.find(hash(1), &mut By(|_: &i32| Some(()))),
-        Some((id, 2))
+        Some(((), id, 2))
     );
     assert_eq!(ledger.kill(id), Some(2));
     assert_eq!(ledger.counts().octets, 0);

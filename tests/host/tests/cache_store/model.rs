@@ -124,6 +124,7 @@ impl World {
         let right = right.map(|known| (known.id, known.serial));
         let mut sought = Sought { key, variants };
         let found = self.table.find(hash(key), &mut sought);
+        let found = found.map(|(_, id, entry)| (id, entry));
         assert_eq!(found.as_ref().map(|(id, entry)| (*id, entry.serial)), right);
         let Some((id, entry)) = found else { return };
         self.table.hit(id);

@@ -155,7 +155,8 @@ impl Rig {
 
     pub(super) fn find(&self, key: u64) -> Option<(Id, Arc<Item>)> {
         let mut wanted = By(|item: &Arc<Item>| (item.key == key).then_some(()));
-        self.table.find(hash(key), &mut wanted)
+        let found = self.table.find(hash(key), &mut wanted);
+        found.map(|(_, id, item)| (id, item))
     }
 
     /// Asks for an entry as a request does.

@@ -46,6 +46,7 @@ type Entries = Arc<Entry>;
 fn find(table: &Shared<Entries>, key: u64) -> Option<(Id, Entries)> {
     let mut wanted = By(|entry: &Entries| (entry.key == key).then_some(entry.tenure));
     let found = table.find(hash(key), &mut wanted);
+    let found = found.map(|(_, id, entry)| (id, entry));
     found.inspect(|(id, entry)| assert!(entry.is_named(*id)))
 }
 

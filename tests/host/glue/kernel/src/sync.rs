@@ -71,7 +71,9 @@ impl<T> SetOnce<T> {
     /// What it is set to.
     #[allow(clippy::should_implement_trait)]
     pub fn as_ref(&self) -> Option<&T> {
-        self.0.get()
+        let value = self.0.get();
+        trial::moment();
+        value
     }
 
     /// Sets it; false if it was.

@@ -3,7 +3,7 @@
 //! What a test has in hand: memory that runs out, clocks, and what must not be done where. All of it
 //! is the present thread's.
 
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 
 use crate::alloc::{AllocError, Flags};
 
@@ -16,6 +16,7 @@ thread_local! {
     static BOOT: Cell<u64> = const { Cell::new(1 << 40) };
     static WALL: Cell<i64> = const { Cell::new(0) };
     static RANDOM: Cell<u64> = const { Cell::new(1) };
+    static MEANWHILE: RefCell<Option<(u64, Box<dyn FnOnce()>)>> = const { RefCell::new(None) };
 }
 
 /// Which allocations fail.
@@ -85,6 +86,29 @@ pub fn locked() {
 /// A lock was let go of.
 pub fn unlocked() {
     LOCKS.set(LOCKS.get() - 1);
+}
+
+/// Has this done, as by another processor, after so many [moments](moment) of what is done next.
+pub fn set_meanwhile(moments: u64, deed: impl FnOnce() + 'static) {
+    MEANWHILE.set(Some((moments, Box::new(deed))));
+}
+
+/// Whether there were not so many; it is forgotten.
+pub fn is_not_yet() -> bool {
+    MEANWHILE.take().is_some()
+}
+
+/// Something shared was looked at, or a lock was let go of: what is done by others comes before that,
+/// or behind it. Nobody does anything here as long as we hold a lock that he may want.
+pub fn moment() {
+    if LOCKS.get() > 0 {
+        return;
+    }
+    match MEANWHILE.take() {
+        Some((0, deed)) => deed(),
+        Some((moments, deed)) => MEANWHILE.set(Some((moments - 1, deed))),
+        None => {}
+    }
 }
 
 /// How many locks are held.

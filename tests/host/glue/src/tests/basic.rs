@@ -26,7 +26,7 @@ fn what_was_fetched_once_comes_again() {
     assert_eq!(trial::live(), live);
 }
 
-fn chunked(fields: &str, chunks: &[&str]) -> String {
+pub(super) fn chunked(fields: &str, chunks: &[&str]) -> String {
     let mut text = format!("HTTP/1.1 200 OK\r\n{fields}Transfer-Encoding: chunked\r\n\r\n");
     for chunk in chunks {
         text += &format!("{:x}\r\n{chunk}\r\n", chunk.len());

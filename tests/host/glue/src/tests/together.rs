@@ -2,8 +2,9 @@
 
 //! Several who want the same at the same time.
 
-use super::basic::{answer, GET};
+use super::basic::{answer, chunked, GET};
 use crate::world::World;
+use kernel::trial;
 
 const FRESH: &str = "Cache-Control: max-age=60\r\n";
 
@@ -128,5 +129,59 @@ fn what_is_of_one_request_is_not_remembered_of_its_target() {
         );
         world.fetch(GET, answer(FRESH, "two"));
         assert_eq!(world.hit(GET).text(), "two", "{field}");
+    }
+}
+
+/// Another one's answer comes at any moment of a search: what that has found is not for everybody.
+#[test]
+fn each_gets_his_own_whenever_it_comes() {
+    let ask = |who: char| format!("GET /a HTTP/1.1\r\nHost: h\r\nAccept-Language: {who}\r\n\r\n");
+    let vary =
+        |fields: &str, text: &str| answer(&format!("Vary: Accept-Language\r\n{fields}"), text);
+    let stale = "ETag: \"1\"\r\nCache-Control: max-age=1, stale-while-revalidate=9\r\n";
+    for (stored, comes) in [
+        (None, vary(FRESH, "for b")),
+        (
+            None,
+            chunked(
+                "Vary: Accept-Language\r\nCache-Control: max-age=60\r\n",
+                &["for", " b"],
+            ),
+        ),
+        (Some(vary(stale, "for b")), vary(FRESH, "for b")),
+        (
+            Some(vary(stale, "for b")),
+            "HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\n\r\n".into(),
+        ),
+    ] {
+        for wanted in ['a', 'b'] {
+            let mut moment = 0;
+            loop {
+                let mut world = World::new();
+                if let Some(stored) = &stored {
+                    world.fetch(&ask('b'), stored);
+                    world.pass(2000);
+                }
+                let me = world.client();
+                world.ask(&ask('b'));
+                world.answer_meanwhile(moment, comes.clone());
+                world.send(me, &ask(wanted));
+                let is_over = trial::is_not_yet();
+                world.settle();
+                if world.asked(me).is_some() {
+                    world.answer(me, vary(FRESH, &format!("for {wanted}")));
+                }
+                if !is_over {
+                    assert_eq!(world.reply(me).text(), format!("for {wanted}"), "{moment}");
+                }
+                world.forget();
+                world.assert_empty();
+                if is_over {
+                    break;
+                }
+                moment += 1;
+            }
+            assert!(moment > 2, "only {moment} moments");
+        }
     }
 }

@@ -5,6 +5,8 @@
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
+use crate::trial;
+
 /// A value that several may change.
 #[repr(transparent)]
 pub struct Atomic<T>(UnsafeCell<T>);
@@ -92,7 +94,9 @@ impl<T: Kind> Atomic<T> {
     /// The value.
     pub fn load<O: Order>(&self, _: O) -> T {
         // SAFETY: It is our own place.
-        unsafe { T::load(self.0.get(), O::ORDER) }
+        let value = unsafe { T::load(self.0.get(), O::ORDER) };
+        trial::moment();
+        value
     }
 
     /// Changes it.
