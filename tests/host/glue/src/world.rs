@@ -2,6 +2,9 @@
 
 //! Some clients, an origin, and a cache between them.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use kernel::prelude::*;
 use kernel::sync::Arc;
 use kernel::trial::{self, Faults};
@@ -97,9 +100,8 @@ impl World {
     /// The origin sends this to the last client, who is no longer ours, in the middle of what is done
     /// next: see [`trial::set_meanwhile`].
     pub(crate) fn answer_meanwhile(&mut self, moments: u64, answer: String) {
+        self.bring(self.clients.len() - 1, answer);
         let mut client = self.clients.pop().expect("nobody is there");
-        let conn = client.origin().expect("the origin was not asked");
-        conn.coming.extend_from_slice(answer.as_bytes());
         trial::set_meanwhile(moments, move || client.run());
     }
 
@@ -115,11 +117,16 @@ impl World {
 
     /// A client sends a request.
     pub(crate) fn send(&mut self, who: usize, request: &str) {
+        self.put(who, request);
+        self.run(who);
+    }
+
+    /// A client has sent a request, and nobody has noticed yet.
+    pub(crate) fn put(&mut self, who: usize, request: &str) {
         self.heads[who].push(request.starts_with("HEAD "));
         self.clients[who]
             .inbox
             .extend_from_slice(request.as_bytes());
-        self.run(who);
     }
 
     /// A new client sends one.
@@ -132,6 +139,21 @@ impl World {
     /// Lets a client go on, and all who are woken.
     pub(crate) fn run(&mut self, who: usize) {
         self.clients[who].run();
+        self.settle();
+    }
+
+    /// Lets a client go on and, after so many moments of that, another one: see [`trial::moment`].
+    pub(crate) fn run_amid(&mut self, who: usize, moments: u64, other: usize) {
+        let nobody = Client::new(u64::MAX, self.engine.clone(), self.config.clone());
+        let other_client = std::mem::replace(&mut self.clients[other], nobody);
+        let other_client = Rc::new(RefCell::new(other_client));
+        let deed = other_client.clone();
+        trial::set_meanwhile(moments, move || deed.borrow_mut().run());
+        self.clients[who].run();
+        if trial::is_not_yet() {
+            other_client.borrow_mut().run();
+        }
+        self.clients[other] = Rc::into_inner(other_client).unwrap().into_inner();
         self.settle();
     }
 
@@ -183,8 +205,13 @@ impl World {
 
     /// The origin sends this to a client.
     pub(crate) fn answer(&mut self, who: usize, answer: impl AsRef<[u8]>) {
-        self.conn(who).coming.extend_from_slice(answer.as_ref());
+        self.bring(who, answer);
         self.run(who);
+    }
+
+    /// The origin has sent this to a client, and nobody has noticed yet.
+    pub(crate) fn bring(&mut self, who: usize, answer: impl AsRef<[u8]>) {
+        self.conn(who).coming.extend_from_slice(answer.as_ref());
     }
 
     /// The origin ends the connection.

@@ -74,6 +74,8 @@ struct Model {
     cut: u64,
     /// There may be no memory.
     faulty: bool,
+    /// Who goes on in the middle of another one's step.
+    amid: Option<usize>,
 }
 
 impl Model {
@@ -93,6 +95,7 @@ impl Model {
             random: seed.wrapping_mul(2).wrapping_add(1),
             answers: 0,
             faulty: false,
+            amid: None,
             stored: 0,
             cut: 0,
         }
@@ -176,7 +179,37 @@ impl Model {
             self.invalid[key as usize] = self.step;
         }
         self.pending[who] = Some(pending);
-        self.world.send(who, &text);
+        self.world.put(who, &text);
+        self.go(who);
+    }
+
+    /// Lets a client go on, and in the middle of that who waits for such a moment.
+    fn go(&mut self, who: usize) {
+        match self.amid.take() {
+            Some(other) if other != who => {
+                let moments = self.dice(40);
+                self.world.run_amid(who, moments, other);
+            }
+            _ => self.world.run(who),
+        }
+    }
+
+    /// Something came for a client: he goes on in the middle of what another one does, or at once.
+    fn go_on(&mut self, who: usize) {
+        let other = self.dice(2 * CLIENTS as u64) as usize;
+        if other >= CLIENTS || other == who {
+            self.world.run(who);
+            return;
+        }
+        self.amid = Some(who);
+        match self.pending[other] {
+            None => self.request(other),
+            Some(_) if self.world.clients[other].closed.is_none() => self.go(other),
+            Some(_) => {}
+        }
+        if self.amid.take().is_some() {
+            self.world.run(who);
+        }
     }
 
     fn vary(&mut self, pending: &mut Pending) {
@@ -255,7 +288,8 @@ impl Model {
         if ends {
             origin.asked = None;
         }
-        self.world.answer(who, piece);
+        self.world.bring(who, piece);
+        self.go_on(who);
         if ends && closes && self.world.clients[who].origin().is_some() {
             self.world.end(who);
         }
@@ -456,7 +490,8 @@ impl Model {
             return true;
         }
         let profile = said.page.profile();
-        if said.asked.step <= pending.invalid || !profile.stored {
+        // What was asked in the same step may have been asked behind the invalidation.
+        if said.asked.step < pending.invalid || !profile.stored {
             // The answer to somebody with whom he began at the same time, perhaps: then it was stored.
             return false;
         }
@@ -476,8 +511,8 @@ impl Model {
     fn finish(mut self) {
         trial::set_faults(Faults::None);
         for _ in 0..5000 {
-            self.step += 1;
             for who in 0..CLIENTS {
+                self.step += 1;
                 self.serve(who);
                 self.look();
             }
