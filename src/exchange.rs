@@ -165,6 +165,8 @@ pub(crate) struct Exchange {
     served: u64,
     /// The client has sent all that it will.
     ended: bool,
+    /// The client has gone, and had so many octets of the body; the rest is for others ([`tap`]).
+    gone: Option<u64>,
     upstream: Upstream,
     /// What the backend connection speaks, if that is not HTTP.
     wire: Option<Wire>,
@@ -260,6 +262,7 @@ impl Exchange {
         persist: true,
         served: 0,
         ended: false,
+        gone: None,
         upstream: Upstream::None,
         wire: None,
         frames: frames::Scan::new(),
@@ -454,7 +457,7 @@ impl Exchange {
                 Phase::Tunnel => self.relay_tunnel(now, io),
                 Phase::Route | Phase::Report | Phase::Linger | Phase::Closed => Flow::Wait,
             };
-            if flow == Flow::Wait {
+            if flow == Flow::Wait && !self.throw_away(now, io) {
                 return;
             }
         }
@@ -476,7 +479,7 @@ impl Exchange {
         self.upload.forget(&mut io.buffers.request);
         self.finish(now);
         if !self.persist {
-            self.linger(now, io);
+            self.part(now, io);
             return Flow::Wait;
         }
         self.reset();
@@ -543,7 +546,7 @@ impl Exchange {
     fn finish(&mut self, now: Instant) {
         if self.request.is_some() || self.answered || self.phase == Phase::Head {
             if !self.outcome.own_page {
-                self.outcome.octets = self.download.octets();
+                self.outcome.octets = self.gone.unwrap_or(self.download.octets());
             }
             self.outcome.uploaded = self.upload.octets();
             self.outcome.total = now.since(self.clock.begun());

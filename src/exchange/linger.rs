@@ -10,6 +10,14 @@ use super::Store;
 use crate::time::Instant;
 
 impl Exchange {
+    /// Ends the connection, unless there is nobody any more.
+    pub(super) fn part<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
+        match self.is_without_client() {
+            true => self.shut_down(now, true),
+            false => self.linger(now, io),
+        }
+    }
+
     /// Ends the connection, once the client has taken everything.
     pub(super) fn linger<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
         io.buffers.release();

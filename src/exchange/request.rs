@@ -44,7 +44,7 @@ impl Exchange {
             Phase::Linger => self.todo.reset = Some(Reset::Linger),
             _ => {}
         }
-        self.close(now, Cause::Client);
+        self.end_client(now, Cause::Client, io);
     }
 
     /// Reads a request head, if it is whole.

@@ -2,6 +2,7 @@
 
 //! Somebody who looks at the backend's answers on their way to the client: a cache.
 
+use super::Cause;
 use super::Exchange;
 use super::Flow;
 use super::Io;
@@ -33,6 +34,9 @@ pub(crate) trait Tap {
 
     /// More octets of its body, without its framing.
     fn body(&mut self, octets: &[u8]);
+
+    /// Whether others have a use for the rest of its body, when the client has none any more.
+    fn is_wanted(&self) -> bool;
 
     /// All of its body has come. Of one that is cut short nothing is said: the next request begins, or
     /// the connection ends.
@@ -134,6 +138,49 @@ impl Exchange {
         io.buffers.response.clear();
         io.buffers.to_upstream.clear();
         self.route(now, false, io);
+    }
+
+    /// The client takes no more of the answer, for this reason: goes on without it if somebody wants
+    /// the rest, else closes the connection.
+    pub(super) fn end_client<S: Store>(&mut self, now: Instant, cause: Cause, io: &mut Io<'_, S>) {
+        if self.gone.is_some() {
+            return;
+        }
+        let goes_on = match &io.tap {
+            Some(tap) => self.phase == Phase::Body && !self.replaced && tap.is_wanted(),
+            None => false,
+        };
+        if !goes_on {
+            return self.close(now, cause);
+        }
+        self.blame(cause);
+        self.outcome.aborted = true;
+        self.gone = Some(self.download.octets());
+        self.ended = true;
+        self.persist = false;
+    }
+
+    /// Whether the client has gone, and what is under way is for others.
+    pub(crate) fn is_without_client(&self) -> bool {
+        self.gone.is_some()
+    }
+
+    /// What was there for a client that has gone goes nowhere; false if there was nothing.
+    pub(super) fn throw_away<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) -> bool {
+        if self.gone.is_none() || self.is_flushed(io.buffers) {
+            return false;
+        }
+        if self.phase == Phase::Body && !io.tap.as_ref().is_some_and(|tap| tap.is_wanted()) {
+            // There was no room for all of it, perhaps.
+            self.close(now, Cause::Client);
+            return true;
+        }
+        let parts = self.client_output(io.buffers);
+        let octets = parts.iter().map(|part| part.len()).sum();
+        let buffers = &mut *io.buffers;
+        self.download
+            .took(octets, &mut buffers.response, &mut buffers.to_client);
+        octets > 0
     }
 
     /// So many octets of the body are at the front of what has come, and were not seen before.

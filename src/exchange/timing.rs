@@ -261,7 +261,7 @@ impl Exchange {
                 }
                 self.close(now, Cause::ServerTimeout);
             }
-            Phase::Body | Phase::Flush => self.close(now, Cause::ClientTimeout),
+            Phase::Body | Phase::Flush => self.end_client(now, Cause::ClientTimeout, io),
             Phase::Tunnel => {
                 self.blame(Cause::ClientTimeout);
                 // What was not taken for so long would stay in the kernel for minutes.

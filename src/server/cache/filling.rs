@@ -425,6 +425,11 @@ impl Filling {
         }
     }
 
+    /// Whether the body that comes is stored.
+    pub(super) fn is_kept(&self) -> bool {
+        self.stage == Stage::Kept
+    }
+
     /// Makes room for a body of so many octets; false if there is none.
     fn has_room(&self, len: u64) -> bool {
         let lacks = self.entry.body().lacks(len);

@@ -460,6 +460,10 @@ impl Tap for Course {
         }
     }
 
+    fn is_wanted(&self) -> bool {
+        matches!(&self.stage, Stage::Filling(filling) if filling.is_kept())
+    }
+
     fn end(&mut self) {
         if let Stage::Filling(filling) = &mut self.stage {
             filling.end();

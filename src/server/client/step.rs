@@ -284,7 +284,8 @@ impl State {
         let parts = self.exchange.client_output(&self.buffers);
         if parts.iter().all(|part| part.is_empty()) {
             // Nobody reads from the client now: notice here that it is gone.
-            if socket.failed() && !self.exchange.reads_client() {
+            let is_noticed = self.exchange.reads_client() || self.exchange.is_without_client();
+            if socket.failed() && !is_noticed {
                 self.handle(now, Event::ClientLost);
                 return Moves::Some;
             }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::conn::{Conn, Fault, Response};
 use crate::pattern::Checker;
+use crate::scale;
 
 /// What to ask for.
 #[derive(Debug, Clone)]
@@ -173,7 +174,7 @@ fn work(plan: &Plan, number: u64, stop: &AtomicBool) -> Tally {
             Err(fault) => {
                 tally.failed += 1;
                 tally.note(format!("connecting: {fault}"));
-                thread::sleep(Duration::from_millis(2));
+                thread::sleep(scale::time(Duration::from_millis(2)));
                 continue;
             }
         };

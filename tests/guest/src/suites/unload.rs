@@ -256,7 +256,7 @@ fn write_some(_: &AtomicBool) {
         if let Ok(mut file) = OpenOptions::new().write(true).open(gateway::path(name)) {
             let _ = file.write(text.as_bytes());
         }
-        thread::sleep(Duration::from_micros(500));
+        thread::sleep(scale::time(Duration::from_micros(500)));
     }
 }
 

@@ -111,6 +111,11 @@ impl Client {
         self.exchange.is_idle()
     }
 
+    /// The client has gone, and what is under way goes on.
+    pub(crate) fn is_without_client(&self) -> bool {
+        self.closed.is_none() && self.exchange.is_without_client()
+    }
+
     pub(crate) fn phase(&self) -> crate::exchange::Phase {
         self.exchange.phase()
     }
@@ -273,7 +278,8 @@ impl Client {
 
     fn send_client(&mut self, now: Instant) -> Moves {
         let parts = self.exchange.client_output(&self.buffers).concat();
-        if self.lost && !(parts.is_empty() && self.exchange.reads_client()) {
+        let is_noticed = self.exchange.reads_client() || self.exchange.is_without_client();
+        if self.lost && !(parts.is_empty() && is_noticed) {
             self.handle(now, Event::ClientLost);
             return Moves::Some;
         }

@@ -231,7 +231,9 @@ impl World {
         self.clients[who].lost = true;
         self.run(who);
         // Whoever waits for an answer does not read: the kernel would say so at the next send.
-        self.clients[who].close(true);
+        if !self.clients[who].is_without_client() {
+            self.clients[who].close(true);
+        }
         self.settle();
     }
 

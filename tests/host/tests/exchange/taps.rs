@@ -18,6 +18,8 @@ pub(super) struct Recorder {
     heads: Vec<(String, u16)>,
     body: Vec<u8>,
     ends: usize,
+    /// Others want it.
+    is_wanted: bool,
 }
 
 impl Recorder {
@@ -56,6 +58,10 @@ impl Tap for Recorder {
     fn body(&mut self, octets: &[u8]) {
         assert_eq!(self.ends, 0, "a body after its end");
         self.body.extend(octets);
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.is_wanted
     }
 
     fn end(&mut self) {
@@ -133,6 +139,102 @@ fn what_is_cut_short_has_no_end() {
         (seen(&bench).body.as_slice(), seen(&bench).ends),
         (&b"hel"[..], 0)
     );
+}
+
+fn wanted(answer: &[u8]) -> Bench {
+    let mut bench = tapped(GET, &[]);
+    bench.tap.as_mut().unwrap().is_wanted = true;
+    bench.connect(false);
+    bench.backend(answer);
+    bench
+}
+
+/// The rest of it is read, and nobody gets it; the backend's connection is good for the next one.
+#[test]
+fn what_others_want_goes_on_without_its_client() {
+    for (framing, body, ends) in [
+        ("Content-Length: 10\r\n", "helloworld", false),
+        (
+            "Transfer-Encoding: chunked\r\n",
+            "5\r\nhello\r\n5\r\nworld\r\n0\r\n\r\n",
+            false,
+        ),
+        ("", "helloworld", true),
+    ] {
+        let answer = format!("HTTP/1.1 200 OK\r\n{framing}\r\n{body}");
+        let head = answer.len() - body.len();
+        for at in head..answer.len() - usize::from(!ends) {
+            for piece in [1, answer.len()] {
+                let mut bench = wanted(&answer.as_bytes()[..at]);
+                if at % 2 == 0 {
+                    bench.take();
+                }
+                bench.handle(Event::ClientLost);
+                // The socket may say so again.
+                bench.handle(Event::ClientLost);
+                assert_eq!(bench.phase(), Phase::Body, "{framing:?} {at}");
+                assert_eq!(bench.actions(), []);
+                for octets in answer.as_bytes()[at..].chunks(piece) {
+                    bench.backend(octets);
+                }
+                if ends {
+                    bench.handle(Event::UpstreamEof);
+                }
+                let seen = seen(&bench);
+                assert_eq!((seen.body.as_slice(), seen.ends), (&b"helloworld"[..], 1));
+                let actions = bench.actions();
+                let [Action::Release { reuse }, Action::Finish(outcome), Action::CloseClient { abort: true }] =
+                    actions[..]
+                else {
+                    panic!("{actions:?}");
+                };
+                assert_eq!(reuse, !ends);
+                assert_eq!((outcome.aborted, outcome.ending), (true, *b"CD"));
+                assert!(outcome.octets <= (at - head) as u64, "{outcome:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_nobody_wants_ends_with_its_client() {
+    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello";
+    let ends = |bench: &mut Bench| {
+        let actions = bench.actions();
+        let end = Action::CloseClient { abort: true };
+        assert_eq!(actions.last(), Some(&end), "{actions:?}");
+        assert_eq!((bench.phase(), seen(bench).ends), (Phase::Closed, 0));
+    };
+    let mut bench = wanted(answer);
+    bench.tap.as_mut().unwrap().is_wanted = false;
+    bench.handle(Event::ClientLost);
+    ends(&mut bench);
+    // There was no room for the rest, or the backend breaks off, or says no more.
+    let mut bench = wanted(answer);
+    bench.handle(Event::ClientLost);
+    bench.tap.as_mut().unwrap().is_wanted = false;
+    bench.backend(b"wo");
+    ends(&mut bench);
+    let mut bench = wanted(answer);
+    bench.handle(Event::ClientLost);
+    bench.handle(Event::UpstreamLost);
+    ends(&mut bench);
+    let mut bench = wanted(answer);
+    bench.handle(Event::ClientLost);
+    bench.pass(Duration::from_secs(3600));
+    ends(&mut bench);
+}
+
+/// Who takes nothing has gone when his time is over; what comes is not his any more.
+#[test]
+fn what_others_want_goes_on_without_a_client_that_takes_nothing() {
+    let mut bench = wanted(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
+    bench.pass(Duration::from_secs(3600));
+    assert_eq!(bench.phase(), Phase::Body);
+    bench.backend(b"world");
+    let seen = seen(&bench);
+    assert_eq!((seen.body.as_slice(), seen.ends), (&b"helloworld"[..], 1));
+    assert_eq!(bench.outcome().ending, *b"cD");
 }
 
 /// Interim answers are none; HEAD has no body.

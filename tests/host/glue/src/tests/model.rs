@@ -149,6 +149,9 @@ impl Model {
 
     fn request(&mut self, who: usize) {
         if self.world.clients[who].closed.is_some() || !self.world.clients[who].is_idle() {
+            if self.world.clients[who].is_without_client() {
+                self.fail_all();
+            }
             self.world.anew(who);
             self.origins[who] = Origin::default();
         }
@@ -379,6 +382,10 @@ impl Model {
     fn depart(&mut self, who: usize) {
         self.world.leave(who);
         self.pending[who] = None;
+        if self.world.clients[who].is_without_client() {
+            // The next client of this number ends it, unless it is over before.
+            return;
+        }
         self.origins[who] = Origin::default();
         self.world.anew(who);
         // Whoever reads what he has brought may be cut short.
