@@ -57,6 +57,7 @@ mod reuse;
 mod rules;
 mod store;
 pub(crate) mod structured;
+mod told;
 mod update;
 pub(crate) mod vary;
 
@@ -73,4 +74,5 @@ pub(crate) use request::{Kept, Request};
 pub(crate) use reuse::{reuse, reuse_on_failure, Excuse, Failure, Reuse};
 pub(crate) use rules::{Cookies, Rules, SetCookie};
 pub(crate) use store::{Response, Storable, Uncacheable};
+pub(crate) use told::{scheme, Believed};
 pub(crate) use update::{Received, DATE_ROOM};

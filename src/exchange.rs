@@ -71,6 +71,7 @@ use relay::Relay;
 pub(crate) use tap::Fate;
 pub(crate) use tap::Tap;
 use todo::Todo;
+pub(crate) use upload::believed;
 pub(crate) use upload::kept;
 
 /// What an event is handled with.

@@ -70,6 +70,13 @@ pub(crate) enum Field {
     Other,
 }
 
+/// Whether a field is of the very octets that follow (RFC 9530 section 2): not of a part of them, nor of
+/// none.
+pub(super) fn is_of_content(name: &[u8]) -> bool {
+    let names: [&[u8]; 2] = [b"content-digest", b"content-md5"];
+    names.iter().any(|known| bytes::eq_ignore_case(known, name))
+}
+
 impl Field {
     /// The meaning of a field name, in any case.
     pub(crate) fn of(name: &[u8]) -> Field {

@@ -66,6 +66,12 @@ pub(crate) struct Freshness {
 
 /// All times are boottime.
 impl Freshness {
+    /// Whether the sender of the response has said that it is fresh, for however long. `max-age=0` and
+    /// `Expires: 0` say that it is not.
+    pub(crate) fn is_promised(&self) -> bool {
+        self.basis.is_explicit() && self.lifetime > DeltaSeconds::ZERO
+    }
+
     /// current_age (RFC 9111 section 4.2.3).
     pub(crate) fn current_age(&self, now: Instant) -> DeltaSeconds {
         let resident_time = DeltaSeconds::from_secs(now.since(self.response_boottime).as_secs());

@@ -3,7 +3,7 @@
 //! What a request makes of responses that are stored (RFC 9111 section 4.4).
 
 use super::field::Field;
-use super::key::{without_default_port, Scheme};
+use super::key::Scheme;
 use crate::bytes;
 use crate::http::{field, target, Method, Status};
 
@@ -82,10 +82,21 @@ impl Base<'_> {
         let end = rest.iter().position(|octet| matches!(octet, b'/' | b'?'));
         let (host, relative) = rest.split_at_checked(end.unwrap_or(rest.len()))?;
         // RFC 9110 section 4.2.3: hosts in any case, and the scheme's port may be left out.
-        let without_port = |host| without_default_port(host, self.scheme);
+        let without_port = |host| without_port(host, self.scheme);
         let is_same = target::is_host(host)
             && bytes::eq_ignore_case(without_port(host), without_port(self.host));
         is_same.then_some(relative)
+    }
+}
+
+/// A host without its port, if that is the scheme's, in whatever way it is written, or empty.
+fn without_port(host: &[u8], scheme: Scheme) -> &[u8] {
+    // What follows the last colon of an IPv6 address ends with a bracket, and is no number.
+    let colon = host.iter().rposition(|octet| *octet == b':');
+    match colon.and_then(|colon| host.split_at_checked(colon)) {
+        Some((name, b":")) => name,
+        Some((name, [_, port @ ..])) if bytes::parse_decimal(port) == Some(scheme.port()) => name,
+        _ => host,
     }
 }
 

@@ -19,6 +19,15 @@ pub(crate) enum Scheme {
 }
 
 impl Scheme {
+    /// All of them.
+    pub(crate) const ALL: [Scheme; 2] = [Scheme::Http, Scheme::Https];
+
+    /// The scheme of this name, in any case.
+    pub(super) fn named(name: &[u8]) -> Option<Scheme> {
+        let mut all = Scheme::ALL.into_iter();
+        all.find(|scheme| bytes::eq_ignore_case(scheme.name(), name))
+    }
+
     /// Its name.
     pub(super) const fn name(self) -> &'static [u8] {
         match self {
@@ -35,10 +44,19 @@ impl Scheme {
         }
     }
 
-    const fn default_port(self) -> u64 {
+    /// Its port, if a URI names none.
+    pub(super) const fn port(self) -> u64 {
         match self {
             Scheme::Http => 80,
             Scheme::Https => 443,
+        }
+    }
+
+    /// The same, as it is written behind a host.
+    const fn colon_port(self) -> &'static [u8] {
+        match self {
+            Scheme::Http => b":80",
+            Scheme::Https => b":443",
         }
     }
 }
@@ -46,7 +64,8 @@ impl Scheme {
 /// A target URI in parts that others own, of which only what does not matter is left out.
 ///
 /// Two keys are equal when they are the same after the normalisation of RFC 9110 section 4.2.3 that
-/// needs no opinion: scheme and host in lower case, no default port and no empty one, no empty path.
+/// needs no opinion: scheme and host in lower case, no default port, no empty path. Of a port that
+/// nobody writes so (`:`, `:0080`) an origin may think what it likes: it makes another key.
 /// Path and query are as they were written: whether `%7E` is `~` is for the origin server to say.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Key<'a> {
@@ -86,6 +105,15 @@ impl<'a> Key<'a> {
             host: without_default_port(host, scheme),
             rest,
         })
+    }
+
+    /// The same under another scheme.
+    pub(crate) fn with(self, scheme: Scheme) -> Key<'a> {
+        Key {
+            scheme,
+            host: without_default_port(self.host, scheme),
+            ..self
+        }
     }
 
     /// A keyed hash: nobody who does not know the secret can make keys whose hashes collide.
@@ -141,28 +169,13 @@ impl<'a> Key<'a> {
 /// A written key in parts: the host with its port, and path and query. For those who clear what is
 /// of some host and path. None if no [`Key`] was written so.
 pub(crate) fn parts(written: &[u8]) -> Option<(&[u8], &[u8])> {
-    let mut schemes = [Scheme::Http, Scheme::Https].into_iter();
+    let mut schemes = Scheme::ALL.into_iter();
     let after = schemes.find_map(|scheme| written.strip_prefix(scheme.start()))?;
     after.split_at_checked(bytes::find_byte(after, b'/')?)
 }
 
-/// A host without its port, if that is the scheme's or empty (RFC 9110 section 4.2.3).
-pub(super) fn without_default_port(host: &[u8], scheme: Scheme) -> &[u8] {
-    // Most names have none, and end like this.
-    if host.last().is_some_and(u8::is_ascii_alphabetic) {
-        return host;
-    }
-    // What follows the last colon of an IPv6 address ends with a bracket, and is no number.
-    let Some(colon) = host.iter().rposition(|octet| *octet == b':') else {
-        return host;
-    };
-    match host.split_at_checked(colon) {
-        Some((name, b":")) => name,
-        Some((name, [_, port @ ..]))
-            if bytes::parse_decimal(port) == Some(scheme.default_port()) =>
-        {
-            name
-        }
-        _ => host,
-    }
+/// A host without its port, if that is the scheme's (RFC 9110 section 4.2.3).
+fn without_default_port(host: &[u8], scheme: Scheme) -> &[u8] {
+    // What follows the last colon of an IPv6 address ends with a bracket.
+    host.strip_suffix(scheme.colon_port()).unwrap_or(host)
 }

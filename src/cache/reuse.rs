@@ -266,6 +266,6 @@ const fn forbids_stale(control: &ResponseControl) -> bool {
 /// MAY serve the response in which it appears after it becomes stale") says more exactly what a
 /// shared cache may do, and would have said it for nothing. Who means that it must be validated has
 /// proxy-revalidate itself, or must-revalidate: they forbid all of it.
-const fn is_left_to_origin(stored: &Response) -> bool {
-    stored.control.s_maxage.is_some() || matches!(stored.freshness.basis, Basis::Nothing)
+fn is_left_to_origin(stored: &Response) -> bool {
+    stored.control.s_maxage.is_some() || stored.freshness.lifetime == DeltaSeconds::ZERO
 }

@@ -303,9 +303,14 @@ impl Response {
     }
 
     /// Others may have it than the client who is known, if it was asked for by one. A rule of ours:
-    /// the RFC would store it, and whoever takes stale responses would get it.
+    /// the RFC would store it, and whoever takes stale responses would get it. Who says that it is never
+    /// fresh may have said so for the sake of that client.
     fn is_for_others(&self) -> Result<(), Uncacheable> {
-        let is_said = self.control.public || self.freshness.basis != Basis::Nothing;
+        let (control, freshness) = (&self.control, &self.freshness);
+        let is_fresh = freshness.lifetime > DeltaSeconds::ZERO;
+        let is_stale_for_all =
+            control.stale_while_revalidate.is_some() || control.stale_if_error.is_some();
+        let is_said = control.public || is_fresh || is_stale_for_all;
         match self.may_be_personal && !is_said {
             true => Err(Uncacheable::Personal),
             false => Ok(()),
@@ -332,7 +337,7 @@ impl Response {
 
     fn may_set_cookie(&self, rule: SetCookie) -> bool {
         match rule {
-            SetCookie::Explicit => self.freshness.basis.is_explicit() || self.control.public,
+            SetCookie::Explicit => self.freshness.is_promised() || self.control.public,
             SetCookie::Strip => true,
             SetCookie::Refuse => false,
         }

@@ -7,7 +7,7 @@
 //! nor Content-Range, which the stored body says, and always a Date.
 
 use super::control::Directives;
-use super::field::{values, Field};
+use super::field::{is_of_content, values, Field};
 use super::rules::{Rules, SetCookie};
 use crate::bytes::{self, Full, Writer};
 use crate::http::field::{put_field, Name};
@@ -158,6 +158,7 @@ impl Merged<'_> {
             | Field::ProxyAuthenticationInfo
             | Field::ProxyAuthorization => !is_stored,
             Field::SetCookie | Field::SetCookie2 => !(is_stored && self.received.strips_cookies),
+            _ if self.is_update && is_of_content(name) => false,
             _ => !Name::of(name).is_hop_by_hop(),
         };
         is_kept && !self.named.has(name) && !(is_stored && self.withholds(name))

@@ -19,6 +19,7 @@ use super::Upstream;
 use super::BODY_ROOM;
 use super::NO_MEMORY;
 use crate::bytes::Full;
+use crate::cache::Believed;
 use crate::cache::Kept;
 use crate::config::Forwarding;
 use crate::config::Settings;
@@ -251,6 +252,18 @@ pub(super) fn framing(body: BodyLength) -> Framing {
 /// came.
 pub(crate) fn kept(settings: &Settings, client: IpAddr) -> Kept {
     Kept::of(treatments(settings, client))
+}
+
+/// Which of what this client says of its target's scheme and host the backend gets to see. A trusted
+/// one's scheme it may hear of in other ways, too ([`framed`](super::framed)).
+pub(crate) fn believed(settings: &Settings, client: IpAddr) -> Believed {
+    let trusted = settings.trusted_proxies.contains(client);
+    let is_seen = |policy| trusted || policy == Forwarding::Off;
+    Believed {
+        proto: is_seen(settings.x_forwarded_proto),
+        host: is_seen(settings.x_forwarded_host),
+        forwarded: is_seen(settings.forwarded),
+    }
 }
 
 /// What becomes of X-Forwarded-For, -Proto, -Host and Forwarded.

@@ -4,7 +4,7 @@
 
 use super::{Manner, Shape};
 use crate::bytes::{self, Full, Writer};
-use crate::cache::field::{first, values, Field};
+use crate::cache::field::{first, is_of_content, values, Field};
 use crate::http::field::{fields, put_field};
 use crate::http::{list, Method};
 
@@ -78,7 +78,7 @@ impl<'a> Fields<'a> {
         if self.is_private && is_of_private(field, name) {
             return false;
         }
-        if !self.has_content && is_one_of(name, &OF_CONTENT) {
+        if !self.has_content && is_of_content(name) {
             return false;
         }
         match self.shape {
@@ -119,9 +119,6 @@ fn is_in_416(field: Field, name: &[u8]) -> bool {
     let is_described = is_one_of(name, &METADATA) || is_one_of(name, &[b"content-disposition"]);
     !is_of_representation && !is_described && !is_control(field, name)
 }
-
-/// What is of the very octets that follow (RFC 9530 section 2): not of a part of them, nor of none.
-const OF_CONTENT: [&[u8]; 2] = [b"content-digest", b"content-md5"];
 
 /// What RFC 9110 section 8, RFC 3230 and RFC 9530 say of a representation, beyond what is in a 304 in
 /// any case.

@@ -144,14 +144,18 @@ where
     }
 
     /// Puts another in the place of a whole entry, of the same key and variant, and gives that; it comes
-    /// back itself if that is gone. Those who look find one or the other.
+    /// back itself if that is gone, or is not the `expected` one, which was updated meanwhile. Those who
+    /// look find one or the other.
     pub(crate) fn update(
         &mut self,
         id: Id,
         entry: S::Entry,
         octets: u64,
+        expected: impl FnOnce(&S::Entry) -> bool,
     ) -> Result<Option<S::Entry>, S::Entry> {
-        if !matches!(self.stage(id), Stage::Small | Stage::Main) {
+        let is_whole = matches!(self.stage(id), Stage::Small | Stage::Main);
+        let old = self.table.store.get(id.index as usize);
+        if !is_whole || !old.as_ref().is_some_and(expected) {
             return Err(entry);
         }
         self.queues.set_octets(id.index, octets);

@@ -24,6 +24,7 @@ use crate::rt::sync::new_spinlock_bh;
 use crate::rt::sync::SpinLockBh;
 use crate::time::Duration;
 use crate::time::Instant;
+use crate::time::UnixTime;
 
 /// Octets of the cache's memory that somebody has.
 pub(super) type Charge = index::Charge<Arc<index::Budget>>;
@@ -59,6 +60,15 @@ pub(crate) struct Head {
     /// Octets of its body, if it has said how many.
     pub(crate) length: Option<u64>,
     pub(super) _charge: Option<Charge>,
+}
+
+/// When a response was made: by its Date, and in the same second by when it came.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Moment(UnixTime, Instant);
+
+impl Moment {
+    /// Before all others.
+    pub(super) const NONE: Self = Self(UnixTime::from_secs(0), Instant::from_nanos(0));
 }
 
 /// A body that comes in, or is there.
@@ -144,7 +154,14 @@ impl Entry {
 
     /// Its head is here: once.
     pub(super) fn begin(&self, head: Arc<Head>) {
+        // However long that took: whoever finds it waits for its body from now on.
+        self.body.touch();
         self.head.populate(head);
+    }
+
+    /// Whether its body may be given to somebody who has not begun to read it.
+    pub(super) fn is_readable(&self, now: Instant) -> bool {
+        self.body.state() != State::Broken && !self.body.is_stuck(now)
     }
 
     /// Whether nobody knows yet what it will be.
@@ -224,8 +241,13 @@ impl Body {
     /// `ENOMEM`: it can only be ended now.
     pub(super) fn append(&self, octets: &[u8]) -> Result {
         self.pages.append(octets)?;
-        self.grown.store(clock::boot_now().as_nanos(), Relaxed);
+        self.touch();
         Ok(())
+    }
+
+    /// It has come further just now.
+    fn touch(&self) {
+        self.grown.store(clock::boot_now().as_nanos(), Relaxed);
     }
 
     /// Whether it has been growing, and has not for some time: whoever brings it may be slow, or gone.
@@ -243,7 +265,10 @@ impl Body {
     /// are. Whoever calls it looks again afterwards.
     pub(crate) fn wait(&self, waiter: Waiter) -> bool {
         let mut growth = self.growth.lock();
-        // Who is there twice is woken twice.
+        if growth.waiters.contains(&waiter) {
+            // Something else has woken him meanwhile.
+            return true;
+        }
         growth.waiters.len() < WAITERS && growth.waiters.push(waiter, GFP_NOWAIT).is_ok()
     }
 
@@ -254,6 +279,14 @@ impl Body {
 }
 
 impl Head {
+    /// When it was made.
+    pub(super) fn moment(&self) -> Moment {
+        Moment(
+            self.response.dated,
+            self.response.freshness.response_boottime,
+        )
+    }
+
     /// Octets that a head with these lines and this selector takes.
     pub(super) fn cost(lines: &KVec<u8>, selector: &[u8]) -> u64 {
         cost(size_of::<Self>())

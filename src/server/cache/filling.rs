@@ -18,6 +18,7 @@ use super::written;
 use crate::bytes::Full;
 use crate::bytes::Writer;
 use crate::cache::age;
+use crate::cache::answer::MORE_FIELDS;
 use crate::cache::index::Id;
 use crate::cache::reuse_on_failure;
 use crate::cache::select;
@@ -35,6 +36,7 @@ use crate::cache::Validators;
 use crate::cache::DATE_ROOM;
 use crate::exchange::Fate;
 use crate::http::body::Body;
+use crate::http::field::fields;
 use crate::http::head::RequestHead;
 use crate::http::head::ResponseHead;
 use crate::http::Method;
@@ -90,7 +92,7 @@ const SELECTOR: usize = 2048;
 const TOO_LARGE: Reason = Reason::of_target("larger than max-entry-size");
 const NO_ROOM: Reason = Reason::of_moment("no room");
 const PARTIAL: Reason = Reason::of_moment("a part of the whole");
-const LONG_HEAD: Reason = Reason::of_target("a head almost as large as head-size");
+const LONG_HEAD: Reason = Reason::of_target("a head almost as large as may be");
 
 /// Octets that an answer's head may have more than what is stored.
 const ADDED: usize = 1024;
@@ -198,6 +200,9 @@ impl Filling {
     ) -> Option<Served> {
         let head = stored.head()?;
         let now = clock::boot_now();
+        if !stored.is_readable(now) {
+            return None;
+        }
         let rules = self.desk.rules(self.mapped);
         reuse_on_failure(request, &head.response, failure, &rules, now)?;
         let served = Served::stale(head.clone(), stored.body().clone());
@@ -205,17 +210,21 @@ impl Filling {
         Some(served)
     }
 
-    /// The origin says that what is stored is still good. None if it is about something else.
+    /// The origin says that what is stored is still good. None if it is about something else, or if what
+    /// is stored was lost while it came in.
     #[inline(never)] // Keeps its frame out of its caller's.
     fn validated(&mut self, stored: &Arc<Entry>, came: &Came<'_>) -> Option<Served> {
         let old = stored.head()?;
-        if !is_about(came, old) {
+        if !is_about(came, old) || !stored.is_readable(came.times.response_boottime) {
             return None;
         }
         self.update(stored, old, came);
         let lines = self.lines_of(came, &old.lines, |received, stored, out| {
             received.answer(stored, out)
         })?;
+        if !self.can_be_read(&lines) {
+            return None;
+        }
         // For this client alone, and so without a charge.
         let head = self.updated(old, lines, came, None)?;
         Some(Served::validated(head, stored.body().clone(), came.age))
@@ -227,16 +236,22 @@ impl Filling {
         let Some((id, _)) = self.stored else {
             return;
         };
-        let cache = self.desk.cache();
         match self.updated_entry(stored, old, came) {
             Ok(entry) => {
-                let octets = entry.octets();
-                let outcome = cache.ledger.lock().update(id, entry, octets);
-                drop(outcome);
+                if !self.desk.cache().update(id, stored, entry) {
+                    // Another 304 was faster; nobody knows which of the two was said later.
+                    self.drop_variant(stored);
+                }
             }
-            Err(Unusable::Gone) => cache.kill(id),
+            Err(Unusable::Gone) => self.drop_variant(stored),
             Err(Unusable::Stays) => {}
         }
+    }
+
+    /// Drops what is stored of the same variant, however often it is there.
+    fn drop_variant(&self, stored: &Arc<Entry>) {
+        let cache = self.desk.cache();
+        cache.kill_those(stored.hash(), |other| is_same_variant(other, stored));
     }
 
     /// The entry that takes the place of a stored one, with the same body.
@@ -251,6 +266,7 @@ impl Filling {
         let lines = self.lines_of(came, &old.lines, |received, stored, out| {
             received.update(stored, out)
         });
+        let lines = lines.filter(|lines| self.can_be_read(lines));
         let lines = lines.ok_or(Unusable::Gone)?;
         let is_same = vary::is_same(&old.lines, &lines);
         let charge = self.desk.cache().charge(Head::cost(&lines, &old.selector));
@@ -335,13 +351,8 @@ impl Filling {
             Body::Length(octets) => Some(octets),
             _ => None,
         };
-        let settings = &self.desk.config.settings;
         if length.is_some_and(|length| length > self.desk.settings().max_entry_size) {
             return Err(TOO_LARGE);
-        }
-        // It is to be read again, with what is added.
-        if answer.len.saturating_add(ADDED) > settings.head_size {
-            return Err(LONG_HEAD);
         }
         let head = self.head_of(came, length)?;
         // All of it at once: those who read along are not left with a half.
@@ -367,10 +378,20 @@ impl Filling {
         let selector = self.selector(came)?;
         let lines = self.lines_of(came, &[], |received, _, out| received.store(out));
         let lines = lines.ok_or(NO_ROOM)?;
+        if !self.can_be_read(&lines) {
+            return Err(LONG_HEAD);
+        }
         let cache = self.desk.cache();
         let charge = cache.charge(Head::cost(&lines, &selector)).ok_or(NO_ROOM)?;
         let tag = vary::Tag::of(&selector, cache.secret);
         Head::new(&response, lines, (selector, tag), length, Some(charge)).map_err(|_| NO_ROOM)
+    }
+
+    /// Whether these lines, with what is added to them, are no more than what is read again as a head.
+    fn can_be_read(&self, lines: &[u8]) -> bool {
+        let settings = &self.desk.config.settings;
+        let count = fields(lines).count().saturating_add(MORE_FIELDS);
+        lines.len().saturating_add(ADDED) <= settings.head_size && count <= settings.header_fields
     }
 
     /// Whether it may be stored (RFC 9111 section 3). If not, and the origin says that of the
@@ -382,8 +403,8 @@ impl Filling {
             Ok(Storable::Whole) => Ok(()),
             Ok(Storable::Partial) => Err(PARTIAL),
             Err(why) => {
-                if let Some((id, _)) = self.stored.as_ref().filter(|_| why.is_of_resource()) {
-                    self.desk.cache().kill(*id);
+                if let Some((_, stored)) = self.stored.as_ref().filter(|_| why.is_of_resource()) {
+                    self.drop_variant(stored);
                 }
                 Err(why.into())
             }
@@ -452,13 +473,12 @@ impl Filling {
         };
         let cache = self.desk.cache();
         let octets = self.entry.octets();
+        let stored = self.stored.as_ref().map(|(id, _)| *id);
         let replaced = {
             let mut ledger = cache.ledger.lock();
-            let stored = self.stored.as_ref().map(|(id, _)| *id);
             let same = stored.or_else(|| {
                 let mut variants = ledger.variants(self.entry.hash());
-                let same =
-                    variants.find(|(id, other)| *id != self.id && self.is_replaced(other, head));
+                let same = variants.find(|(_, other)| self.replaces(other, head));
                 same.map(|(id, _)| id)
             });
             ledger.finish(self.id, head.tag.word(), octets, same)
@@ -466,20 +486,21 @@ impl Filling {
         // Somebody may have purged it meanwhile.
         if let Ok(replaced) = replaced {
             drop(replaced);
+            // Several may have asked at the same time, each for himself.
+            cache.kill_those(self.entry.hash(), |other| self.replaces(other, head));
             cache.refused.forget(self.entry.hash());
             self.desk.count(Count::CacheStored);
         }
         self.wake();
     }
 
-    /// Whether another entry is of the same variant, and has been there before.
-    fn is_replaced(&self, other: &Arc<Entry>, head: &Arc<Head>) -> bool {
-        let is_same = |old: &Arc<Head>| {
-            old.selector[..] == head.selector[..] && old.response.dated <= head.response.dated
-        };
-        other.body().state() == State::Whole
-            && other.key() == self.entry.key()
-            && other.head().is_some_and(is_same)
+    /// Whether another entry is of the same variant, and not newer.
+    fn replaces(&self, other: &Arc<Entry>, head: &Arc<Head>) -> bool {
+        let is_newer = |other: &Arc<Head>| other.moment() > head.moment();
+        !Arc::ptr_eq(other, &self.entry)
+            && other.body().state() == State::Whole
+            && !other.head().is_some_and(is_newer)
+            && is_same_variant(other, &self.entry)
     }
 
     /// Nothing is stored, for this reason if it is one of the answer's.
@@ -513,6 +534,15 @@ impl Drop for Filling {
     fn drop(&mut self) {
         self.give_up(None);
     }
+}
+
+/// Whether two entries are of the same target, and are for the same requests.
+fn is_same_variant(one: &Entry, other: &Entry) -> bool {
+    let is_same = match (one.head(), other.head()) {
+        (Some(one), Some(other)) => one.selector[..] == other.selector[..],
+        _ => false,
+    };
+    is_same && one.key() == other.key()
 }
 
 /// What becomes of what is stored if it cannot be updated.

@@ -53,11 +53,11 @@ use crate::server::memory::Account;
 use crate::server::stats::Stats;
 use crate::status::Count;
 use crate::time::Instant;
-use crate::time::UnixTime;
 use cells::Cells;
 use entry::Body;
 use entry::Charge;
 pub(crate) use entry::Entry;
+use entry::Moment;
 use entry::State;
 pub(crate) use entry::Waiter;
 pub(crate) use reader::Read;
@@ -227,17 +227,29 @@ impl Cache {
         self.purge_those(hash, stats, |_| true);
     }
 
-    fn purge_those(&self, hash: u64, stats: &Stats, are: impl Fn(&Entry) -> bool) -> bool {
-        let mut any = false;
-        loop {
-            let killed = self.ledger.lock().kill_of(hash, |entry| are(entry));
-            match killed {
-                Some(entry) => drop(entry),
-                None => return any,
-            }
-            any = true;
-            stats.count(Count::CachePurged);
-        }
+    fn purge_those(&self, hash: u64, stats: &Stats, are: impl Fn(&Arc<Entry>) -> bool) -> bool {
+        let purged = self.kill_those(hash, are);
+        (0..purged).for_each(|_| stats.count(Count::CachePurged));
+        purged > 0
+    }
+
+    /// Drops those under a hash that are condemned, one after the other, and counts them.
+    fn kill_those(&self, hash: u64, are: impl Fn(&Arc<Entry>) -> bool) -> usize {
+        let killed = core::iter::from_fn(|| {
+            let killed = self.ledger.lock().kill_of(hash, &are);
+            killed.map(drop)
+        });
+        killed.count()
+    }
+
+    /// Puts an entry in the place of another; false if that is not there any more.
+    fn update(&self, id: Id, old: &Arc<Entry>, new: Arc<Entry>) -> bool {
+        let octets = new.octets();
+        let mut ledger = self.ledger.lock();
+        let outcome = ledger.update(id, new, octets, |found| Arc::ptr_eq(found, old));
+        drop(ledger);
+        // What is dropped with it is dropped without the lock.
+        outcome.is_ok()
     }
 
     fn kill(&self, id: Id) {
@@ -313,7 +325,7 @@ struct Sought<'r> {
 impl Wanted<Arc<Entry>> for Sought<'_> {
     /// What is there rather than what may come; what was selected rather than what is for everyone;
     /// the latest ("the most recent one", RFC 9111 section 4).
-    type Rank = (bool, bool, UnixTime);
+    type Rank = (bool, bool, Moment);
 
     fn may_be(&mut self, variant: u64) -> bool {
         !self.undecided && self.matcher.may_match(Tag::of_word(variant))
@@ -328,13 +340,12 @@ impl Wanted<Arc<Entry>> for Sought<'_> {
             // The origin may take its time; once it has begun, whoever reads that may not. It may be
             // decided by now: whoever waits for it looks again then.
             let is_slow = body.len() > 0 && body.is_stuck(self.now);
-            let nothing = (false, false, UnixTime::from_secs(0));
+            let nothing = (false, false, Moment::NONE);
             return (body.state() != State::Broken && !is_slow).then_some(nothing);
         };
-        let is_of_use =
-            !self.undecided && body.state() != State::Broken && !body.is_stuck(self.now);
+        let is_of_use = !self.undecided && entry.is_readable(self.now);
         let is_match = is_of_use && self.matcher.matches(&head.selector, head.tag);
-        is_match.then(|| (true, !head.selector.is_empty(), head.response.dated))
+        is_match.then(|| (true, !head.selector.is_empty(), head.moment()))
     }
 }
 

@@ -72,7 +72,9 @@ enum Seen {
 enum Judged {
     Decided(Decided),
     /// The origin has to be asked for this reason, about what is stored if that is to be validated.
-    Asks(Forward, Option<(Id, Arc<Entry>)>),
+    Asks(Forward, Found),
+    /// The origin has to be asked about this, by one: for all others it is good meanwhile.
+    Validates(Id, Arc<Entry>),
 }
 
 impl<'r> Search<'r> {
@@ -117,9 +119,10 @@ impl<'r> Search<'r> {
         };
         let mut made = None;
         for _ in 0..PATIENCE {
-            let (why, stored) = match self.judge(found.take()) {
+            let (why, stored, is_good) = match self.judge(found.take()) {
                 Judged::Decided(decided) => return decided,
-                Judged::Asks(why, stored) => (why, stored),
+                Judged::Asks(why, stored) => (why, stored, false),
+                Judged::Validates(id, entry) => (Forward::Stale, Some((id, entry)), true),
             };
             if !self.may_fill(why, stored.is_some()) {
                 return Decided::Passes;
@@ -127,11 +130,14 @@ impl<'r> Search<'r> {
             let Some(entry) = made.take().or_else(|| self.entry()) else {
                 return Decided::Passes;
             };
-            match self.insert(&entry, why, stored.as_ref().map(|(id, _)| *id)) {
-                Inserted::Now(id) => return self.fill((id, entry), stored),
-                Inserted::Not => return Decided::Passes,
-                Inserted::Waits(other) => return Decided::Waits(other),
-                Inserted::Found(other) => found = Some(other),
+            match (self.insert(&entry, why, &stored), stored) {
+                (Inserted::Now(id), stored) => return self.fill((id, entry), stored),
+                (Inserted::Not, _) => return Decided::Passes,
+                (Inserted::Waits(_), Some((id, old))) if is_good => {
+                    return Decided::served(self.stale(id, &old));
+                }
+                (Inserted::Waits(other), _) => return Decided::Waits(other),
+                (Inserted::Found(other), _) => found = Some(other),
             }
             made = Some(entry);
         }
@@ -164,9 +170,9 @@ impl<'r> Search<'r> {
         let reuse = reuse(self.request, stored, Forward::Miss, &rules, now);
         match (reuse, found) {
             (Reuse::GatewayTimeout, _) => Judged::Decided(Decided::Refuses),
-            (Reuse::Fresh, Some((id, entry))) => Judged::serves(self.fresh(id, &entry)),
+            (Reuse::Fresh, Some((id, entry))) => Decided::served(self.fresh(id, &entry)).into(),
             (Reuse::Stale(Excuse::WhileRevalidate), Some(found)) => self.while_validated(found),
-            (Reuse::Stale(_), Some((id, entry))) => Judged::serves(self.stale(id, &entry)),
+            (Reuse::Stale(_), Some((id, entry))) => Decided::served(self.stale(id, &entry)).into(),
             (Reuse::Validate(why), found) => Judged::Asks(why, found),
             (Reuse::Pass(why), _) => Judged::Asks(why, None),
             // Nothing was found, and nothing is.
@@ -184,8 +190,8 @@ impl<'r> Search<'r> {
         };
         let may_not_ask = self.request.control.only_if_cached;
         match may_not_ask || self.desk.cache.table.find(self.hash, &mut other).is_some() {
-            true => Judged::serves(self.stale(id, &entry)),
-            false => Judged::Asks(Forward::Stale, Some((id, entry))),
+            true => Decided::served(self.stale(id, &entry)).into(),
+            false => Judged::Validates(id, entry),
         }
     }
 
@@ -236,7 +242,7 @@ impl<'r> Search<'r> {
 
     /// Puts it into the index, unless somebody else's is there.
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn insert(&mut self, entry: &Arc<Entry>, why: Forward, stored: Option<Id>) -> Inserted {
+    fn insert(&mut self, entry: &Arc<Entry>, why: Forward, stored: &Found) -> Inserted {
         let cache = self.desk.cache;
         for _ in 0..PATIENCE {
             let mut ledger = cache.ledger.lock();
@@ -262,10 +268,14 @@ impl<'r> Search<'r> {
     }
 
     /// What somebody else has inserted, and will do. Under the ledger's lock: there none is overlooked.
-    fn other(&mut self, why: Forward, stored: Option<Id>) -> Option<Inserted> {
+    fn other(&mut self, why: Forward, stored: &Found) -> Option<Inserted> {
         match self.look() {
-            Seen::Stored(id, entry) if stored != Some(id) && why != Forward::Request => {
-                return Some(Inserted::Found((id, entry)));
+            Seen::Stored(id, entry) if why != Forward::Request => {
+                // Of the same name it is another one if it was updated meanwhile.
+                let is_known = |(_, known): &(Id, Arc<Entry>)| Arc::ptr_eq(known, &entry);
+                if !stored.as_ref().is_some_and(is_known) {
+                    return Some(Inserted::Found((id, entry)));
+                }
             }
             Seen::Coming(entry) if self.may_wait(why) => return Some(Inserted::Waits(entry)),
             _ => {}
@@ -314,9 +324,15 @@ enum Inserted {
     Found((Id, Arc<Entry>)),
 }
 
-impl Judged {
+impl Decided {
     /// It has a head.
-    fn serves(served: Option<Served>) -> Self {
-        Self::Decided(served.map_or(Decided::Passes, Decided::Serves))
+    fn served(served: Option<Served>) -> Self {
+        served.map_or(Self::Passes, Self::Serves)
+    }
+}
+
+impl From<Decided> for Judged {
+    fn from(decided: Decided) -> Self {
+        Self::Decided(decided)
     }
 }

@@ -28,6 +28,7 @@ use super::watching::Watching;
 use super::Cache;
 use crate::cache::key::Key;
 use crate::cache::key::Scheme;
+use crate::cache::scheme;
 use crate::cache::DeltaSeconds;
 use crate::cache::Forward;
 use crate::cache::Handling;
@@ -194,14 +195,19 @@ fn request<'a>(
     request
 }
 
-/// The key of a request's target, if it has one. Whoever names no host gets what no other gets.
-pub(super) fn key_of<'a>(head: &RequestHead, octets: &'a [u8]) -> Option<Key<'a>> {
-    Key::new(
-        Scheme::Http,
-        head.host.of(octets),
-        b"",
-        head.path.of(octets),
-    )
+/// The key of a request's target under a scheme, if it has one. Whoever names no host gets what no other
+/// gets.
+fn key_of<'a>(scheme: Scheme, (head, octets): Asked<'a>) -> Option<Key<'a>> {
+    Key::new(scheme, head.host.of(octets), b"", head.path.of(octets))
+}
+
+/// The same under the scheme that the origin hears of; none if nobody knows what it will make of that.
+#[inline(never)] // Keeps its frame out of its caller's.
+fn key_as_told<'a>(desk: &Desk<'_>, asked: Asked<'a>) -> Option<Key<'a>> {
+    let (head, octets) = asked;
+    let believed = exchange::believed(&desk.config.settings, desk.client);
+    let lines = head.fields.of(octets);
+    key_of(scheme(lines, head.host.of(octets), believed)?, asked)
 }
 
 impl Served {
@@ -316,19 +322,21 @@ impl Visit {
         }
         self.course.stage = Stage::Past;
         let (head, octets) = asked;
-        let Some(key) = key_of(head, octets) else {
-            return Consulted::Origin;
-        };
         let may_purge = desk.settings().purge_allow != Networks::NONE;
         match head.method {
             // What may become another protocol's is not for others.
             Method::Get | Method::Head if head.upgrade => Consulted::Origin,
-            Method::Get | Method::Head => self.look(desk, asked, key),
+            Method::Get | Method::Head => match key_as_told(desk, asked) {
+                Some(key) => self.look(desk, asked, key),
+                None => Consulted::Origin,
+            },
             Method::Other if may_purge && head.method_span.of(octets) == b"PURGE" => {
-                purge(desk, &key)
+                purge(desk, asked)
             }
             method if !method.is_safe() => {
-                self.course.stage = Stage::Watching(Watching::new(desk, &key));
+                if let Some(key) = key_of(Scheme::Http, asked) {
+                    self.course.stage = Stage::Watching(Watching::new(desk, &key));
+                }
                 Consulted::Origin
             }
             _ => Consulted::Origin,
@@ -401,17 +409,35 @@ type Asked<'a> = (&'a RequestHead, &'a [u8]);
 
 /// Who may, has what is stored for a target removed by a request for that.
 #[inline(never)] // Keeps its frame out of its caller's.
-fn purge(desk: &Desk<'_>, key: &Key<'_>) -> Consulted {
+fn purge(desk: &Desk<'_>, asked: Asked<'_>) -> Consulted {
     let allowed = &desk.settings().purge_allow;
     let answer = match allowed.contains(desk.client) {
         false => FORBIDDEN,
-        true if desk.cache.purge(key, desk.engine.stats()) => PURGED,
+        true if purge_all(desk, asked) => PURGED,
         true => NOTHING,
     };
     match Reader::of_text(answer) {
         Ok(reader) => Consulted::Stored(reader),
         Err(_) => Consulted::Refused(Refusal::NoMemory),
     }
+}
+
+/// Whatever the scheme; and there may be another cache by now than this request's.
+#[inline(never)] // Keeps its frame out of its caller's.
+fn purge_all(desk: &Desk<'_>, asked: Asked<'_>) -> bool {
+    let keys = Scheme::ALL.map(|scheme| key_of(scheme, asked));
+    let stats = desk.engine.stats();
+    let present = desk.engine.cache();
+    let present = present
+        .as_ref()
+        .filter(|other| !Arc::ptr_eq(other, desk.cache));
+    let mut any = false;
+    for cache in [Some(desk.cache), present].into_iter().flatten() {
+        for key in keys.iter().flatten() {
+            any |= cache.purge(key, stats);
+        }
+    }
+    any
 }
 
 const FORBIDDEN: &[u8] = b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\n\

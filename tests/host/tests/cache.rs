@@ -12,6 +12,7 @@ mod reuse;
 mod stale;
 mod store;
 mod structured;
+mod told;
 mod update;
 
 use crate::cache::{age, Directives, Field, Request, Response, ResponseControl, Rules, Times};

@@ -180,7 +180,7 @@ fn what_never_was_fresh_has_no_grace() {
     assert_eq!(reused_with("", "", 0, &generous), STALE);
     assert!(!excused("", "", Failure::NoAnswer, 0, &generous));
     for wish in ["max-stale", "max-stale=100", "stale-if-error=100"] {
-        for said in ["", "public"] {
+        for said in ["", "public", "max-age=0", "public, max-age=0"] {
             assert_eq!(reused_with(wish, said, 0, &generous), STALE);
             assert!(!excused(wish, said, Failure::NoAnswer, 0, &generous));
         }
@@ -189,9 +189,11 @@ fn what_never_was_fresh_has_no_grace() {
     let while_revalidate = Reuse::Stale(Excuse::WhileRevalidate);
     assert_eq!(reused_with("", said, 5, &Rules::DEFAULT), while_revalidate);
     assert!(excused("", said, Failure::NoAnswer, 5, &Rules::DEFAULT));
+    assert_eq!(reused_with("", "max-age=0", 0, &generous), STALE);
+    assert!(!excused("", "max-age=0", Failure::NoAnswer, 0, &generous));
     let excuse = Reuse::Stale(Excuse::WhileRevalidate);
-    assert_eq!(reused_with("", "max-age=0", 0, &generous), excuse);
-    assert!(excused("", "max-age=0", Failure::NoAnswer, 0, &generous));
+    assert_eq!(reused_with("", "max-age=1", 2, &generous), excuse);
+    assert!(excused("", "max-age=1", Failure::NoAnswer, 2, &generous));
 }
 
 /// RFC 5861 section 4: what a failure is.

@@ -274,14 +274,27 @@ fn pages_of_those_who_are_known_need_an_age() {
         (vec![etag, "Cache-Control: no-cache"], &rules, false),
         (vec![etag, "Cache-Control: public"], &rules, true),
         (vec![modified, "Cache-Control: public"], &rules, true),
-        (vec![etag, "Cache-Control: max-age=0"], &rules, true),
+        // Who says that it is never fresh has not said that others may have it.
+        (vec![etag, "Cache-Control: max-age=0"], &rules, false),
+        (
+            vec![etag, "Cache-Control: max-age=0, must-revalidate"],
+            &rules,
+            false,
+        ),
+        (vec![etag, "Expires: 0"], &rules, false),
+        (
+            vec![etag, "Cache-Control: max-age=0, stale-if-error=9"],
+            &rules,
+            true,
+        ),
+        (vec![etag, "Cache-Control: max-age=0, public"], &rules, true),
         (vec![FRESH], &rules, true),
         (vec![expires, dated], &rules, true),
         (vec![etag], &mapped, true),
     ] {
         for asked in ["Cookie: a=b", "Authorization: Basic eDp5", "Accept: a/b"] {
             // Section 3.5 has more to say of those.
-            let is_public = fields.contains(&"Cache-Control: public");
+            let is_public = fields.iter().any(|field| field.contains("public"));
             if asked.starts_with("Auth") && is_stored && !is_public {
                 continue;
             }
@@ -394,8 +407,10 @@ fn what_is_of_no_use_is_not_stored() {
         grace: DeltaSeconds::from_secs(10),
         ..Rules::DEFAULT
     };
-    let decision = stored_with(&[], 200, &["Cache-Control: max-age=0"], &grace);
+    let decision = stored_with(&[], 200, &["Cache-Control: max-age=1", "Age: 9"], &grace);
     assert_eq!(decision, Ok(Storable::Whole));
+    let decision = stored_with(&[], 200, &["Cache-Control: max-age=0"], &grace);
+    assert_eq!(decision, Err(Uncacheable::NoValidator));
 }
 
 /// RFC 9111 section 7.3, and Resin's rule.
@@ -406,6 +421,11 @@ fn cookies_are_as_the_rule_says() {
         for (rule, fields, is_stored) in [
             (SetCookie::Explicit, [name, FRESH], true),
             (SetCookie::Explicit, [name, &modified], false),
+            (
+                SetCookie::Explicit,
+                [name, "Cache-Control: max-age=0, stale-if-error=9"],
+                false,
+            ),
             (SetCookie::Strip, [name, &modified], true),
             (SetCookie::Refuse, [name, FRESH], false),
         ] {

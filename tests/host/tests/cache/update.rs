@@ -210,6 +210,15 @@ fn newer_fields_replace_stored_ones() {
     for found in merged_by(&[&now], &others, &Rules::DEFAULT) {
         assert_eq!(found, [now.as_str()]);
     }
+    // So does what is said of them.
+    for name in ["Content-Digest", "content-MD5"] {
+        let (one, other) = (format!("{name}: a"), format!("{name}: b"));
+        for stored in [vec![one.as_str(), &now], vec![&now]] {
+            for found in merged_by(&stored, &[&other, &now], &Rules::DEFAULT) {
+                assert_eq!(found, stored);
+            }
+        }
+    }
     // Others of the name do not.
     let (one, other) = ("Content-Security-Policy: a", "Content-Security-Policy: b");
     assert_eq!(updated(&[one, &now], &[other, &now]), [other, &now]);

@@ -303,9 +303,11 @@ fn what_replaces_another_is_as_much_in_use() {
 fn an_update_is_another_entry_in_the_same_place() {
     let (table, mut ledger) = index(4, 0);
     let id = ledger.insert(hash(1), 1).unwrap();
-    assert_eq!(ledger.update(id, 2, 5), Err(2), "it is not whole");
+    assert_eq!(ledger.update(id, 2, 5, |_| true), Err(2), "it is not whole");
     assert_eq!(ledger.finish(id, 1, 10, None), Ok(None));
-    assert_eq!(ledger.update(id, 2, 5), Ok(Some(1)));
+    let other = ledger.update(id, 2, 5, |old| *old == 7);
+    assert_eq!(other, Err(2), "it is another one");
+    assert_eq!(ledger.update(id, 2, 5, |old| *old == 1), Ok(Some(1)));
     assert_eq!(ledger.counts().octets, 5);
     assert_eq!(
         table.find(hash(1), &mut By(|_: &i32| Some(()))),
@@ -313,7 +315,7 @@ fn an_update_is_another_entry_in_the_same_place() {
     );
     assert_eq!(ledger.kill(id), Some(2));
     assert_eq!(ledger.counts().octets, 0);
-    assert_eq!(ledger.update(id, 3, 5), Err(3), "it is gone");
+    assert_eq!(ledger.update(id, 3, 5, |_| true), Err(3), "it is gone");
 }
 
 #[test]

@@ -124,7 +124,7 @@ fn write(ledger: &Mutex<Writer<Entries>>, found: &AtomicU64, is_over: &AtomicBoo
         if random.below(3) == 0 {
             let newer = Entry::new(key, tenure);
             newer.id.set(id).unwrap();
-            let _ = ledger.update(id, Arc::new(newer), 1);
+            let _ = ledger.update(id, Arc::new(newer), 1, |_| true);
         }
         if random.below(3) == 0 {
             let at = random.below(ids.len() as u64) as usize;

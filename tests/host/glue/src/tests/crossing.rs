@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Answers that cross each other on their way, or what happens to what they are about.
+
+use super::basic::{answer, chunked, GET};
+use crate::world::World;
+
+const FRESH: &str = "Cache-Control: max-age=60\r\n";
+/// Whoever says so asks for himself.
+const RELOAD: &str = "GET /a HTTP/1.1\r\nHost: h\r\nCache-Control: max-age=0\r\n\r\n";
+
+fn not_modified(fields: &str) -> String {
+    format!("HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\n{fields}\r\n")
+}
+
+/// The origin may have thought long: that is nothing that those who wait for it should suffer from.
+#[test]
+fn a_late_head_is_read_along() {
+    for answer in [answer(FRESH, "hello"), chunked(FRESH, &["hel", "lo"])] {
+        let mut world = World::new();
+        let first = world.ask(GET);
+        let others: Vec<_> = (0..4).map(|_| world.ask(GET)).collect();
+        world.pass(1500);
+        let (head, body) = answer.split_at(answer.find("\r\n\r\n").unwrap() + 4);
+        world.answer(first, head);
+        world.answer(first, body);
+        for who in others {
+            assert_eq!(world.reply(who).text(), "hello");
+            assert_eq!(world.clients[who].connects, 0);
+        }
+        world.assert_empty();
+    }
+}
+
+/// What is good by what the origin says may have been lost meanwhile: then the origin has to send it.
+#[test]
+fn what_was_lost_while_it_was_validated_is_fetched() {
+    let octets = answer(&format!("ETag: \"1\"\r\n{FRESH}"), "hello");
+    for is_stuck in [false, true] {
+        let mut world = World::new();
+        let first = world.ask(GET);
+        world.answer(first, &octets[..octets.len() - 2]);
+        let who = world.ask(RELOAD);
+        assert!(world.asked(who).unwrap().contains("If-None-Match: \"1\""));
+        match is_stuck {
+            true => world.pass(1500),
+            false => world.lose(first),
+        }
+        world.answer(who, not_modified(FRESH));
+        let asked = world.asked(who).expect("he asks again");
+        assert!(!asked.contains("If-None-Match"), "{asked}");
+        world.answer(who, &octets);
+        assert_eq!(world.reply(who).text(), "hello");
+        world.assert_empty();
+    }
+}
+
+/// Whoever asks for himself at the same time as others leaves no second one of the same behind, that
+/// would come back when the origin takes the first one back.
+#[test]
+fn what_is_stored_twice_goes_at_once() {
+    let fields = format!("ETag: \"1\"\r\n{FRESH}");
+    for takes_back in [
+        answer("Cache-Control: no-store\r\n", "secret"),
+        not_modified("Cache-Control: private\r\n"),
+    ] {
+        let mut world = World::new();
+        world.fetch(GET, answer(&fields, "one"));
+        let reloads = [world.ask(RELOAD), world.ask(RELOAD)];
+        for who in reloads {
+            world.answer(who, answer(&fields, "two"));
+        }
+        assert_eq!(world.cache().counts().entries, 1);
+        let who = world.ask(RELOAD);
+        world.answer(who, takes_back);
+        let who = world.ask(GET);
+        assert!(world.asked(who).is_some(), "it has come back");
+        world.assert_empty();
+    }
+}
+
+/// Nobody knows which of two 304s was said later: neither is lost by the other.
+#[test]
+fn what_two_have_updated_at_once_is_asked_for_again() {
+    let fields = "ETag: \"1\"\r\nCache-Control: max-age=2\r\n";
+    for orders in [[0, 1], [1, 0]] {
+        let mut world = World::new();
+        world.fetch(GET, answer(fields, "hello"));
+        let asking = [world.ask(RELOAD), world.ask(RELOAD)];
+        for index in orders {
+            let said = [
+                "Cache-Control: max-age=3600\r\n",
+                "Cache-Control: no-cache\r\n",
+            ][index];
+            world.answer(asking[index], not_modified(said));
+            assert_eq!(world.reply(asking[index]).text(), "hello");
+        }
+        let who = world.ask(GET);
+        assert!(world.asked(who).is_some(), "{orders:?}");
+        world.assert_empty();
+    }
+}
+
+/// Of two that were made in the same second the one counts that has come later, whichever was longer on
+/// its way.
+#[test]
+fn the_later_of_one_second_stays() {
+    // Who is known waits for nobody.
+    let ask = "GET /a HTTP/1.1\r\nHost: h\r\nCookie: a=b\r\n\r\n";
+    let fields = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nCache-Control: max-age=60\r\n";
+    let mut world = World::new();
+    let (old, new) = (world.ask(ask), world.ask(ask));
+    let one = answer(fields, "old");
+    world.answer(old, &one[..one.len() - 1]);
+    world.pass(10);
+    world.answer(new, answer(fields, "new"));
+    world.answer(old, &one[one.len() - 1..]);
+    assert_eq!(world.hit(GET).text(), "new");
+    world.assert_empty();
+}
+
+/// RFC 5861 section 3: only one asks, and nobody waits for him.
+#[test]
+fn nobody_waits_while_what_is_stale_is_validated() {
+    let fields = "ETag: \"1\"\r\nCache-Control: max-age=2, stale-while-revalidate=60\r\n";
+    let mut world = World::new();
+    world.fetch(GET, answer(fields, "hello"));
+    world.pass(3000);
+    let first = world.ask(GET);
+    assert!(world.asked(first).is_some());
+    for _ in 0..3 {
+        assert_eq!(world.hit(GET).text(), "hello");
+    }
+    world.answer(first, not_modified(fields.split_once('\n').unwrap().1));
+    assert_eq!(world.hit(GET).field("age"), Some("0"));
+    world.assert_empty();
+}
+
+/// Somebody before us has ended the TLS: what the origin redirects to that is not for those who come by
+/// it. Whatever changes a target does so under both schemes.
+#[test]
+fn each_scheme_has_its_own() {
+    let ask =
+        |method: &str, fields: &str| format!("{method} /a HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
+    let tls = "X-Forwarded-Proto: https\r\n";
+    let both = [(ask("GET", ""), "plain"), (ask("GET", tls), "secret")];
+    for change in ["PURGE", "POST"] {
+        let mut world = World::with("purge-allow 192.0.2.0/24");
+        for (ask, body) in &both {
+            world.fetch(ask, answer(FRESH, body));
+        }
+        for (ask, body) in &both {
+            assert_eq!(world.hit(ask).text(), *body);
+        }
+        let who = world.ask(&ask(change, "Content-Length: 0\r\n"));
+        if change == "POST" {
+            world.answer(who, "HTTP/1.1 204 Done\r\n\r\n");
+        }
+        for (ask, _) in &both {
+            let who = world.ask(ask);
+            assert!(world.asked(who).is_some(), "{change}");
+        }
+        world.assert_empty();
+    }
+    // Another host is nobody's.
+    let mut world = World::new();
+    world.fetch(
+        &ask("GET", "X-Forwarded-Host: evil\r\n"),
+        answer(FRESH, "evil"),
+    );
+    let who = world.ask(GET);
+    assert!(world.asked(who).is_some());
+    world.assert_empty();
+}
+
+/// However often something wakes one who waits, there is room for others.
+#[test]
+fn one_who_is_woken_often_waits_once() {
+    let mut world = World::new();
+    let octets = answer(FRESH, "hello");
+    let (first, reader) = (world.ask(GET), world.ask(GET));
+    world.answer(first, &octets[..octets.len() - 2]);
+    for _ in 0..3000 {
+        world.run(reader);
+    }
+    let late = world.ask(GET);
+    world.answer(first, &octets[octets.len() - 2..]);
+    for who in [reader, late] {
+        assert_eq!(world.reply(who).text(), "hello");
+        assert_eq!(world.clients[who].connects, 0);
+    }
+    world.assert_empty();
+}
+
+/// The reader of what is stored may be stricter than that of what has come, by what is added.
+#[test]
+fn what_could_not_be_read_again_is_not_stored() {
+    for lines in [90, 92, 93, 94, 95, 96, 99] {
+        let fields: String = (0..lines).map(|line| format!("X-{line}: y\r\n")).collect();
+        let mut world = World::new();
+        world.fetch(GET, chunked(&format!("{fields}{FRESH}"), &["hello"]));
+        let who = world.ask(GET);
+        if world.asked(who).is_some() {
+            assert!(lines > 90, "{lines}");
+            world.answer(who, answer("", "hello"));
+        }
+        let reply = world.reply(who);
+        assert_eq!((reply.status, reply.text()), (200, "hello"), "{lines}");
+        world.assert_empty();
+    }
+    // What a 304 adds is not too much for its client either.
+    let fields: String = (0..90).map(|line| format!("X-{line}: y\r\n")).collect();
+    let more: String = (0..50).map(|line| format!("Y-{line}: y\r\n")).collect();
+    let mut world = World::new();
+    world.fetch(
+        GET,
+        answer(&format!("{fields}{FRESH}ETag: \"1\"\r\n"), "hello"),
+    );
+    let who = world.ask(RELOAD);
+    world.answer(who, not_modified(&more));
+    if world.asked(who).is_some() {
+        world.answer(who, answer("", "hello"));
+    }
+    assert_eq!(world.reply(who).status, 200);
+    world.assert_empty();
+}
