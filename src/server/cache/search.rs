@@ -268,6 +268,7 @@ impl<'r> Search<'r> {
     }
 
     /// What somebody else has inserted, and will do. Under the ledger's lock: there none is overlooked.
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn other(&mut self, why: Forward, stored: &Found) -> Option<Inserted> {
         match self.look() {
             Seen::Stored(id, entry) if why != Forward::Request => {

@@ -197,7 +197,7 @@ fn request<'a>(
 
 /// The key of a request's target under a scheme, if it has one. Whoever names no host gets what no other
 /// gets.
-fn key_of<'a>(scheme: Scheme, (head, octets): Asked<'a>) -> Option<Key<'a>> {
+fn key_of(scheme: Scheme, (head, octets): Asked<'_>) -> Option<Key<'_>> {
     Key::new(scheme, head.host.of(octets), b"", head.path.of(octets))
 }
 

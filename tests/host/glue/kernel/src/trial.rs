@@ -16,8 +16,11 @@ thread_local! {
     static BOOT: Cell<u64> = const { Cell::new(1 << 40) };
     static WALL: Cell<i64> = const { Cell::new(0) };
     static RANDOM: Cell<u64> = const { Cell::new(1) };
-    static MEANWHILE: RefCell<Option<(u64, Box<dyn FnOnce()>)>> = const { RefCell::new(None) };
+    static MEANWHILE: RefCell<Option<Meanwhile>> = const { RefCell::new(None) };
 }
+
+/// After how many moments what is done.
+type Meanwhile = (u64, Box<dyn FnOnce()>);
 
 /// Which allocations fail.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

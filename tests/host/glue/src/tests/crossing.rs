@@ -196,7 +196,7 @@ fn one_who_is_woken_often_waits_once() {
 #[test]
 fn what_could_not_be_read_again_is_not_stored() {
     for lines in [90, 92, 93, 94, 95, 96, 99] {
-        let fields: String = (0..lines).map(|line| format!("X-{line}: y\r\n")).collect();
+        let fields = named("X", lines);
         let mut world = World::new();
         world.fetch(GET, chunked(&format!("{fields}{FRESH}"), &["hello"]));
         let who = world.ask(GET);
@@ -209,8 +209,8 @@ fn what_could_not_be_read_again_is_not_stored() {
         world.assert_empty();
     }
     // What a 304 adds is not too much for its client either.
-    let fields: String = (0..90).map(|line| format!("X-{line}: y\r\n")).collect();
-    let more: String = (0..50).map(|line| format!("Y-{line}: y\r\n")).collect();
+    let fields = named("X", 90);
+    let more = named("Y", 50);
     let mut world = World::new();
     world.fetch(
         GET,
@@ -223,4 +223,10 @@ fn what_could_not_be_read_again_is_not_stored() {
     }
     assert_eq!(world.reply(who).status, 200);
     world.assert_empty();
+}
+
+/// So many field lines.
+fn named(name: &str, count: usize) -> String {
+    let lines = (0..count).map(|line| format!("{name}-{line}: y\r\n"));
+    lines.collect::<Vec<_>>().concat()
 }
