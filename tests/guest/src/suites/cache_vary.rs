@@ -21,6 +21,7 @@ tests![
     cookies_that_are_refused,
     vary_as_private,
     many_variants,
+    schemes_that_were_told,
 ];
 
 /// A target whose body is the head that the backend saw, and which varies by these fields.
@@ -323,5 +324,25 @@ fn many_variants() -> Outcome {
     ensure!(hits > 0, "nothing of it was stored");
     let kept = lines_with("cache-entries", "vary=X-One")?.len();
     ensure!(kept <= 32, "{kept} variants are kept");
+    Ok(())
+}
+
+/// A gateway before ours may have ended the TLS: an answer for those who have come by it is for them.
+fn schemes_that_were_told() -> Outcome {
+    let bed = Bed::cached(&[])?;
+    let target = echo("");
+    let tls = "X-Forwarded-Proto: https\r\n";
+    let mut visitor = Visitor::new(&bed)?;
+    // Nobody believes just anybody.
+    was_for(&visitor.miss(&target, tls)?, "X-Forwarded-Proto: http\r\n")?;
+    visitor.hit(&target, "")?;
+    bed.gateway.set("trusted-proxies", "127.0.0.0/8")?;
+    let mut visitor = Visitor::new(&bed)?;
+    was_for(&visitor.miss(&target, tls)?, tls)?;
+    was_for(&visitor.hit(&target, tls)?, tls)?;
+    was_for(&visitor.hit(&target, "")?, "X-Forwarded-Proto: http\r\n")?;
+    // Nor does it know what an origin makes of another host.
+    visitor.never_stored(&target, "X-Forwarded-Host: elsewhere\r\n")?;
+    visitor.hit(&target, "X-Forwarded-Host: test\r\n")?;
     Ok(())
 }
