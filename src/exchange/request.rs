@@ -38,6 +38,9 @@ impl Exchange {
 
     /// Nobody is there any more to take an answer.
     pub(super) fn client_lost<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
+        if self.is_without_client() {
+            return;
+        }
         match self.phase {
             Phase::Head => self.remember(None, io),
             Phase::Idle => self.todo.reset = Some(Reset::Idle),

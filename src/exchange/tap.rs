@@ -141,16 +141,13 @@ impl Exchange {
     }
 
     /// The client takes no more of the answer, for this reason: goes on without it if somebody wants
-    /// the rest, else closes the connection.
+    /// the rest, else closes the connection. What goes on has to come as fast as a client has to take it.
     pub(super) fn end_client<S: Store>(&mut self, now: Instant, cause: Cause, io: &mut Io<'_, S>) {
-        if self.gone.is_some() {
-            return;
-        }
-        let goes_on = match &io.tap {
+        let is_wanted = match &io.tap {
             Some(tap) => self.phase == Phase::Body && !self.replaced && tap.is_wanted(),
             None => false,
         };
-        if !goes_on {
+        if !is_wanted || self.is_without_client() {
             return self.close(now, cause);
         }
         self.blame(cause);
@@ -158,6 +155,7 @@ impl Exchange {
         self.gone = Some(self.download.octets());
         self.ended = true;
         self.persist = false;
+        self.leave_client(now, io.settings);
     }
 
     /// Whether the client has gone, and what is under way is for others.

@@ -172,7 +172,7 @@ impl Exchange {
     fn whose_turn<S: Store>(&self, buffers: &Buffers<S>) -> Waiting {
         if self.phase == Phase::Tunnel {
             Waiting::Tunnel
-        } else if !self.is_flushed(buffers) {
+        } else if !self.is_flushed(buffers) || self.is_without_client() {
             Waiting::ClientTakes
         } else if !self.sending {
             Waiting::BackendSends
@@ -208,6 +208,7 @@ impl Exchange {
     fn done<S>(&self, waiting: Waiting, io: &Io<'_, S>) -> u64 {
         match waiting {
             Waiting::ClientSends => self.upload.octets(),
+            Waiting::ClientTakes if self.is_without_client() => self.download.octets(),
             Waiting::ClientTakes => io.client_acked,
             Waiting::BackendTakes => io.upstream_acked,
             // Neither a part of a head nor a 1xx response is an answer.
@@ -220,6 +221,13 @@ impl Exchange {
                     .wrapping_add(io.upstream_acked)
             }
         }
+    }
+
+    /// The client has gone, and what comes is as good as taken.
+    pub(super) fn leave_client(&mut self, now: Instant, settings: &Settings) {
+        self.clock.client_takes = Pace::new(settings.send_timeout, self.download.octets());
+        self.clock.waiting = Waiting::ClientTakes;
+        self.clock.since = now;
     }
 
     /// How long the client may take nothing more of what is there for it.

@@ -51,6 +51,8 @@ pub(crate) struct Entry {
 /// What is stored of a response's head.
 pub(crate) struct Head {
     pub(crate) response: cache::Response,
+    /// When that was asked of which it has its fields, by boottime.
+    pub(super) asked: Instant,
     /// Its field lines, as they are stored.
     pub(crate) lines: KVec<u8>,
     /// What selects it among the variants of its target.
@@ -298,6 +300,7 @@ impl Head {
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn new(
         response: &cache::Response,
+        asked: Instant,
         lines: KVec<u8>,
         (selector, tag): (KVec<u8>, Tag),
         length: Option<u64>,
@@ -306,6 +309,7 @@ impl Head {
         // In its place from the start: it is too large for the stack.
         let head = init!(Self {
             response: *response,
+            asked,
             lines,
             selector,
             tag,

@@ -2,12 +2,12 @@
 
 //! The origin's answer on its way to a client, and into the cache.
 
+mod validation;
+
 use kernel::alloc::KVec;
 use kernel::prelude::*;
 use kernel::sync::Arc;
 
-use super::entry;
-use super::entry::Charge;
 use super::entry::Entry;
 use super::entry::Head;
 use super::entry::State;
@@ -21,14 +21,12 @@ use crate::cache::age;
 use crate::cache::answer::MORE_FIELDS;
 use crate::cache::index::Id;
 use crate::cache::reuse_on_failure;
-use crate::cache::select;
 use crate::cache::vary;
 use crate::cache::DeltaSeconds;
 use crate::cache::Failure;
 use crate::cache::Received;
 use crate::cache::Request;
 use crate::cache::Response;
-use crate::cache::Selection;
 use crate::cache::Storable;
 use crate::cache::Times;
 use crate::cache::Uncacheable;
@@ -210,72 +208,6 @@ impl Filling {
         Some(served)
     }
 
-    /// The origin says that what is stored is still good. None if it is about something else, or if what
-    /// is stored was lost while it came in.
-    #[inline(never)] // Keeps its frame out of its caller's.
-    fn validated(&mut self, stored: &Arc<Entry>, came: &Came<'_>) -> Option<Served> {
-        let old = stored.head()?;
-        if !is_about(came, old) || !stored.is_readable(came.times.response_boottime) {
-            return None;
-        }
-        self.update(stored, old, came);
-        let lines = self.lines_of(came, &old.lines, |received, stored, out| {
-            received.answer(stored, out)
-        })?;
-        if !self.can_be_read(&lines) {
-            return None;
-        }
-        // For this client alone, and so without a charge.
-        let head = self.updated(old, lines, came, None)?;
-        Some(Served::validated(head, stored.body().clone(), came.age))
-    }
-
-    /// Updates what is stored with the fields of the 304, or drops it (RFC 9111 section 3.2).
-    #[inline(never)] // Keeps its frame out of its caller's.
-    fn update(&mut self, stored: &Arc<Entry>, old: &Head, came: &Came<'_>) {
-        let Some((id, _)) = self.stored else {
-            return;
-        };
-        match self.updated_entry(stored, old, came) {
-            Ok(entry) => {
-                if !self.desk.cache().update(id, stored, entry) {
-                    // Another 304 was faster; nobody knows which of the two was said later.
-                    self.drop_variant(stored);
-                }
-            }
-            Err(Unusable::Gone) => self.drop_variant(stored),
-            Err(Unusable::Stays) => {}
-        }
-    }
-
-    /// Drops what is stored of the same variant, however often it is there.
-    fn drop_variant(&self, stored: &Arc<Entry>) {
-        let cache = self.desk.cache();
-        cache.kill_those(stored.hash(), |other| is_same_variant(other, stored));
-    }
-
-    /// The entry that takes the place of a stored one, with the same body.
-    #[inline(never)] // Keeps its frame out of its caller's.
-    fn updated_entry(
-        &self,
-        stored: &Arc<Entry>,
-        old: &Head,
-        came: &Came<'_>,
-    ) -> Result<Arc<Entry>, Unusable> {
-        self.may_update(came)?;
-        let lines = self.lines_of(came, &old.lines, |received, stored, out| {
-            received.update(stored, out)
-        });
-        let lines = lines.filter(|lines| self.can_be_read(lines));
-        let lines = lines.ok_or(Unusable::Gone)?;
-        let is_same = vary::is_same(&old.lines, &lines);
-        let charge = self.desk.cache().charge(Head::cost(&lines, &old.selector));
-        let head = self.updated(old, lines, came, charge);
-        let head = head.filter(|head| is_same && self.may_stay(&head.response, came));
-        head.and_then(|head| self.entry_of(stored, head))
-            .ok_or(Unusable::Gone)
-    }
-
     /// Field lines, as one of the functions of [`Received`] writes them. None without memory.
     #[inline(never)] // Keeps its frame out of its caller's.
     fn lines_of<F>(&self, came: &Came<'_>, stored: &[u8], put: F) -> Option<KVec<u8>>
@@ -288,59 +220,12 @@ impl Filling {
         written(most, |out| put(&received, stored, out)).ok()
     }
 
-    /// What a stored head becomes with these lines. None without memory.
-    #[inline(never)] // Keeps its frame out of its caller's.
-    fn updated(
-        &self,
-        old: &Head,
-        lines: KVec<u8>,
-        came: &Came<'_>,
-        charge: Option<Charge>,
-    ) -> Option<Arc<Head>> {
-        let rules = self.desk.rules(self.mapped);
-        let response = old.response.updated(&lines, came.age, &came.times, &rules);
-        let selector = copy(&old.selector).ok()?;
-        Head::new(&response, lines, (selector, old.tag), old.length, charge).ok()
-    }
-
-    /// Whether what came may update what is stored, by what it says itself.
-    #[inline(never)] // Keeps its frame out of its caller's.
-    fn may_update(&self, came: &Came<'_>) -> Result<(), Unusable> {
-        let rules = self.desk.rules(self.mapped);
-        let said = self.response(came);
-        said.may_update(came.request, &rules)
-            .map_err(|why| match why.is_of_resource() {
-                true => Unusable::Gone,
-                false => Unusable::Stays,
-            })
-    }
-
-    #[inline(never)] // Keeps its frame out of its caller's.
-    fn may_stay(&self, response: &Response, came: &Came<'_>) -> bool {
-        let rules = self.desk.rules(self.mapped);
-        let now = came.times.response_boottime;
-        response.may_stay(came.request, &rules, now).is_ok()
-    }
-
     /// What came, as the cache sees it.
     #[inline(never)] // Keeps its frame out of its caller's.
     fn response(&self, came: &Came<'_>) -> Response {
         let rules = self.desk.rules(self.mapped);
         let (status, times) = (came.status, &came.times);
         Response::of(came.request, status, came.lines, came.age, times, &rules)
-    }
-
-    /// Another entry for a target that is stored, with the same body.
-    #[inline(never)] // Keeps its frame out of its caller's.
-    fn entry_of(&self, stored: &Arc<Entry>, head: Arc<Head>) -> Option<Arc<Entry>> {
-        let key = copy(stored.key()).ok()?;
-        let charge = self
-            .desk
-            .cache()
-            .charge(entry::COST.saturating_add(entry::cost(key.len())))?;
-        let entry = Entry::new(stored.hash(), key, stored.body().clone(), charge).ok()?;
-        entry.begin(head);
-        Some(entry)
     }
 
     /// Stores the head, if the response may be stored and there is room for it. Else why not.
@@ -375,6 +260,16 @@ impl Filling {
     fn head_of(&self, came: &Came<'_>, length: Option<u64>) -> Result<Arc<Head>, Reason> {
         let response = self.response(came);
         self.judge(came, &response)?;
+        self.head_with(came, &response, length)
+    }
+
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn head_with(
+        &self,
+        came: &Came<'_>,
+        response: &Response,
+        length: Option<u64>,
+    ) -> Result<Arc<Head>, Reason> {
         let selector = self.selector(came)?;
         let lines = self.lines_of(came, &[], |received, _, out| received.store(out));
         let lines = lines.ok_or(NO_ROOM)?;
@@ -384,7 +279,9 @@ impl Filling {
         let cache = self.desk.cache();
         let charge = cache.charge(Head::cost(&lines, &selector)).ok_or(NO_ROOM)?;
         let tag = vary::Tag::of(&selector, cache.secret);
-        Head::new(&response, lines, (selector, tag), length, Some(charge)).map_err(|_| NO_ROOM)
+        let selector = (selector, tag);
+        let head = Head::new(response, self.asked, lines, selector, length, Some(charge));
+        head.map_err(|_| NO_ROOM)
     }
 
     /// Whether these lines, with what is added to them, are no more than what is read again as a head.
@@ -476,9 +373,10 @@ impl Filling {
         let stored = self.stored.as_ref().map(|(id, _)| *id);
         let replaced = {
             let mut ledger = cache.ledger.lock();
+            let variants = || ledger.variants(self.entry.hash());
+            let stored = stored.filter(|stored| variants().any(|(id, _)| id == *stored));
             let same = stored.or_else(|| {
-                let mut variants = ledger.variants(self.entry.hash());
-                let same = variants.find(|(_, other)| self.replaces(other, head));
+                let same = variants().find(|(_, other)| self.replaces(other, head));
                 same.map(|(id, _)| id)
             });
             ledger.finish(self.id, head.tag.word(), octets, same)
@@ -543,21 +441,6 @@ fn is_same_variant(one: &Entry, other: &Entry) -> bool {
         _ => false,
     };
     is_same && one.key() == other.key()
-}
-
-/// What becomes of what is stored if it cannot be updated.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Unusable {
-    Stays,
-    Gone,
-}
-
-/// Whether a 304 is about what is stored (RFC 9111 section 4.3.4).
-#[inline(never)] // Keeps its frame out of its caller's.
-fn is_about(came: &Came<'_>, old: &Head) -> bool {
-    let new = Validators::of(came.lines, came.times.response_wall);
-    let stored = Validators::of(&old.lines, old.response.dated);
-    select(&new, &stored, true) != Selection::Nothing
 }
 
 /// What the origin is asked about a stored response: nothing if it has no validator. None without

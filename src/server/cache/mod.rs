@@ -242,14 +242,22 @@ impl Cache {
         killed.count()
     }
 
-    /// Puts an entry in the place of another; false if that is not there any more.
-    fn update(&self, id: Id, old: &Arc<Entry>, new: Arc<Entry>) -> bool {
+    /// Puts an entry in the place of another, whose body it has. If that is no longer what is there, what
+    /// has the name now comes back, if something has.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn update(&self, id: Id, old: &Arc<Entry>, new: Arc<Entry>) -> Result<(), Option<Arc<Entry>>> {
         let octets = new.octets();
         let mut ledger = self.ledger.lock();
         let outcome = ledger.update(id, new, octets, |found| Arc::ptr_eq(found, old));
+        let present = match &outcome {
+            Ok(_) => None,
+            Err(_) => ledger.variants(old.hash()).find(|(found, _)| *found == id),
+        };
         drop(ledger);
-        // What is dropped with it is dropped without the lock.
-        outcome.is_ok()
+        // What has come back is dropped without the lock.
+        outcome
+            .map(drop)
+            .map_err(|_| present.map(|(_, entry)| entry))
     }
 
     fn kill(&self, id: Id) {

@@ -225,6 +225,30 @@ fn what_nobody_wants_ends_with_its_client() {
     ends(&mut bench);
 }
 
+/// It has to come as fast as a client has to take it, or nobody would ever end it.
+#[test]
+fn what_others_want_does_not_trickle_for_ever() {
+    let mut bench = wanted(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\nhello");
+    bench.handle(Event::ClientLost);
+    let mut seconds = 0;
+    while bench.phase() == Phase::Body {
+        bench.pass(Duration::from_secs(10));
+        bench.backend(b"x");
+        seconds += 10;
+        assert!(seconds < 1000);
+    }
+    assert!(seconds >= 60, "{seconds}");
+    // What comes as fast is brought to its end.
+    let mut bench = wanted(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
+    bench.handle(Event::ClientLost);
+    for _ in 0..20 {
+        bench.pass(Duration::from_secs(10));
+        assert_eq!(bench.phase(), Phase::Body);
+        bench.backend(&[b'x'; 5000]);
+    }
+    assert_eq!(seen(&bench).ends, 1);
+}
+
 /// Who takes nothing has gone when his time is over; what comes is not his any more.
 #[test]
 fn what_others_want_goes_on_without_a_client_that_takes_nothing() {

@@ -150,7 +150,8 @@ impl Model {
     fn request(&mut self, who: usize) {
         if self.world.clients[who].closed.is_some() || !self.world.clients[who].is_idle() {
             if self.world.clients[who].is_without_client() {
-                self.fail_all();
+                // What he has asked for goes on.
+                return self.serve(who);
             }
             self.world.anew(who);
             self.origins[who] = Origin::default();
@@ -383,7 +384,7 @@ impl Model {
         self.world.leave(who);
         self.pending[who] = None;
         if self.world.clients[who].is_without_client() {
-            // The next client of this number ends it, unless it is over before.
+            // There is no client of this number until it is over.
             return;
         }
         self.origins[who] = Origin::default();
