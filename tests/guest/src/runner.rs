@@ -23,6 +23,14 @@ enum End {
     Failed(String),
 }
 
+/// The tests of the part "N/M": every Mth, from the Nth on, so that long ones fall to several.
+pub fn part(tests: &[Test], part: &str) -> Option<Vec<Test>> {
+    let (number, parts) = part.split_once('/')?;
+    let (number, parts): (usize, usize) = (number.parse().ok()?, parts.parse().ok()?);
+    let first = number.checked_sub(1).filter(|first| *first < parts)?;
+    Some(tests.iter().skip(first).step_by(parts).copied().collect())
+}
+
 /// Runs the tests whose names hold one of the filters, or all of them. Exits as `cargo test` does.
 pub fn main(tests: &[Test], filters: &[String]) -> ExitCode {
     let wanted = |test: &&Test| {

@@ -1,4 +1,5 @@
-//! The guest suites: `suite [FILTER…]`, as root, in a directory that holds resin.ko.
+//! The guest suites: `suite [FILTER…]`, as root, in a directory that holds resin.ko. With `--part 1/2`
+//! before the filters it runs the first one of two parts, another guest the other.
 
 use std::process::ExitCode;
 
@@ -16,6 +17,13 @@ fn main() -> ExitCode {
                 .for_each(|test| println!("{}", runner::short(test.name)));
             ExitCode::SUCCESS
         }
+        ["--part", part, ..] => match runner::part(&tests, part) {
+            Some(tests) => runner::main(&tests, &args[2..]),
+            None => {
+                eprintln!("suite: --part wants N/M, as in 1/2, not {part:?}");
+                ExitCode::from(2)
+            }
+        },
         _ => runner::main(&tests, &args),
     }
 }
