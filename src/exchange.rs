@@ -479,7 +479,7 @@ impl Exchange {
         self.persist &= self.upload.skip(&mut io.buffers.request);
         self.upload.forget(&mut io.buffers.request);
         self.finish(now);
-        if !self.persist {
+        if !self.persist || self.is_without_client() {
             self.part(now, io);
             return Flow::Wait;
         }

@@ -134,6 +134,10 @@ impl Exchange {
 
     /// Once for each request.
     fn ask_again<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
+        if self.is_without_client() {
+            // Whoever wanted to know has seen it.
+            return self.shut_down(now, true);
+        }
         self.replaced = true;
         io.buffers.response.clear();
         io.buffers.to_upstream.clear();
@@ -156,6 +160,13 @@ impl Exchange {
         self.ended = true;
         self.persist = false;
         self.leave_client(now, io.settings);
+    }
+
+    /// There is no client at all: one request is made for the sake of who looks at the answer, and the
+    /// connection that there is not ends. Its octets are to come.
+    pub(crate) fn begin_alone(&mut self) {
+        self.gone = Some(0);
+        self.ended = true;
     }
 
     /// Whether the client has gone, and what is under way is for others.

@@ -172,7 +172,7 @@ impl Exchange {
     fn whose_turn<S: Store>(&self, buffers: &Buffers<S>) -> Waiting {
         if self.phase == Phase::Tunnel {
             Waiting::Tunnel
-        } else if !self.is_flushed(buffers) || self.is_without_client() {
+        } else if !self.is_flushed(buffers) || (self.answered && self.is_without_client()) {
             Waiting::ClientTakes
         } else if !self.sending {
             Waiting::BackendSends

@@ -13,11 +13,16 @@
 //! engine's leaf locks. The sockets' callbacks, which run under a socket's lock, do not take it: they
 //! queue the work item.
 //!
+//! # Errands
+//!
+//! Some clients have no socket: see [`errand`].
+//!
 //! # References
 //!
 //! A live connection is a cycle on purpose: the client owns its socket, whose callbacks own the
 //! client; likewise its upstream's waiter. [`Client::close`] breaks both.
 
+mod errand;
 mod record;
 mod route;
 mod step;
@@ -62,6 +67,7 @@ use crate::server::Engine;
 use crate::status::Count;
 use crate::status::Format;
 use crate::time::Instant;
+use errand::Errand;
 use record::Record;
 use route::Journey;
 use step::Chore;
@@ -72,8 +78,8 @@ pub(crate) struct Client {
     engine: Arc<Engine>,
     number: u64,
     cpu: u32,
-    /// Counted as long as the client is there.
-    _seat: Seat,
+    /// Counted as long as the client is there; an errand's is not.
+    seat: Option<Seat>,
     /// When it must be woken at the latest, in nanoseconds of the monotonic clock.
     due: Atomic<u64>,
     /// The place at a backend that it has waited for: the number of a [`Ticket`], or 0.
@@ -94,8 +100,13 @@ const BUDGET: u32 = 16;
 
 /// What a step works on.
 struct State {
-    /// None before [`Client::start`] is done and after [`Client::close`]: then a run does nothing.
+    /// None before [`Client::start`] is done and after [`Client::close`]: then a run does nothing,
+    /// unless it is an errand.
     socket: Option<Attached<Client>>,
+    /// It is an errand, and not over.
+    is_errand: bool,
+    /// An errand for somebody else to be sent out with.
+    errand: Option<KBox<Errand>>,
     exchange: Exchange,
     buffers: Buffers<Memory>,
     /// The configuration that the present request is served with.
@@ -155,6 +166,8 @@ impl State {
     ) -> impl Init<Self> + '_ {
         init!(Self {
             socket: None,
+            is_errand: false,
+            errand: None,
             exchange: Exchange::NEW,
             buffers <- account.buffers(),
             config,
@@ -180,7 +193,7 @@ impl Client {
     ) -> Result {
         let cpu = socket.incoming_cpu();
         let number = engine.number();
-        let client = Self::new(engine.clone(), number, cpu, peer, seat)?;
+        let client = Self::new(engine.clone(), number, cpu, peer, Some(seat))?;
         engine.stats().count(Count::Open);
         engine.enter(cpu, number, client.clone())?;
         engine.stats().count(Count::Accepted);
@@ -198,7 +211,7 @@ impl Client {
         number: u64,
         cpu: u32,
         peer: SocketAddr,
-        seat: Seat,
+        seat: Option<Seat>,
     ) -> Result<Arc<Self>> {
         let config = engine.config();
         let charge = engine.account().admit(COST)?;
@@ -209,7 +222,7 @@ impl Client {
                 engine,
                 number,
                 cpu,
-                _seat: seat,
+                seat,
                 due: Atomic::new(0),
                 granted: Atomic::new(0),
                 state <- new_spinlock_bh!(State::new(config, &account, peer, id)),
@@ -271,15 +284,18 @@ impl Client {
     #[inline(never)] // Keeps its frame out of its caller's.
     fn close(&self, abort: bool) {
         let mut state = self.state.lock();
-        let Some(socket) = state.socket.take() else {
+        let socket = state.socket.take();
+        if socket.is_none() && !core::mem::take(&mut state.is_errand) {
             // What is still in `start` would be lost: nobody would close its socket.
             return;
-        };
+        }
+        let errand = state.errand.take();
         let upstream = core::mem::replace(&mut state.upstream, Hop::None);
         state.visit.reset();
         state.buffers.release();
         drop(state);
-        if abort {
+        drop(errand);
+        if let Some(socket) = socket.as_ref().filter(|_| abort) {
             socket.abort();
         }
         // Both sleep. The work item holds a reference to `self` until it has returned.
@@ -326,7 +342,9 @@ impl Client {
 #[pinned_drop]
 impl PinnedDrop for Client {
     fn drop(self: Pin<&mut Self>) {
-        self.engine.stats().less(Count::Open);
+        if self.seat.is_some() {
+            self.engine.stats().less(Count::Open);
+        }
     }
 }
 
@@ -363,6 +381,7 @@ impl WorkItem for Client {
                 Chore::Again => return this.wake(),
                 Chore::Connect(backend) => this.connect(backend),
                 Chore::Report(format) => this.report(format),
+                Chore::SendOut(errand) => this.send_out(errand),
                 Chore::Close { hop, abort } => hop.abandon(abort),
                 Chore::CloseClient { abort } => return this.close(abort),
             }

@@ -65,6 +65,7 @@ pub(crate) use reader::Reader;
 pub(crate) use refused::Refused;
 pub(crate) use visit::Consulted;
 pub(crate) use visit::Desk;
+pub(crate) use visit::Question;
 pub(crate) use visit::Visit;
 
 /// The cache of one namespace, for a fixed number of entries.

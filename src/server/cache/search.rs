@@ -2,7 +2,6 @@
 
 //! What becomes of a request for which the cache may have an answer.
 
-use kernel::alloc::KVec;
 use kernel::prelude::*;
 use kernel::sync::Arc;
 
@@ -12,6 +11,7 @@ use super::entry::Entry;
 use super::filling;
 use super::filling::Filling;
 use super::visit::Desk;
+use super::visit::Question;
 use super::visit::Served;
 use super::written;
 use super::Found;
@@ -22,6 +22,7 @@ use crate::cache::index::Room;
 use crate::cache::key::Key;
 use crate::cache::reuse;
 use crate::cache::vary::Matcher;
+use crate::cache::Conditions;
 use crate::cache::DeltaSeconds;
 use crate::cache::Excuse;
 use crate::cache::Forward;
@@ -49,10 +50,12 @@ pub(super) struct Search<'r> {
 pub(super) enum Decided {
     /// This is the answer.
     Serves(Served),
+    /// This is the answer, and the origin is asked about it behind the client's back.
+    Refreshes(Served, Question),
     /// Another request is about to bring one.
     Waits(Arc<Entry>),
-    /// The origin is asked, and the answer stored, with what is asked in the place of the client's conditions.
-    Fills(KBox<Filling>, KVec<u8>),
+    /// The origin is asked this, and the answer stored.
+    Fills(Question),
     /// The origin is asked.
     Passes,
     /// There is no answer.
@@ -124,20 +127,20 @@ impl<'r> Search<'r> {
                 Judged::Asks(why, stored) => (why, stored, false),
                 Judged::Validates(id, entry) => (Forward::Stale, Some((id, entry)), true),
             };
+            let good = stored.as_ref().filter(|_| is_good);
             if !self.may_fill(why, stored.is_some()) {
-                return Decided::Passes;
+                return self.without_asking(good);
             }
             let Some(entry) = made.take().or_else(|| self.entry()) else {
-                return Decided::Passes;
+                return self.without_asking(good);
             };
-            match (self.insert(&entry, why, &stored), stored) {
-                (Inserted::Now(id), stored) => return self.fill((id, entry), stored),
-                (Inserted::Not, _) => return Decided::Passes,
-                (Inserted::Waits(_), Some((id, old))) if is_good => {
-                    return Decided::served(self.stale(id, &old));
-                }
-                (Inserted::Waits(other), _) => return Decided::Waits(other),
-                (Inserted::Found(other), _) => found = Some(other),
+            match self.insert(&entry, why, &stored) {
+                Inserted::Now(id) if is_good => return self.refresh((id, entry), stored),
+                Inserted::Now(id) => return self.fill((id, entry), stored),
+                Inserted::Not => return self.without_asking(good),
+                Inserted::Waits(_) if is_good => return self.without_asking(good),
+                Inserted::Waits(other) => return Decided::Waits(other),
+                Inserted::Found(other) => found = Some(other),
             }
             made = Some(entry);
         }
@@ -292,6 +295,37 @@ impl<'r> Search<'r> {
         found.map(|(_, _, entry)| Inserted::Waits(entry))
     }
 
+    /// What becomes of a request for which the cache does not ask the origin: it has this, or asks itself.
+    fn without_asking(&self, good: Option<&(Id, Arc<Entry>)>) -> Decided {
+        good.map_or(Decided::Passes, |(id, entry)| {
+            Decided::served(self.stale(*id, entry))
+        })
+    }
+
+    /// The origin is asked about what the client gets meanwhile.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn refresh(&self, inserted: (Id, Arc<Entry>), stored: Found) -> Decided {
+        let good = stored.clone();
+        let served = match self.without_asking(good.as_ref()) {
+            Decided::Serves(served) => served,
+            other => return other,
+        };
+        match self.fill(inserted, stored) {
+            Decided::Fills(question) if self.asks_as_we_do(&question.conditions) => {
+                Decided::Refreshes(served, question)
+            }
+            // It is dropped, and the entry with it.
+            _ => Decided::Serves(served),
+        }
+    }
+
+    /// Whether the request asks the origin for the whole, if this is asked in the place of its own
+    /// conditions.
+    fn asks_as_we_do(&self, asked: &[u8]) -> bool {
+        let has_own = self.request.has_range || self.request.conditions != Conditions::default();
+        !asked.is_empty() || !has_own
+    }
+
     /// The origin is asked.
     #[inline(never)] // Keeps its frame out of its caller's.
     fn fill(&self, inserted: (Id, Arc<Entry>), stored: Option<(Id, Arc<Entry>)>) -> Decided {
@@ -308,7 +342,10 @@ impl<'r> Search<'r> {
         );
         // Without memory it is dropped, and the entry with it.
         match KBox::new(filling, GFP_NOWAIT) {
-            Ok(filling) => Decided::Fills(filling, asked),
+            Ok(filling) => Decided::Fills(Question {
+                filling,
+                conditions: asked,
+            }),
             Err(_) => Decided::Passes,
         }
     }

@@ -74,6 +74,15 @@ pub(crate) struct Visit {
     conditions: KVec<u8>,
     /// It has waited for another one's answer.
     waited: bool,
+    /// What the client got is to be validated, though not by him.
+    question: Option<Question>,
+}
+
+/// What the origin is to be asked about what is stored.
+pub(crate) struct Question {
+    pub(super) filling: KBox<Filling>,
+    /// In the place of the conditions of the request that is made: field lines.
+    pub(super) conditions: KVec<u8>,
 }
 
 /// How far it is: what looks at answers.
@@ -270,7 +279,19 @@ impl Visit {
             },
             conditions: KVec::new(),
             waited: false,
+            question: None,
         }
+    }
+
+    /// What is to be asked behind the client's back, if something is.
+    pub(crate) fn take_question(&mut self) -> Option<Question> {
+        self.question.take()
+    }
+
+    /// The request is for the sake of this question: nobody waits for its answer.
+    pub(crate) fn ask(&mut self, question: Question) {
+        self.course.stage = Stage::Filling(question.filling);
+        self.conditions = question.conditions;
     }
 
     /// The request is done with.
@@ -363,13 +384,16 @@ impl Visit {
                 self.course.stage = Stage::Served(served);
                 self.read(desk, asked)
             }
+            Decided::Refreshes(served, question) => {
+                self.question = Some(question);
+                self.follow(Decided::Serves(served), desk, asked)
+            }
             Decided::Waits(entry) => {
                 self.waited = true;
                 self.wait(desk, entry)
             }
-            Decided::Fills(filling, conditions) => {
-                self.course.stage = Stage::Filling(filling);
-                self.conditions = conditions;
+            Decided::Fills(question) => {
+                self.ask(question);
                 Consulted::Origin
             }
             Decided::Passes => Consulted::Origin,

@@ -62,6 +62,7 @@ impl Client {
             Consulted::Origin => return self.choose(state, fresh, now),
             Consulted::Wait => return None,
             Consulted::Stored(reader) => {
+                state.note_errand();
                 state.upstream = Hop::Stored(reader);
                 Event::UpstreamReady { reused: false }
             }

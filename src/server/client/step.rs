@@ -8,6 +8,7 @@ use kernel::prelude::*;
 use kernel::sync::atomic::Relaxed;
 use kernel::sync::Arc;
 
+use super::errand::Errand;
 use super::Client;
 use super::Hop;
 use super::State;
@@ -45,6 +46,8 @@ pub(super) enum Chore {
     Connect(Arc<Backend>),
     /// Write the status of the gateway for the client.
     Report(Format),
+    /// Send somebody out with this.
+    SendOut(KBox<Errand>),
     /// Close a backend connection, with RST if `abort`.
     Close { hop: Hop, abort: bool },
     /// Close the client's connection: it is over.
@@ -71,7 +74,7 @@ impl Client {
         if let Some(chore) = self.take_grant(&mut state, now) {
             return chore;
         }
-        if state.socket.is_none() {
+        if state.socket.is_none() && !state.is_errand {
             return Chore::None;
         }
         if let Some(chore) = self.look_again(&mut state, now) {
@@ -104,6 +107,9 @@ impl Client {
             self.engine.stats().tunnel();
             state.refresh(&self.engine);
         }
+        if let Some(errand) = state.errand.take() {
+            return Some(Chore::SendOut(errand));
+        }
         while let Some(action) = state.exchange.poll() {
             match action {
                 Action::Release { reuse } => {
@@ -115,6 +121,7 @@ impl Client {
                         return chore;
                     }
                 }
+                Action::Finish(_) if state.is_errand => state.visit.reset(),
                 Action::Finish(outcome) => {
                     self.engine.stats().finish(&outcome);
                     state.log(&self.engine, now, &outcome);

@@ -31,9 +31,13 @@ tests![
     stale_if_the_backend_is_down,
     stale_only_if_allowed,
     stale_while_it_is_validated,
+    unloaded_while_it_is_validated,
+    many_are_validated_at_once,
     grace,
 ];
 
+/// It may be had for ten minutes longer than it is fresh.
+const ALLOWED: &str = "Cache-Control: max-age=1, stale-while-revalidate=600\r\n";
 const TAG: &str = "ETag: \"v1\"\r\n";
 const MODIFIED: &str = "Last-Modified: Sat, 01 Nov 2025 00:00:00 GMT\r\n";
 
@@ -446,8 +450,8 @@ fn stale_only_if_allowed() -> Outcome {
     Ok(())
 }
 
-/// What is asked for comes at once, the old one, while the backend takes its time with the new one, or
-/// else the new one; and the new one comes in the end.
+/// What is asked for comes at once, the old one, for as long as the backend thinks of the new one; that
+/// comes in the end, and nobody has waited for it.
 fn comes_anew(page: &StalePage) -> Outcome {
     let gate = Gate::default();
     let fields = format!("ETag: \"v2\"\r\n{FRESH}");
@@ -456,18 +460,14 @@ fn comes_anew(page: &StalePage) -> Outcome {
     page.bed.origin.script("page", held);
     let asked = page.bed.origin.asked("page");
     let mut client = page.bed.client()?;
-    client.request("GET", PAGE)?;
+    for _ in 0..5 {
+        whole(&client.get(PAGE)?, 1, 3000)?;
+    }
     let is_asked = || page.bed.origin.asked("page") > asked;
     let revalidated = scale::wait_until(Duration::from_secs(10), is_asked);
     ensure!(revalidated, "the backend is not asked");
+    whole(&page.bed.client()?.get(PAGE)?, 1, 3000)?;
     gate.open();
-    let response = client.response("GET")?;
-    let is_old = whole(&response, 1, 3000).is_ok();
-    ensure!(
-        is_old || whole(&response, 2, 4000).is_ok(),
-        "neither the old one nor the new one: {:?}",
-        response.head
-    );
     let is_new = || {
         let response = client.get(PAGE);
         response.is_ok_and(|response| whole(&response, 2, 4000).is_ok())
@@ -483,8 +483,57 @@ fn comes_anew(page: &StalePage) -> Outcome {
 }
 
 fn stale_while_it_is_validated() -> Outcome {
-    let allowed = "Cache-Control: max-age=1, stale-while-revalidate=600\r\n";
-    comes_anew(&StalePage::new(&format!("{TAG}{allowed}"))?)
+    comes_anew(&StalePage::new(&format!("{TAG}{ALLOWED}"))?)
+}
+
+/// Nobody is there who could be sent an RST: it ends all the same.
+fn unloaded_while_it_is_validated() -> Outcome {
+    for is_begun in [false, true] {
+        let page = StalePage::new(&format!("{TAG}{ALLOWED}"))?;
+        let (head, middle) = (Gate::default(), Gate::default());
+        let new = Answer::new(FRESH, 2, 4000).midway(2000, Step::Hold(middle.clone()));
+        let held = [vec![Step::Hold(head.clone())], new.steps()].concat();
+        page.bed.origin.script("page", held);
+        let asked = page.bed.origin.asked("page");
+        whole(&page.bed.client()?.get(PAGE)?, 1, 3000)?;
+        let is_asked = || page.bed.origin.asked("page") > asked;
+        let revalidated = scale::wait_until(Duration::from_secs(10), is_asked);
+        ensure!(revalidated, "the backend is not asked");
+        if is_begun {
+            head.open();
+            thread::sleep(scale::time(Duration::from_millis(200)));
+        }
+        page.bed.gateway.unload()?;
+        head.open();
+        middle.open();
+    }
+    Ok(())
+}
+
+/// Each is asked about once, whoever comes, and all of them come anew.
+fn many_are_validated_at_once() -> Outcome {
+    let bed = Bed::cached(&[])?;
+    let pages = scale::count(200, 50);
+    let target = |number: u64| {
+        let allowed = "max-age=1,stale-while-revalidate=600";
+        format!("/len/3000?number={number}&cc={allowed}")
+    };
+    let mut client = bed.client()?;
+    for number in 0..pages {
+        same!(client.get(&target(number))?.status, 200, "the status");
+    }
+    thread::sleep(STALE);
+    let before = bed.origin.requests();
+    for round in 0..3 {
+        for number in 0..pages {
+            let response = client.get(&target(number))?;
+            same!(response.body.len(), 3000, "round {round}: the length");
+        }
+    }
+    let is_asked = || bed.origin.requests() >= before + pages;
+    let all = scale::wait_until(Duration::from_secs(20), is_asked);
+    ensure!(all, "not all were asked about");
+    bed.works()
 }
 
 fn grace() -> Outcome {

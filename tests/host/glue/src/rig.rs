@@ -12,7 +12,7 @@ use crate::config::Protocol;
 use crate::exchange::{Action, Buffers, Event, Exchange, Io, Outcome, Refusal, Store};
 use crate::http::Version;
 use crate::rt::clock;
-use crate::server::cache::{Consulted, Desk, Read, Reader, Visit, Waiter};
+use crate::server::cache::{Consulted, Desk, Question, Read, Reader, Visit, Waiter};
 use crate::server::engine::Config;
 use crate::server::Engine;
 use crate::time::Instant;
@@ -98,6 +98,26 @@ impl Client {
             outcomes: Vec::new(),
             connects: 0,
         }
+    }
+
+    /// One without a connection, for a request that somebody else has made.
+    pub(crate) fn errand(
+        number: u64,
+        engine: Arc<Engine>,
+        config: Arc<Config>,
+        (question, head): (Question, Vec<u8>),
+    ) -> Self {
+        let mut client = Self::new(number, engine, config);
+        client.visit.ask(question);
+        client.exchange.begin_alone();
+        let request = &mut client.buffers.request;
+        if request.store_mut().reserve(head.len()) {
+            request.append(|out| out.put(&head)).unwrap();
+            client.handle(clock::boot_now(), Event::ClientData);
+        } else {
+            client.close(true);
+        }
+        client
     }
 
     pub(crate) fn origin(&mut self) -> Option<&mut Conn> {
@@ -233,7 +253,12 @@ impl Client {
                 who: self.number,
             },
         };
-        self.visit.consult(&desk, asked)
+        let consulted = self.visit.consult(&desk, asked);
+        if let Some(question) = self.visit.take_question() {
+            let (head, octets) = asked;
+            self.engine.note_errand(question, &octets[..head.len]);
+        }
+        consulted
     }
 
     fn with<R>(&mut self, act: impl FnOnce(&mut Exchange, &mut Io<'_, Memory>) -> R) -> R {

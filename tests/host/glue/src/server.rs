@@ -13,6 +13,7 @@ pub(crate) mod cache;
 #[derive(Default)]
 pub(crate) struct Engine {
     woken: Mutex<Vec<u64>>,
+    errands: Mutex<Vec<(cache::Question, Vec<u8>)>>,
     stats: stats::Stats,
 }
 
@@ -31,6 +32,15 @@ impl Engine {
         if !woken.contains(&who) {
             woken.push(who);
         }
+    }
+
+    /// Somebody is to be sent out with a question, and a request of which this is the head.
+    pub(crate) fn note_errand(&self, question: cache::Question, head: &[u8]) {
+        self.errands.lock().unwrap().push((question, head.to_vec()));
+    }
+
+    pub(crate) fn take_errands(&self) -> Vec<(cache::Question, Vec<u8>)> {
+        std::mem::take(&mut *self.errands.lock().unwrap())
     }
 
     pub(crate) fn take_woken(&self) -> Vec<u64> {

@@ -161,6 +161,7 @@ impl World {
     pub(crate) fn settle(&mut self) {
         for _ in 0..1000 {
             self.audit();
+            self.send_out();
             let mut woken = self.engine.take_woken();
             if woken.is_empty() {
                 let now = clock::boot_now();
@@ -178,6 +179,24 @@ impl World {
             }
         }
         panic!("they never come to rest");
+    }
+
+    /// The errands that there are to be run.
+    fn send_out(&mut self) {
+        for errand in self.engine.take_errands() {
+            let who = self.clients.len();
+            let (engine, config) = (self.engine.clone(), self.config.clone());
+            let client = Client::errand(who as u64, engine, config, errand);
+            self.clients.push(client);
+            self.heads.push(Vec::new());
+            self.clients[who].run();
+        }
+    }
+
+    /// The errand that was sent out last; none if that is over.
+    pub(crate) fn errand(&self) -> Option<usize> {
+        let last = self.clients.len().checked_sub(1)?;
+        self.clients[last].is_without_client().then_some(last)
     }
 
     fn audit(&self) {

@@ -4,7 +4,9 @@
 
 use super::taps::Recorder;
 use crate::config::{Forwarding, Protocol, Settings};
-use crate::exchange::{Action, Buffers, Event, Exchange, Io, Outcome, Phase, Refusal, Tap};
+use crate::exchange::{
+    Action, Buffers, Event, Exchange, Io, Outcome, Phase, Refusal, Store as _, Tap,
+};
 use crate::http::{Status, Version};
 use crate::lb::Verdict;
 use crate::simulation::audit::Audit;
@@ -259,6 +261,17 @@ impl Bench {
             self.handle(Event::ClientData);
         }
         all - octets.len()
+    }
+
+    /// A request without a client.
+    pub(super) fn alone(mut self, request: &[u8]) -> Self {
+        self.exchange.begin_alone();
+        let store = self.buffers.request.store_mut();
+        assert!(store.reserve(request.len()));
+        let put = self.buffers.request.append(|out| out.put(request));
+        assert!(put.is_ok());
+        self.handle(Event::ClientData);
+        self
     }
 
     /// Octets come from the backend, which has acknowledged something of the request. The client

@@ -249,6 +249,58 @@ fn what_others_want_does_not_trickle_for_ever() {
     assert_eq!(seen(&bench).ends, 1);
 }
 
+/// A request for nobody but who looks at the answer: what that does not want is not waited for.
+#[test]
+fn a_request_without_a_client_ends_with_its_answer() {
+    let whole: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+    let cut = &whole[..whole.len() - 2];
+    for (answer, replaces, is_wanted, ends, reuse) in [
+        (whole, 0, true, 1, true),
+        (b"HTTP/1.1 304 Not Modified\r\n\r\n", 304, true, 0, true),
+        (cut, 0, true, 0, false),
+        (cut, 0, false, 0, false),
+        (
+            b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n",
+            0,
+            false,
+            1,
+            true,
+        ),
+        (
+            b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n",
+            503,
+            false,
+            0,
+            true,
+        ),
+        (b"nonsense\r\n\r\n", 0, false, 0, false),
+        (b"nonsense\r\n\r\n", 502, false, 0, false),
+    ] {
+        let mut bench = Bench::new();
+        bench.tap = Some(Recorder {
+            replaces: vec![replaces],
+            is_wanted,
+            ..Recorder::default()
+        });
+        let mut bench = bench.alone(GET);
+        bench.connect(false);
+        assert!(bench.requested().starts_with(b"GET / HTTP/1.1\r\n"));
+        bench.backend(answer);
+        if bench.phase() != Phase::Closed {
+            assert!(is_wanted && ends == 0, "{answer:?}");
+            bench.handle(Event::UpstreamLost);
+        }
+        let actions = bench.actions();
+        let [Action::Release { reuse: released }, Action::Finish(_), Action::CloseClient { .. }] =
+            actions[..]
+        else {
+            panic!("{actions:?}");
+        };
+        assert_eq!((released, seen(&bench).ends), (reuse, ends));
+        assert_eq!(bench.answered(), b"", "somebody gets something");
+    }
+}
+
 /// Who takes nothing has gone when his time is over; what comes is not his any more.
 #[test]
 fn what_others_want_goes_on_without_a_client_that_takes_nothing() {

@@ -166,14 +166,74 @@ fn nobody_waits_while_what_is_stale_is_validated() {
     let mut world = World::new();
     world.fetch(GET, answer(fields, "hello"));
     world.pass(3000);
-    let first = world.ask(GET);
-    assert!(world.asked(first).is_some());
+    assert_eq!(world.hit(GET).text(), "hello");
+    let errand = world.errand().expect("nobody asks");
+    let asked = world.asked(errand).unwrap();
+    assert!(asked.contains("If-None-Match: \"1\""), "{asked}");
     for _ in 0..3 {
         assert_eq!(world.hit(GET).text(), "hello");
+        assert_eq!(
+            world
+                .clients
+                .iter()
+                .map(|client| client.connects)
+                .sum::<usize>(),
+            2
+        );
     }
-    world.answer(first, not_modified(fields.split_once('\n').unwrap().1));
+    let head = "HEAD /a HTTP/1.1\r\nHost: h\r\n\r\n";
+    assert_eq!(world.hit(head).status, 200);
+    world.answer(errand, not_modified(fields.split_once('\n').unwrap().1));
+    assert!(world.clients[errand].closed.is_some());
+    assert_eq!(world.clients[errand].outbox, []);
     assert_eq!(world.hit(GET).field("age"), Some("0"));
     world.assert_empty();
+}
+
+/// What comes of an errand: another answer, one that is not to be stored, a failure, or nothing.
+#[test]
+fn errands_end_as_they_may() {
+    let fields = "Cache-Control: max-age=2, stale-while-revalidate=60\r\n";
+    for (comes, then) in [
+        (answer(fields, "other"), "other"),
+        (chunked(fields, &["oth", "er"]), "other"),
+        (answer("Cache-Control: no-store\r\n", "secret"), ""),
+        (
+            "HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\nno".to_owned(),
+            "hello",
+        ),
+        ("nonsense\r\n\r\n".to_owned(), "hello"),
+        (String::new(), "hello"),
+    ] {
+        let mut world = World::new();
+        world.fetch(GET, answer(fields, "hello"));
+        world.pass(3000);
+        assert_eq!(world.hit(GET).text(), "hello");
+        let errand = world.errand().expect("nobody asks");
+        assert!(!world.asked(errand).unwrap().contains("If-"));
+        match comes.as_str() {
+            "" => world.lose(errand),
+            comes => world.answer(errand, comes),
+        }
+        while let Some(errand) = world.errand() {
+            world.lose(errand);
+        }
+        let who = world.ask(GET);
+        match then {
+            "" => assert!(world.asked(who).is_some()),
+            then => assert_eq!(world.reply(who).text(), then),
+        }
+        world.assert_empty();
+    }
+    // One who wants a part, or has something, would ask for that.
+    for own in ["Range: bytes=1-2", "If-None-Match: \"x\""] {
+        let mut world = World::new();
+        world.fetch(GET, answer(fields, "hello"));
+        world.pass(3000);
+        world.hit(&format!("GET /a HTTP/1.1\r\nHost: h\r\n{own}\r\n\r\n"));
+        assert_eq!(world.errand(), None);
+        world.assert_empty();
+    }
 }
 
 /// Somebody before us has ended the TLS: what the origin redirects to that is not for those who come by

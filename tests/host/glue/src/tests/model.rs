@@ -118,9 +118,10 @@ impl Model {
     fn advance(&mut self) {
         self.step += 1;
         let who = self.dice(CLIENTS as u64) as usize;
+        let any = self.dice(self.world.clients.len() as u64) as usize;
         match self.dice(100) {
             0..=44 if self.pending[who].is_none() => self.request(who),
-            0..=84 => self.serve(who),
+            0..=84 => self.serve(any),
             85..=93 => {
                 let millis = [10, 500, 1000, 3000][self.dice(4) as usize];
                 self.world.pass(millis);
@@ -302,7 +303,10 @@ impl Model {
     /// Who has asked the origin, and when.
     fn note(&mut self) {
         let now = self.now();
-        for who in 0..CLIENTS {
+        for who in 0..self.world.clients.len() {
+            if who == self.origins.len() {
+                self.origins.push(Origin::default());
+            }
             let connects = self.world.clients[who].connects;
             let Some(asked) = self.world.asked(who) else {
                 continue;
@@ -318,13 +322,15 @@ impl Model {
     }
 
     fn reply(&mut self, who: usize, asked: Moment) {
-        let Some(pending) = &self.pending[who] else {
-            return;
-        };
-        let (key, lang, method) = (pending.key, pending.lang, pending.method);
         let head = self.world.asked(who).unwrap();
+        let (method, rest) = head.split_once(" /").unwrap();
+        let (key, lines) = rest.split_once(' ').unwrap();
+        let (_, lang) = lines.split_once("Accept-Language: ").unwrap();
+        let (key, lang) = (key.parse().unwrap(), lang.chars().next().unwrap());
         if self.dice(12) == 0 {
-            self.pending[who].as_mut().unwrap().failed = true;
+            if let Some(Some(pending)) = self.pending.get_mut(who) {
+                pending.failed = true;
+            }
             let text = "HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\nno";
             let end = if method == "HEAD" {
                 text.len() - 2
@@ -519,7 +525,7 @@ impl Model {
     fn finish(mut self) {
         trial::set_faults(Faults::None);
         for _ in 0..5000 {
-            for who in 0..CLIENTS {
+            for who in 0..self.world.clients.len() {
                 self.step += 1;
                 self.serve(who);
                 self.look();
