@@ -107,13 +107,9 @@ impl<'a> Key<'a> {
         })
     }
 
-    /// The same under another scheme.
-    pub(crate) fn with(self, scheme: Scheme) -> Key<'a> {
-        Key {
-            scheme,
-            host: without_default_port(self.host, scheme),
-            ..self
-        }
+    /// Its scheme.
+    pub(crate) const fn scheme(&self) -> Scheme {
+        self.scheme
     }
 
     /// A keyed hash: nobody who does not know the secret can make keys whose hashes collide.

@@ -48,7 +48,7 @@ pub(crate) trait Tap {
 pub(crate) enum Fate {
     /// It goes to the client.
     Relay,
-    /// The client is to get another one: a connection is asked for once more
+    /// The client, if there is one, is to get another one: a connection is asked for once more
     /// ([`Action::Connect`](super::Action::Connect)), and brings it.
     Replace,
 }
@@ -135,7 +135,7 @@ impl Exchange {
     /// Once for each request.
     fn ask_again<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
         if self.is_without_client() {
-            // Whoever wanted to know has seen it.
+            // Whoever wanted to know has seen it, or has to ask again.
             return self.shut_down(now, true);
         }
         self.replaced = true;

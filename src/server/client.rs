@@ -294,13 +294,15 @@ impl Client {
         state.visit.reset();
         state.buffers.release();
         drop(state);
-        drop(errand);
         if let Some(socket) = socket.as_ref().filter(|_| abort) {
             socket.abort();
         }
         // Both sleep. The work item holds a reference to `self` until it has returned.
         drop(socket);
         upstream.abandon(true);
+        if let Some(errand) = errand {
+            self.send_out(errand);
+        }
         self.engine.leave(self.cpu, self.number);
     }
 
@@ -342,8 +344,9 @@ impl Client {
 #[pinned_drop]
 impl PinnedDrop for Client {
     fn drop(self: Pin<&mut Self>) {
-        if self.seat.is_some() {
-            self.engine.stats().less(Count::Open);
+        match self.seat {
+            Some(_) => self.engine.stats().less(Count::Open),
+            None => self.engine.end_errand(),
         }
     }
 }

@@ -10,7 +10,8 @@
 //!
 //! # Stopping
 //!
-//! [`Engine::stop`] closes the listener first, so that no client is added. After `stopping` is set
+//! [`Engine::stop`] closes the listener first, so that no client is added but by a client: those have done
+//! so when the queue was flushed for the first time. After `stopping` is set
 //! and a grace period has passed no callback queues work; each client is queued once more and
 //! closes itself.
 
@@ -116,6 +117,9 @@ pub(crate) fn own_name() -> OwnName {
 /// From one client's number to the next: each of its requests has one too.
 const NUMBERS: u64 = 1 << 20;
 
+/// The most clients without a socket.
+const ERRANDS: usize = 256;
+
 /// Clients by their number.
 type Clients = SpinLockBh<RBTree<u64, Arc<Client>>>;
 
@@ -145,6 +149,8 @@ pub(crate) struct Engine {
     used: Atomic<bool>,
     #[pin]
     listener: SpinLockBh<Option<Arc<Listener>>>,
+    /// Clients without a socket.
+    errands: Atomic<usize>,
     /// Entries that were evicted from caches that are gone.
     evicted: Atomic<u64>,
     #[pin]
@@ -180,6 +186,7 @@ impl Engine {
                 stopping: Atomic::new(false),
                 used: Atomic::new(false),
                 listener <- new_spinlock_bh!(None),
+                errands: Atomic::new(0),
                 evicted: Atomic::new(0),
                 sweep <- new_spinlock_bh!(None),
                 prober <- new_spinlock_bh!(None),
@@ -374,6 +381,20 @@ impl Engine {
         Ok(())
     }
 
+    /// Counts one more client without a socket; false if there are enough. Any context.
+    pub(crate) fn begin_errand(&self) -> bool {
+        let is_one = self.errands.fetch_add(1, Relaxed) < ERRANDS;
+        if !is_one {
+            self.end_errand();
+        }
+        is_one
+    }
+
+    /// It is gone. Any context.
+    pub(crate) fn end_errand(&self) {
+        self.errands.fetch_sub(1, Relaxed);
+    }
+
     /// Forgets a client. The caller holds another reference to it.
     pub(crate) fn leave(&self, cpu: u32, number: u64) {
         let node = self.clients.get(cpu).lock().remove_node(&number);
@@ -468,6 +489,10 @@ impl Engine {
         let left = self.stats.get(Count::Open);
         if warn_on!(left != 0) {
             pr_err!("{} client connections were not closed\n", left);
+        }
+        let left = self.errands.load(Relaxed);
+        if warn_on!(left != 0) {
+            pr_err!("{} errands did not end\n", left);
         }
     }
 }

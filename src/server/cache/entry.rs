@@ -45,6 +45,8 @@ pub(crate) struct Entry {
     head: SetOnce<Arc<Head>>,
     /// That of the one it was updated from, perhaps.
     body: Arc<Body>,
+    /// When the origin was last asked about it in vain, in nanoseconds of boottime.
+    tried: Atomic<u64>,
     _charge: Charge,
 }
 
@@ -111,6 +113,8 @@ pub(super) const COST: u64 =
 const WAITERS: usize = 1024;
 /// How long a body that does not grow is good for new readers.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long nobody asks behind a client's back after that was in vain.
+const PAUSE: Duration = Duration::from_secs(2);
 /// The first table of a body's pages.
 const TABLE: usize = 64;
 
@@ -133,6 +137,7 @@ impl Entry {
             key,
             head: SetOnce::new(),
             body,
+            tried: Atomic::new(0),
             _charge: charge,
         };
         Ok(Arc::new(entry, GFP_NOWAIT)?)
@@ -159,6 +164,16 @@ impl Entry {
         // However long that took: whoever finds it waits for its body from now on.
         self.body.touch();
         self.head.populate(head);
+    }
+
+    /// The origin was asked about it in vain.
+    pub(super) fn note_try(&self) {
+        self.tried.store(clock::boot_now().as_nanos(), Relaxed);
+    }
+
+    /// Whether it is not worth while to ask again behind a client's back.
+    pub(super) fn was_tried(&self, now: Instant) -> bool {
+        now.since(Instant::from_nanos(self.tried.load(Relaxed))) < PAUSE
     }
 
     /// Whether its body may be given to somebody who has not begun to read it.

@@ -46,7 +46,7 @@ use crate::time::Instant;
 /// An answer that may come to be stored, in an entry that was inserted when it was asked for. Whoever
 /// purges the target meanwhile kills that, too.
 ///
-/// Used and dropped under a client's state lock. If it is dropped before its end nothing is stored.
+/// Used under a client's state lock. If it is dropped before its end nothing is stored.
 pub(super) struct Filling {
     desk: Kept,
     id: Id,
@@ -157,9 +157,20 @@ impl Filling {
             return (Fate::Replace, replaced);
         }
         if let Err(reason) = self.keep(&came, answer) {
+            self.drop_if_changed(came.status, reason);
             self.give_up(Some(reason));
         }
         (Fate::Relay, None)
+    }
+
+    /// What is stored is no longer what there is, and what there is will not be stored: asked behind a
+    /// client's back again and again, nobody would ever get that.
+    fn drop_if_changed(&self, status: Status, reason: Reason) {
+        if let Some((id, _)) = self.stored.as_ref().filter(|_| reason.lasts) {
+            if matches!(status.code(), 200..=399 | 404 | 410) {
+                self.desk.cache().kill(*id);
+            }
+        }
     }
 
     /// What is served in the place of an answer that is about what is stored: if that is nothing, the
@@ -408,6 +419,10 @@ impl Filling {
             return;
         }
         self.stage = Stage::Done;
+        if let Some((_, stored)) = &self.stored {
+            // What was updated is another entry by now.
+            stored.note_try();
+        }
         self.entry.body().end(State::Broken);
         let cache = self.desk.cache();
         cache.kill(self.id);

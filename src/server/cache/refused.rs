@@ -52,7 +52,7 @@ struct Lines {
 pub(super) struct Reason {
     pub(super) text: &'static str,
     /// Neither will other answers for the target.
-    lasts: bool,
+    pub(super) lasts: bool,
 }
 
 impl Reason {

@@ -183,15 +183,17 @@ impl<'r> Search<'r> {
         }
     }
 
-    /// A stale response is good as long as somebody asks the origin about it: he who finds that nobody
-    /// does is the one, unless he wants nothing that must be asked for.
+    /// A stale response is good, and somebody asks the origin about it: he who finds that nobody does is
+    /// the one, unless he wants nothing that must be asked for, or that was in vain a moment ago.
     #[inline(never)] // Keeps its frame out of its caller's.
     fn while_validated(&self, (id, entry): (Id, Arc<Entry>)) -> Judged {
         let mut other = Sought {
             undecided: true,
             ..self.sought
         };
-        let may_not_ask = self.request.control.only_if_cached;
+        let may_not_ask = self.request.control.only_if_cached
+            || entry.was_tried(self.sought.now)
+            || !self.asks_for_all(&entry);
         match may_not_ask || self.desk.cache.table.find(self.hash, &mut other).is_some() {
             true => Decided::served(self.stale(id, &entry)).into(),
             false => Judged::Validates(id, entry),
@@ -311,19 +313,16 @@ impl<'r> Search<'r> {
             other => return other,
         };
         match self.fill(inserted, stored) {
-            Decided::Fills(question) if self.asks_as_we_do(&question.conditions) => {
-                Decided::Refreshes(served, question)
-            }
-            // It is dropped, and the entry with it.
+            Decided::Fills(question) => Decided::Refreshes(served, question),
             _ => Decided::Serves(served),
         }
     }
 
-    /// Whether the request asks the origin for the whole, if this is asked in the place of its own
-    /// conditions.
-    fn asks_as_we_do(&self, asked: &[u8]) -> bool {
+    /// Whether the request asks for the whole, with or without conditions of ours in the place of its own.
+    fn asks_for_all(&self, stored: &Entry) -> bool {
         let has_own = self.request.has_range || self.request.conditions != Conditions::default();
-        !asked.is_empty() || !has_own
+        let has_ours = || filling::conditions(stored).is_some_and(|ours| !ours.is_empty());
+        self.request.method == Method::Get && (!has_own || has_ours())
     }
 
     /// The origin is asked.

@@ -355,7 +355,8 @@ impl Visit {
                 purge(desk, asked)
             }
             method if !method.is_safe() => {
-                if let Some(key) = key_of(Scheme::Http, asked) {
+                // What nobody knows the target of is not stored either.
+                if let Some(key) = key_as_told(desk, asked) {
                     self.course.stage = Stage::Watching(Watching::new(desk, &key));
                 }
                 Consulted::Origin

@@ -23,8 +23,9 @@ use crate::server::Engine;
 pub(super) struct Watching {
     engine: Arc<Engine>,
     cache: Arc<Cache>,
-    /// Of the target's keys, one for each scheme.
-    hashes: [u64; 2],
+    /// Of the target's key.
+    hash: u64,
+    scheme: Scheme,
     /// The target, as it is written; none if there was no memory for it.
     key: Option<KVec<u8>>,
 }
@@ -35,7 +36,8 @@ impl Watching {
         Self {
             engine: desk.engine.clone(),
             cache: desk.cache.clone(),
-            hashes: Scheme::ALL.map(|scheme| key.with(scheme).hash(desk.cache.secret)),
+            hash: key.hash(desk.cache.secret),
+            scheme: key.scheme(),
             key: written(key.len(), |out| key.write(out)).ok(),
         }
     }
@@ -48,17 +50,16 @@ impl Watching {
             return;
         }
         let Some((host, path)) = self.key.as_deref().and_then(key::parts) else {
-            let stats = self.engine.stats();
-            return self
-                .hashes
-                .iter()
-                .for_each(|hash| self.cache.purge_hash(*hash, stats));
+            return self.cache.purge_hash(self.hash, self.engine.stats());
         };
         self.purge(host, path);
+        let base = Base {
+            scheme: self.scheme,
+            host,
+            path,
+        };
         for reference in references(answer.fields.of(octets)) {
-            for scheme in Scheme::ALL {
-                self.purge_reference(&Base { scheme, host, path }, reference);
-            }
+            self.purge_reference(&base, reference);
         }
     }
 
@@ -77,18 +78,14 @@ impl Watching {
         }
     }
 
-    /// Whatever the scheme: what changes is the same thing under both.
     fn purge(&self, host: &[u8], path: &[u8]) {
+        let Some(key) = Key::new(self.scheme, host, b"", path) else {
+            return;
+        };
+        self.cache.purge(&key, self.engine.stats());
         // There may be another one by now.
-        let present = self.engine.cache();
-        for scheme in Scheme::ALL {
-            let Some(key) = Key::new(scheme, host, b"", path) else {
-                return;
-            };
-            self.cache.purge(&key, self.engine.stats());
-            if let Some(cache) = &present {
-                cache.purge(&key, self.engine.stats());
-            }
+        if let Some(cache) = self.engine.cache() {
+            cache.purge(&key, self.engine.stats());
         }
     }
 }

@@ -30,16 +30,20 @@ pub(super) struct Errand {
 }
 
 impl Client {
-    /// Sends somebody out. Without memory nobody goes, and what is stored stays stale. Only in the work
-    /// item.
+    /// Sends somebody out, unless there are many already. If nobody goes what is stored stays stale. Only in
+    /// the work item.
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn send_out(&self, errand: KBox<Errand>) {
         let _ = self.try_send_out(errand);
     }
 
     fn try_send_out(&self, errand: KBox<Errand>) -> Result {
+        if self.engine.is_stopping() || !self.engine.begin_errand() {
+            return Err(EBUSY);
+        }
         let number = self.engine.number();
-        let client = Self::new(self.engine.clone(), number, self.cpu, errand.peer, None)?;
+        let client = Self::new(self.engine.clone(), number, self.cpu, errand.peer, None);
+        let client = client.inspect_err(|_| self.engine.end_errand())?;
         client.state.lock().go_out(KBox::into_inner(errand))?;
         // Whoever ends the engine waits for this work item before he looks who is there.
         self.engine.enter(client.cpu, number, client.clone())?;

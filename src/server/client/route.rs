@@ -227,7 +227,8 @@ impl State {
             tried: self.journey.tried,
             who,
             cpu,
-            waits: !settings.queue_timeout.is_zero(),
+            // Nobody waits for an errand: it does not take a place in the line from those who do.
+            waits: !settings.queue_timeout.is_zero() && !self.is_errand,
             uploads: self.exchange.has_body(),
         }
     }

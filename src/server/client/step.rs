@@ -94,7 +94,8 @@ impl Client {
                     state.exchange.deadline()
                 };
                 self.due.store(due.as_nanos(), Relaxed);
-                return Chore::None;
+                // The client has what there is for it by now.
+                return state.errand.take().map_or(Chore::None, Chore::SendOut);
             }
         }
         Chore::Again
@@ -106,9 +107,6 @@ impl Client {
         if state.exchange.take_switched() {
             self.engine.stats().tunnel();
             state.refresh(&self.engine);
-        }
-        if let Some(errand) = state.errand.take() {
-            return Some(Chore::SendOut(errand));
         }
         while let Some(action) = state.exchange.poll() {
             match action {

@@ -39,7 +39,14 @@ impl Filling {
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn validated(&self, stored: &Arc<Entry>, came: &Came<'_>) -> Option<Served> {
         let old = stored.head()?;
-        if !is_about(came, old) || !stored.is_readable(came.times.response_boottime) {
+        if !is_about(came, old) {
+            // Nor would it be the next time.
+            if let Some((id, _)) = self.stored {
+                self.desk.cache().kill(id);
+            }
+            return None;
+        }
+        if !stored.is_readable(came.times.response_boottime) {
             return None;
         }
         self.update(stored, came);

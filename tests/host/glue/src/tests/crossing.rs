@@ -225,19 +225,73 @@ fn errands_end_as_they_may() {
         }
         world.assert_empty();
     }
-    // One who wants a part, or has something, would ask for that.
-    for own in ["Range: bytes=1-2", "If-None-Match: \"x\""] {
+    // One who wants a part, or has something, would ask for that; HEAD for nothing.
+    for (method, own) in [
+        ("GET", "Range: bytes=1-2"),
+        ("GET", "If-None-Match: \"x\""),
+        ("HEAD", "X: y"),
+    ] {
         let mut world = World::new();
         world.fetch(GET, answer(fields, "hello"));
         world.pass(3000);
-        world.hit(&format!("GET /a HTTP/1.1\r\nHost: h\r\n{own}\r\n\r\n"));
+        world.hit(&format!("{method} /a HTTP/1.1\r\nHost: h\r\n{own}\r\n\r\n"));
         assert_eq!(world.errand(), None);
+        assert_eq!(world.cache().counts().entries, 1);
+        world.assert_empty();
+    }
+}
+
+/// What was asked in vain is not asked again at once.
+#[test]
+fn errands_pause_after_failures() {
+    let fields = "Cache-Control: max-age=2, stale-while-revalidate=60\r\n";
+    let mut world = World::new();
+    world.fetch(GET, answer(fields, "hello"));
+    world.pass(3000);
+    for _ in 0..3 {
+        assert_eq!(world.hit(GET).text(), "hello");
+        let errand = world.errand().expect("nobody asks");
+        world.answer(errand, "HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\nno");
+        for _ in 0..5 {
+            assert_eq!(world.hit(GET).text(), "hello");
+            assert_eq!(world.errand(), None);
+        }
+        world.pass(2100);
+    }
+    world.assert_empty();
+}
+
+/// What the origin has now may not be stored, or it says that another one is good: then nobody gets the old
+/// one for as long as it might be used.
+#[test]
+fn what_cannot_be_refreshed_goes() {
+    let fields = "ETag: \"1\"\r\nCache-Control: max-age=2, stale-while-revalidate=6000\r\n";
+    for (comes, is_gone) in [
+        (answer(fields, &"x".repeat(2 << 20)), true),
+        (
+            "HTTP/1.1 304 Not Modified\r\nETag: \"2\"\r\n\r\n".to_owned(),
+            true,
+        ),
+        (
+            "HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno".to_owned(),
+            false,
+        ),
+    ] {
+        let mut world = World::new();
+        world.fetch(GET, answer(fields, "hello"));
+        world.pass(3000);
+        assert_eq!(world.hit(GET).text(), "hello");
+        let errand = world.errand().expect("nobody asks");
+        world.answer(errand, comes);
+        let who = world.ask(GET);
+        assert_eq!(world.asked(who).is_some(), is_gone);
         world.assert_empty();
     }
 }
 
 /// Somebody before us has ended the TLS: what the origin redirects to that is not for those who come by
-/// it. Whatever changes a target does so under both schemes.
+/// it. A POST changes what it was sent to (RFC 9111 section 4.4: "MUST NOT [...] if the origin of the URI to
+/// be invalidated differs"), PURGE what has that name.
 #[test]
 fn each_scheme_has_its_own() {
     let ask =
@@ -252,14 +306,16 @@ fn each_scheme_has_its_own() {
         for (ask, body) in &both {
             assert_eq!(world.hit(ask).text(), *body);
         }
-        let who = world.ask(&ask(change, "Content-Length: 0\r\n"));
+        let who = world.ask(&ask(change, &format!("{tls}Content-Length: 0\r\n")));
         if change == "POST" {
             world.answer(who, "HTTP/1.1 204 Done\r\n\r\n");
+            assert_eq!(world.hit(&both[0].0).text(), "plain");
+        } else {
+            let who = world.ask(&both[0].0);
+            assert!(world.asked(who).is_some());
         }
-        for (ask, _) in &both {
-            let who = world.ask(ask);
-            assert!(world.asked(who).is_some(), "{change}");
-        }
+        let who = world.ask(&both[1].0);
+        assert!(world.asked(who).is_some(), "{change}");
         world.assert_empty();
     }
     // Another host is nobody's.
