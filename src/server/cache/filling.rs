@@ -59,6 +59,8 @@ pub(super) struct Filling {
     stored: Option<(Id, Arc<Entry>)>,
     /// The origin is asked about that.
     asks: bool,
+    /// It is asked behind a client's back.
+    is_errand: bool,
     stage: Stage,
     /// The head of a body of which nobody knows how long it will be: there may be no room for the rest
     /// of it. So nobody reads it before it is whole.
@@ -112,9 +114,15 @@ impl Filling {
             mapped,
             stored,
             asks,
+            is_errand: false,
             stage: Stage::Asked,
             head: None,
         }
+    }
+
+    /// From now on it is one of an errand.
+    pub(super) fn become_errand(&mut self) {
+        self.is_errand = true;
     }
 
     /// A final head is here. What the client gets in its place, if that is something else.
@@ -166,10 +174,18 @@ impl Filling {
     /// What is stored is no longer what there is, and what there is will not be stored: asked behind a
     /// client's back again and again, nobody would ever get that.
     fn drop_if_changed(&self, status: Status, reason: Reason) {
-        if let Some((id, _)) = self.stored.as_ref().filter(|_| reason.lasts) {
-            if matches!(status.code(), 200..=399 | 404 | 410) {
-                self.desk.cache().kill(*id);
-            }
+        // Where to somebody is sent may be for him alone.
+        let is_of_target = matches!(status.code(), 200..=299 | 300 | 301 | 308 | 404 | 410);
+        if self.is_errand && is_of_target && reason.lasts {
+            self.drop_stored();
+        }
+    }
+
+    /// Drops what was found, unless there is something else in its place by now.
+    fn drop_stored(&self) {
+        if let Some((_, stored)) = &self.stored {
+            let cache = self.desk.cache();
+            cache.kill_those(stored.hash(), |other| Arc::ptr_eq(other, stored));
         }
     }
 
@@ -419,7 +435,7 @@ impl Filling {
             return;
         }
         self.stage = Stage::Done;
-        if let Some((_, stored)) = &self.stored {
+        if let Some((_, stored)) = self.stored.as_ref().filter(|_| self.is_errand) {
             // What was updated is another entry by now.
             stored.note_try();
         }

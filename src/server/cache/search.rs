@@ -313,7 +313,10 @@ impl<'r> Search<'r> {
             other => return other,
         };
         match self.fill(inserted, stored) {
-            Decided::Fills(question) => Decided::Refreshes(served, question),
+            Decided::Fills(mut question) => {
+                question.filling.become_errand();
+                Decided::Refreshes(served, question)
+            }
             _ => Decided::Serves(served),
         }
     }

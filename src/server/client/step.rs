@@ -126,6 +126,10 @@ impl Client {
                     state.end_visit(&self.engine);
                     state.forget_tries();
                     state.refresh(&self.engine);
+                    // The next request may have one, too.
+                    if let Some(errand) = state.errand.take() {
+                        return Some(Chore::SendOut(errand));
+                    }
                 }
                 Action::Reset(how) => self.engine.stats().reset(how),
                 Action::Connect { fresh } => {

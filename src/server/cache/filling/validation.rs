@@ -41,9 +41,7 @@ impl Filling {
         let old = stored.head()?;
         if !is_about(came, old) {
             // Nor would it be the next time.
-            if let Some((id, _)) = self.stored {
-                self.desk.cache().kill(id);
-            }
+            self.drop_stored();
             return None;
         }
         if !stored.is_readable(came.times.response_boottime) {

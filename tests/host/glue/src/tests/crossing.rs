@@ -258,6 +258,41 @@ fn errands_pause_after_failures() {
         }
         world.pass(2100);
     }
+    // A good answer makes no pause.
+    for seconds in [3, 1] {
+        assert_eq!(world.hit(GET).text(), "hello");
+        let errand = world.errand().expect("nobody asks");
+        world.answer(
+            errand,
+            answer(&fields.replace("=2", &format!("={seconds}")), "hello"),
+        );
+        assert_eq!(world.errand(), None);
+        world.pass(seconds * 1000 + 100);
+    }
+    assert_eq!(world.hit(GET).text(), "hello");
+    assert!(world.errand().is_some());
+    world.assert_empty();
+}
+
+/// Each of those that are asked for in one go.
+#[test]
+fn each_pipelined_request_has_its_errand() {
+    let fields = "Cache-Control: max-age=2, stale-while-revalidate=60\r\n";
+    let other = "GET /b HTTP/1.1\r\nHost: h\r\n\r\n";
+    let mut world = World::new();
+    world.fetch(GET, answer(fields, "hello"));
+    world.fetch(other, answer(fields, "other"));
+    world.pass(3000);
+    let who = world.client();
+    world.put(who, GET);
+    world.put(who, other);
+    world.run(who);
+    assert_eq!(world.replies(who).len(), 2);
+    let errands = world
+        .clients
+        .iter()
+        .filter(|client| client.is_without_client());
+    assert_eq!(errands.count(), 2);
     world.assert_empty();
 }
 
@@ -276,6 +311,18 @@ fn what_cannot_be_refreshed_goes() {
             "HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno".to_owned(),
             false,
         ),
+        // What is for one client says nothing of what is for all.
+        (
+            "HTTP/1.1 302 To\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n".to_owned(),
+            false,
+        ),
+        (
+            answer(
+                "Set-Cookie: JSESSIONID=a\r\nCache-Control: max-age=9\r\n",
+                "own",
+            ),
+            false,
+        ),
     ] {
         let mut world = World::new();
         world.fetch(GET, answer(fields, "hello"));
@@ -283,10 +330,30 @@ fn what_cannot_be_refreshed_goes() {
         assert_eq!(world.hit(GET).text(), "hello");
         let errand = world.errand().expect("nobody asks");
         world.answer(errand, comes);
-        let who = world.ask(GET);
-        assert_eq!(world.asked(who).is_some(), is_gone);
+        match is_gone {
+            false => assert_eq!(world.hit(GET).text(), "hello"),
+            true => {
+                let who = world.ask(GET);
+                assert!(world.asked(who).is_some());
+            }
+        }
         world.assert_empty();
     }
+    // Whoever reloads throws away nothing, nor does he keep others from asking.
+    let mut world = World::new();
+    world.fetch(GET, answer(fields, "hello"));
+    let who = world.ask(RELOAD);
+    world.answer(
+        who,
+        "HTTP/1.1 302 To\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n",
+    );
+    assert_eq!(world.hit(GET).text(), "hello");
+    world.pass(3000);
+    let who = world.ask(RELOAD);
+    world.leave(who);
+    assert_eq!(world.hit(GET).text(), "hello");
+    assert!(world.errand().is_some(), "nobody asks");
+    world.assert_empty();
 }
 
 /// Somebody before us has ended the TLS: what the origin redirects to that is not for those who come by
