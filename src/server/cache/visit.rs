@@ -355,8 +355,9 @@ impl Visit {
                 purge(desk, asked)
             }
             method if !method.is_safe() => {
-                // What nobody knows the target of is not stored either.
-                if let Some(key) = key_as_told(desk, asked) {
+                // Whatever was told, what it names itself may have been changed.
+                let key = key_as_told(desk, asked).or_else(|| key_of(Scheme::Http, asked));
+                if let Some(key) = key {
                     self.course.stage = Stage::Watching(Watching::new(desk, &key));
                 }
                 Consulted::Origin

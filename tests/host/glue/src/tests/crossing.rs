@@ -391,6 +391,9 @@ fn each_scheme_has_its_own() {
         &ask("GET", "X-Forwarded-Host: evil\r\n"),
         answer(FRESH, "evil"),
     );
+    world.fetch(GET, answer(FRESH, "good"));
+    let post = ask("POST", "X-Forwarded-Host: evil\r\nContent-Length: 0\r\n");
+    world.fetch(&post, "HTTP/1.1 204 Done\r\n\r\n");
     let who = world.ask(GET);
     assert!(world.asked(who).is_some());
     world.assert_empty();
