@@ -52,8 +52,8 @@ static int uaf(void)
 	if (!object)
 		return -ENOMEM;
 	kfree(object);
-	*(volatile char *)hidden(object) = 1;
-	return 0;
+	/* A look, no more: KASAN's own list goes through what is freed, and the rest has to work. */
+	return *(volatile char *)hidden(object) & 0;
 }
 
 static int out_of_bounds(void)
