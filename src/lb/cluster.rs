@@ -140,8 +140,9 @@ struct Slot {
     used: u64,
 }
 
-/// A round of a backend of weight 1.
-const ROUND: u64 = 1 << 16;
+/// A round of a backend of weight 1: so long that what is lost when it is divided by a weight shows only
+/// after a million choices.
+const ROUND: u64 = 1 << 32;
 
 /// A backend of one share of [`Balance::Hash`] may have this many quarters of the average.
 const BOUND: u64 = 5;

@@ -173,7 +173,8 @@ impl Cluster {
         self.rekey();
     }
 
-    /// All turns are earlier by the same time, lest they become too large. Once in months.
+    /// All turns are earlier by the same time, lest they become too large. Not more than once in many
+    /// million choices.
     #[cold]
     fn begin_anew(&mut self) {
         let turn = core::mem::take(&mut self.turn);

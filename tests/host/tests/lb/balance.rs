@@ -33,6 +33,26 @@ fn weights_are_shares_and_evenly_spread() {
     }
 }
 
+/// However long it goes on: a share that is no whole number of steps is not rounded again and again.
+#[test]
+fn weights_are_shares_in_the_long_run() {
+    let weights = [252, 65, 28, 252, 159, 47, 241, 1];
+    let total: u32 = weights.iter().copied().map(u32::from).sum();
+    let mut bench = Bench::new(Balance::RoundRobin, &weighted(&weights));
+    for round in 1..=200 {
+        let mut seen = vec![0; weights.len()];
+        for _ in 0..total {
+            seen[bench.turn(&ANY)] += 1;
+        }
+        for (seen, weight) in seen.iter().zip(weights) {
+            assert!(
+                u16::abs_diff(*seen, weight) < 2,
+                "{seen} of {weight} in round {round}"
+            );
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(crate::tests::cases(64))]
 
