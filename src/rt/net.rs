@@ -8,7 +8,8 @@
 //! held, without which no namespace on the machine can be made or go. What may last for as long as
 //! somebody else likes must not be waited for there. So whoever drops a [`Registration`] first has
 //! all objects [leave](Namespace::leave), one by one and without that lock, while namespaces come
-//! (and get no object any more) and go.
+//! (and get no object any more) and go. It is the same if a registration fails half-way: the kernel is
+//! told nothing of that, and all ends as usual.
 //!
 //! # Locking
 //!
@@ -55,7 +56,8 @@ use kernel::{
 /// It holds no reference: the namespace could not end while something of ours held one for good.
 /// Instead a `Net` is given to [`Namespace::start`] and is good until [`Namespace::stop`] returns.
 /// Copies may be kept for longer than that, in objects that go a little later, but are not used
-/// then, which `stop` sees to: works have ended, files in /proc are removed.
+/// then, which `stop` sees to: works have ended, files in /proc are removed. That is a duty of code
+/// without `unsafe`, and the only one.
 ///
 /// # Invariants
 ///
@@ -167,6 +169,9 @@ pub(crate) trait Namespace: Send + Sync + 'static {
 struct Members<T> {
     /// Whether namespaces that are made get one.
     is_open: bool,
+    /// Whether all namespaces that there were have been told. One that fails before ends all of it.
+    is_made: bool,
+    failed: Result,
     /// By the address of their namespace.
     objects: RBTree<usize, Arc<T>>,
 }
@@ -190,6 +195,8 @@ impl<T: Namespace> Registration<T> {
     pub(crate) fn new() -> Result<Self> {
         let members = Members {
             is_open: true,
+            is_made: false,
+            failed: Ok(()),
             objects: RBTree::new(),
         };
         let members = KBox::pin_init(new_mutex!(members, "Registration::members"), GFP_KERNEL)?;
@@ -202,7 +209,16 @@ impl<T: Namespace> Registration<T> {
         to_result(unsafe { bindings::net_register(Some(Self::init), Some(Self::exit)) })
             .inspect_err(|_| MEMBERS.store(null_mut(), Release))?;
         // INVARIANT: Just registered; nobody else is while `MEMBERS` is not null.
-        Ok(Self { members })
+        let registration = Self { members };
+        registration.made()?;
+        Ok(registration)
+    }
+
+    /// All namespaces that there were have been told: says whether one has failed.
+    fn made(&self) -> Result {
+        let mut members = self.members.lock();
+        members.is_made = true;
+        core::mem::replace(&mut members.failed, Ok(()))
     }
 
     /// Called once for a namespace, before anybody can be in it unless the registration is being
@@ -217,10 +233,18 @@ impl<T: Namespace> Registration<T> {
             let net = Net(NonNull::new(net).ok_or(EINVAL)?);
             // SAFETY: This is a callback of the registration.
             let members = unsafe { Self::members() };
-            if members.lock().is_open {
-                Self::enter(members, net)?;
+            if !members.lock().is_open {
+                return Ok(0);
             }
-            Ok(0)
+            let entered = Self::enter(members, net);
+            let mut members = members.lock();
+            if entered.is_err() && !members.is_made {
+                // The kernel would end those that there are under its lock.
+                members.is_open = false;
+                members.failed = entered;
+                return Ok(0);
+            }
+            entered.map(|()| 0)
         })
     }
 

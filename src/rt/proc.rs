@@ -370,7 +370,7 @@ impl<T: File> Table<T> {
                 capable,
                 UserSlice::new(UserPtr::from_ptr(text.cast_mut().cast()), len),
             )?;
-            // No more than a page, so it fits.
+            // No more than the longest write that is taken, so it fits.
             Ok(len as isize)
         })
     }

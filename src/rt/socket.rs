@@ -35,6 +35,7 @@ mod attached;
 mod locked;
 mod options;
 
+use super::net::HeldNet;
 use super::net::Net;
 use crate::sys::bindings;
 use addr::RawAddr;
@@ -130,7 +131,7 @@ impl Socket {
     /// means that the kernel was told to do without IPv6.
     pub(crate) fn bind(net: &Net, addr: SocketAddr) -> Result<Socket> {
         let held = net.hold()?;
-        let socket = Self::new(held.as_ptr(), addr.is_ipv6())?;
+        let socket = Self::new(&held, addr.is_ipv6())?;
         let mut raw = RawAddr::new(addr);
         // SAFETY: The socket is valid by its invariants, and nobody else knows it.
         unsafe { bindings::sock_set_reuseaddr(socket.sk()) };
@@ -148,7 +149,7 @@ impl Socket {
     /// begun.
     pub(crate) fn outgoing(net: &Net, ipv6: bool) -> Result<Socket> {
         let held = net.hold()?;
-        let socket = Self::new(held.as_ptr(), ipv6)?;
+        let socket = Self::new(&held, ipv6)?;
         socket.bound_sends()?;
         socket.bound_receives(options::RECEIVE_BUFFER);
         Ok(socket)
@@ -174,19 +175,17 @@ impl Socket {
     }
 
     /// Makes a socket with the settings that all of ours have.
-    ///
-    /// `net` is a namespace of which the caller holds a reference.
-    fn new(net: *mut bindings::net, ipv6: bool) -> Result<Socket> {
+    fn new(net: &HeldNet, ipv6: bool) -> Result<Socket> {
         let family = if ipv6 {
             bindings::AF_INET6
         } else {
             bindings::AF_INET
         };
         let mut sock = ptr::null_mut();
-        // SAFETY: `net` is valid as the caller says; `sock` is valid for writes.
+        // SAFETY: `net` is held, so it is valid; `sock` is valid for writes.
         to_result(unsafe {
             bindings::sock_create_kern(
-                net,
+                net.as_ptr(),
                 family as c_int,
                 bindings::sock_type_SOCK_STREAM as c_int,
                 bindings::IPPROTO_TCP as c_int,

@@ -156,10 +156,14 @@ impl<R> Place<R> {
 
 impl<R> Open<R> {
     /// What the file's size must be above of, for readers who look there for news.
-    fn show_growth(&self, file: *const bindings::file, position: usize) {
+    ///
+    /// # Safety
+    ///
+    /// `file` is open, and this is called in a call on it.
+    unsafe fn show_growth(&self, file: *const bindings::file, position: usize) {
         if self.end.load(Relaxed) != NOT_ASKED {
             let size = i64::try_from(position).unwrap_or(0).saturating_add(1);
-            // SAFETY: `file` is open, as this is a call on it.
+            // SAFETY: By the requirement of this function.
             unsafe { bindings::stream_grown(file, size) };
         }
     }
@@ -322,7 +326,8 @@ impl<T: Stream> Table<T> {
             let (taken, position) = open.read(node, nowait, out)?;
             // SAFETY: The request is valid, and ours for this call.
             unsafe { (*iocb).ki_pos = i64::try_from(position)? };
-            open.show_growth(file, position);
+            // SAFETY: This is a call on it.
+            unsafe { open.show_growth(file, position) };
             Ok(isize::try_from(taken)?)
         })
     }

@@ -222,7 +222,8 @@ impl<T: Events> Attached<T> {
 
     /// How far the connection is: a snapshot. Any context.
     pub(crate) fn state(&self) -> State {
-        locked::state(self.socket.sk())
+        // SAFETY: By the type invariants of `Socket` it is valid.
+        unsafe { locked::state(self.socket.sk()) }
     }
 
     /// Whether it listens, as after [`Self::listen`] unless it was destroyed (`ss -K`): a snapshot.

@@ -102,7 +102,8 @@ impl<'a> Locked<'a> {
     pub(super) fn write(&mut self, parts: [&[u8]; 3], more: bool) -> Result<Io> {
         // In these states `tcp_sendmsg_locked()` gives -EAGAIN too, but what ends them is
         // `sk_state_change`, and nothing is wrong with memory.
-        if state(self.sk) == State::Connecting {
+        // SAFETY: By the type invariants the socket is valid.
+        if unsafe { state(self.sk) } == State::Connecting {
             return Ok(Io::Wait);
         }
         match self.send(parts, more) {
@@ -159,9 +160,13 @@ impl Drop for Locked<'_> {
     }
 }
 
-/// How far the connection of `sk`, a [`Socket`]'s, is. Without the lock it is a snapshot.
-pub(super) fn state(sk: *mut bindings::sock) -> State {
-    // SAFETY: The socket is valid, as the caller says.
+/// How far the connection of `sk` is. Without the lock it is a snapshot.
+///
+/// # Safety
+///
+/// `sk` is the valid socket of a [`Socket`].
+pub(super) unsafe fn state(sk: *mut bindings::sock) -> State {
+    // SAFETY: By the requirement of this function the socket is valid.
     match unsafe { bindings::sk_state(sk) } as c_uint {
         bindings::TCP_SYN_SENT | bindings::TCP_SYN_RECV => State::Connecting,
         bindings::TCP_ESTABLISHED | bindings::TCP_FIN_WAIT1 | bindings::TCP_FIN_WAIT2 => {
