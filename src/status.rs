@@ -28,7 +28,7 @@ pub(crate) use self::{
     family::{groups, Family, Kind, Unit, Values},
     histogram::Histogram,
     openmetrics::Flavour,
-    state::{Phrase, State}, //
+    state::{News, Phrase, State}, //
 };
 
 use core::fmt;

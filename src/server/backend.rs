@@ -31,6 +31,7 @@ use crate::rt::sync::new_spinlock_bh;
 use crate::rt::sync::SpinLockBh;
 use crate::server::stats::Timing;
 use crate::server::upstream::Link;
+use crate::status;
 use crate::time::Duration;
 use crate::time::Instant;
 
@@ -73,6 +74,8 @@ pub(crate) struct Backend {
     stamp: Atomic<u64>,
     /// The highest minor version of HTTP that a response of it had, and one; 0 before the first.
     version: Atomic<u32>,
+    /// The [`status::State`] that the kernel log was told last.
+    told: Atomic<u32>,
 }
 
 impl Backend {
@@ -104,6 +107,7 @@ impl Backend {
             heard: Atomic::new(0),
             stamp: Atomic::new(0),
             version: Atomic::new(0),
+            told: Atomic::new(status::State::Ok as u32),
         });
         Arc::pin_init(backend, GFP_KERNEL_ACCOUNT)
     }
@@ -156,6 +160,11 @@ impl Backend {
         if self.version.load(Relaxed) < number {
             self.version.store(number, Relaxed);
         }
+    }
+
+    /// Notes how it is, and returns whether that has changed since.
+    pub(crate) fn note(&self, state: status::State) -> bool {
+        self.told.xchg(state as u32, Relaxed) != state as u32
     }
 
     pub(crate) fn stamp(&self) -> u64 {

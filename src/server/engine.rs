@@ -52,6 +52,7 @@ use crate::server::balancer::Balancer;
 use crate::server::cache::Cache;
 use crate::server::census::Census;
 use crate::server::client::Client;
+use crate::server::journal::Journal;
 use crate::server::listener::Listener;
 use crate::server::log;
 use crate::server::log::Log;
@@ -158,6 +159,8 @@ pub(crate) struct Engine {
     #[pin]
     prober: SpinLockBh<Option<Arc<Prober>>>,
     log: Arc<Log>,
+    /// How its backends are.
+    journal: Journal,
     /// From [`Engine::prepare`] on. Nothing above refers to works any more when this is drained and
     /// destroyed.
     queue: SetOnce<Queue>,
@@ -172,6 +175,7 @@ impl Engine {
         let engine = Arc::pin_init(
             try_pin_init!(Self {
                 account: Account::new(net.is_init())?,
+                journal: Journal::new(&net, "changes of backends"),
                 net,
                 started: clock::now(),
                 started_at: clock::unix_now(),
@@ -281,6 +285,11 @@ impl Engine {
     /// Whether there has been another configuration since this was last asked.
     pub(crate) fn take_renewed(&self) -> bool {
         self.renewed.xchg(false, Acquire)
+    }
+
+    /// Where the kernel log is told how backends are.
+    pub(crate) fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     pub(crate) fn log(&self) -> &Arc<Log> {

@@ -15,6 +15,7 @@ pub(crate) mod census;
 pub(crate) mod client;
 pub(crate) mod engine;
 pub(crate) mod instance;
+pub(crate) mod journal;
 pub(crate) mod listener;
 pub(crate) mod log;
 pub(crate) mod mappings;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The coarse timer: wakes clients whose time is up, closes backend connections that have been idle
-//! for too long, and has backends asked how they are. It runs only while there is anything of that.
+//! for too long, has backends asked how they are, and tells the kernel log when that has changed. It
+//! runs only while there is anything of that.
 
 use kernel::prelude::*;
 use kernel::sync::Arc;
@@ -12,7 +13,10 @@ use kernel::workqueue::WorkItem;
 
 use crate::rt::clock;
 use crate::rt::workqueue::cancel_delayed_sync;
+use crate::server::engine::Srun;
 use crate::server::Engine;
+use crate::status::News;
+use crate::status::State;
 use crate::time::Duration;
 
 /// How late a time limit may be noticed.
@@ -72,11 +76,38 @@ impl Sweep {
             left |= srun.backend.sweep(now, config.settings.idle_timeout);
         }
         self.engine.balancer().tick(now);
+        self.tell(&config.sruns);
         self.engine.hand_out(now);
         let prober = self.engine.prober();
         left |= prober.is_some_and(|prober| prober.sweep());
         let listener = self.engine.listener();
         left | listener.is_some_and(|listener| listener.sweep())
+    }
+}
+
+impl Sweep {
+    /// Tells the kernel log which backends are not as they were.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn tell(&self, sruns: &[Srun]) {
+        for (slot, srun) in sruns.iter().enumerate() {
+            let Some((view, _)) = self.engine.balancer().view(slot) else {
+                continue;
+            };
+            let news = News {
+                slot,
+                addr: srun.backend.addr(),
+                state: State::of(view.condition),
+                why: view.why,
+            };
+            if !srun.backend.note(news.state) {
+                continue;
+            }
+            let journal = self.engine.journal();
+            match news.state {
+                State::Ok => journal.notice(format_args!("{news}")),
+                _ => journal.warn(format_args!("{news}")),
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! How a backend is, why, and for how long: in words.
 
 use core::fmt::{self, Display, Formatter};
+use core::net::SocketAddr;
 
 use super::numbers::Lasted;
 use super::Backend;
@@ -38,6 +39,15 @@ impl State {
         State::Down,
     ];
 
+    /// What a backend itself makes of it, in few words: one that gets warm is in use.
+    pub(crate) fn of(condition: Condition) -> Self {
+        match condition {
+            Condition::Up | Condition::Warming => State::Ok,
+            Condition::Paused => State::Paused,
+            Condition::Failed | Condition::Due | Condition::Tried => State::Failing,
+        }
+    }
+
     /// The word for it.
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -57,12 +67,8 @@ impl Backend<'_> {
         match self.config.admin {
             Admin::Down => State::Down,
             Admin::Drain => State::Drain,
-            Admin::Up => match self.condition {
-                Condition::Up => State::Ok,
-                Condition::Warming => State::Warming,
-                Condition::Paused => State::Paused,
-                Condition::Failed | Condition::Due | Condition::Tried => State::Failing,
-            },
+            Admin::Up if self.condition == Condition::Warming => State::Warming,
+            Admin::Up => State::of(self.condition),
         }
     }
 
@@ -99,11 +105,42 @@ impl Display for Phrase<'_> {
         if let Some(lasted) = self.0.lasted().filter(|_| state != State::Ok) {
             write!(f, " for {}", Lasted(lasted))?;
         }
-        f.write_str(match self.0.why() {
-            Some(Why::Refused) => ": refused connections",
-            Some(Why::Errors) => ": errors on end",
-            Some(Why::Probes) => ": probes failed",
-            None => "",
+        f.write_str(because(self.0.why()))
+    }
+}
+
+fn because(why: Option<Why>) -> &'static str {
+    match why {
+        Some(Why::Refused) => ": refused connections",
+        Some(Why::Errors) => ": errors on end",
+        Some(Why::Probes) => ": probes failed",
+        None => "",
+    }
+}
+
+/// What the kernel log is told of a backend that is not as it was:
+/// `srun-0 (127.0.0.1:6802) is failing: refused connections`, `srun-0 (127.0.0.1:6802) is ok again`.
+pub(crate) struct News {
+    /// Its number.
+    pub(crate) slot: usize,
+    pub(crate) addr: SocketAddr,
+    /// How it is now.
+    pub(crate) state: State,
+    /// Why it has failed the last time.
+    pub(crate) why: Option<Why>,
+}
+
+impl Display for News {
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self {
+            slot, addr, state, ..
+        } = self;
+        write!(f, "srun-{slot} ({addr}) is {}", state.name())?;
+        f.write_str(match state {
+            State::Ok => " again",
+            State::Failing => because(self.why),
+            _ => "",
         })
     }
 }

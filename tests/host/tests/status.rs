@@ -7,6 +7,7 @@ mod exposition;
 mod forms;
 mod histogram;
 mod html;
+mod news;
 mod numbers;
 mod scrape;
 

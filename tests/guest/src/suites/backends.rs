@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::conn::{Conn, Response};
 use crate::gateway::{self, Gateway};
+use crate::leftovers::Log;
 use crate::load::{Plan, Traffic};
 use crate::origin::{Mode, Origin};
 use crate::scale;
@@ -30,6 +31,7 @@ tests![
     killed_and_restarted_under_load,
     added_and_removed_under_load,
     a_pause_is_no_death,
+    the_kernel_log_says_what_has_failed,
     a_change_keeps_the_connections,
 ];
 
@@ -525,5 +527,38 @@ fn a_change_keeps_the_connections() -> Outcome {
         }
     }
     same!(farm.origins[0].connections(), 1, "the connections");
+    Ok(())
+}
+
+/// Once when it has failed, however often that is seen, and once when it is well again.
+fn the_kernel_log_says_what_has_failed() -> Outcome {
+    let mut farm = Farm::new(&["", ""])?;
+    farm.gateway.set("recover-time", "100ms")?;
+    let mut client = farm.client()?;
+    let mut log = Log::from_now();
+    let mut told = Vec::new();
+    let name = format!("resin: srun-1 ({}) ", farm.origins[1].addr());
+    let mut wait_for = |what: &str, client: &mut Conn| -> Outcome {
+        let said = scale::wait_until(Duration::from_secs(20), || {
+            let served = client
+                .get("/len/1")
+                .is_ok_and(|answer| answer.status == 200);
+            told.extend(log.lines());
+            served && told.iter().any(|line| *line == format!("{name}{what}"))
+        });
+        ensure!(said, "'{name}{what}' is not in the log: {told:?}");
+        Ok(())
+    };
+    farm.origins[1].refuse();
+    wait_for("is failing: refused connections", &mut client)?;
+    // It is tried again and again.
+    for _ in 0..20 {
+        same!(client.get("/len/1")?.status, 200, "the status");
+        thread::sleep(Duration::from_millis(100));
+    }
+    farm.origins[1].listen()?;
+    wait_for("is ok again", &mut client)?;
+    let ours = told.iter().filter(|line| line.starts_with("resin: srun-"));
+    same!(ours.count(), 2, "lines in {told:?}");
     Ok(())
 }
