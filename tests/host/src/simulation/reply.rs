@@ -114,6 +114,11 @@ impl Reply {
         }
     }
 
+    /// It says somewhere that it is in HTTP/1.0.
+    pub(super) fn is_old(&self) -> bool {
+        self.octets.windows(9).any(|octets| octets == b"HTTP/1.0 ")
+    }
+
     fn sound(number: usize, to_head: bool, choices: &mut Choices, mood: &Mood) -> Self {
         let status = *choices.pick(&[200, 200, 404, 204, 304, 500, 206, 999]);
         let bodiless = to_head || matches!(status, 204 | 304);

@@ -21,8 +21,8 @@ pub(super) struct Evidence<'a> {
 impl Evidence<'_> {
     /// Reads what the client got, response by response.
     pub(super) fn judge(&self) {
-        for (request, reply) in self.replies {
-            self.judge_request(request, reply);
+        for (at, (request, reply)) in self.replies.iter().enumerate() {
+            self.judge_request(at, request, reply);
         }
         let mut rest = self.client.received.as_slice();
         for (number, plan) in self.client.plans.iter().enumerate() {
@@ -44,6 +44,14 @@ impl Evidence<'_> {
                 assert!(!plan.http10, "1xx to HTTP/1.0");
                 if response.status == 100 && response.field(MARK).is_none() {
                     // Ours, for a backend that may have no word for it.
+                    let known = self
+                        .replies
+                        .iter()
+                        .position(|(_, reply)| reply.number >= number);
+                    assert!(
+                        self.spoke_old(known.unwrap_or(self.replies.len())),
+                        "{plan:?}"
+                    );
                     assert!(
                         !std::mem::replace(&mut own, true) && plan.expects(),
                         "{plan:?}"
@@ -76,8 +84,16 @@ impl Evidence<'_> {
         );
     }
 
-    /// The backend has seen the request that the client has sent.
-    fn judge_request(&self, request: &Request, reply: &Reply) {
+    /// One of the first so many answers was in HTTP/1.0.
+    fn spoke_old(&self, first: usize) -> bool {
+        self.replies[..first]
+            .iter()
+            .any(|(_, reply)| reply.is_old())
+    }
+
+    /// The backend has seen the request that the client has sent, before its answer, which is that many
+    /// in.
+    fn judge_request(&self, at: usize, request: &Request, reply: &Reply) {
         let plan = &self.client.plans[reply.number];
         assert_eq!(plan.expected, Expected::Relayed);
         assert_eq!(request.method, plan.method);
@@ -87,9 +103,10 @@ impl Evidence<'_> {
         let mut seen = request.fields.clone();
         // Ours, from this hop to the next.
         seen.retain(|(name, _)| name != "Connection" && name != "TE");
-        if !seen.iter().any(|(name, _)| name == "Expect") {
+        if plan.expects() && !seen.iter().any(|(name, _)| name == "Expect") {
             // It was sent again, and the client had gone on already; or to a backend that is known
             // to have no word for it.
+            assert!(!self.calm || self.spoke_old(at), "{plan:?}");
             fields.retain(|(name, _)| name != "Expect");
         }
         fields.sort();
