@@ -188,6 +188,11 @@ impl Exchange {
         }
     }
 
+    /// Whether the backend has to go on with its answer, at whosever pace.
+    fn waits_for_body(&self) -> bool {
+        self.clock.waiting == Waiting::BackendSends || self.is_without_client()
+    }
+
     /// How long somebody may be waited for, and how many octets in a second make up for waiting.
     fn limit(&self, waiting: Waiting, settings: &Settings) -> (Duration, u64) {
         let rate = settings.min_rate;
@@ -263,7 +268,7 @@ impl Exchange {
                 self.end_upload(Some(Cause::ClientTimeout));
             }
             Phase::Flush if self.is_flushed(io.buffers) => self.end_upload(None),
-            Phase::Body if self.clock.waiting == Waiting::BackendSends => {
+            Phase::Body if self.waits_for_body() => {
                 if self.download.lacks_only_end() {
                     return self.end_missing(Cause::ServerTimeout, io);
                 }

@@ -62,6 +62,8 @@ pub(super) struct Filling {
     /// It is asked behind a client's back.
     is_errand: bool,
     stage: Stage,
+    /// The answer says what there is now, not only for whoever has asked.
+    is_of_target: bool,
     /// The head of a body of which nobody knows how long it will be: there may be no room for the rest
     /// of it. So nobody reads it before it is whole.
     head: Option<Arc<Head>>,
@@ -116,6 +118,7 @@ impl Filling {
             asks,
             is_errand: false,
             stage: Stage::Asked,
+            is_of_target: false,
             head: None,
         }
     }
@@ -164,21 +167,21 @@ impl Filling {
         if let Some(replaced) = self.about_stored(&came) {
             return (Fate::Replace, replaced);
         }
+        // Where to somebody is sent may be for him alone.
+        self.is_of_target = matches!(came.status.code(), 200..=299 | 300 | 301 | 308 | 404 | 410);
         if let Err(reason) = self.keep(&came, answer) {
-            self.drop_if_changed(came.status, reason);
-            self.give_up(Some(reason));
+            self.refuse(reason);
         }
         (Fate::Relay, None)
     }
 
-    /// What is stored is no longer what there is, and what there is will not be stored: asked behind a
-    /// client's back again and again, nobody would ever get that.
-    fn drop_if_changed(&self, status: Status, reason: Reason) {
-        // Where to somebody is sent may be for him alone.
-        let is_of_target = matches!(status.code(), 200..=299 | 300 | 301 | 308 | 404 | 410);
-        if self.is_errand && is_of_target && reason.lasts {
+    /// The answer is not stored, for a reason of its own. If what is stored is no longer what there
+    /// is, it goes: asked behind a client's back again and again, nobody would ever get the other.
+    fn refuse(&mut self, reason: Reason) {
+        if self.is_errand && self.is_of_target && reason.lasts {
             self.drop_stored();
         }
+        self.give_up(Some(reason));
     }
 
     /// Drops what was found, unless there is something else in its place by now.
@@ -362,9 +365,9 @@ impl Filling {
         }
         let len = self.entry.body().len().saturating_add(octets.len() as u64);
         if len > self.desk.settings().max_entry_size {
-            self.give_up(Some(TOO_LARGE));
+            self.refuse(TOO_LARGE);
         } else if !self.has_room(len) || self.entry.body().append(octets).is_err() {
-            self.give_up(Some(NO_ROOM));
+            self.refuse(NO_ROOM);
         } else if self.head.is_none() {
             self.wake();
         }

@@ -27,6 +27,7 @@ use crate::cache::DeltaSeconds;
 use crate::cache::Excuse;
 use crate::cache::Forward;
 use crate::cache::Request;
+use crate::cache::ResponseControl;
 use crate::cache::Reuse;
 use crate::cache::Rules;
 use crate::http::Method;
@@ -193,7 +194,8 @@ impl<'r> Search<'r> {
         };
         let may_not_ask = self.request.control.only_if_cached
             || entry.was_tried(self.sought.now)
-            || !self.asks_for_all(&entry);
+            || !self.asks_for_all(&entry)
+            || !self.asks_for_others(&entry);
         match may_not_ask || self.desk.cache.table.find(self.hash, &mut other).is_some() {
             true => Decided::served(self.stale(id, &entry)).into(),
             false => Judged::Validates(id, entry),
@@ -319,6 +321,12 @@ impl<'r> Search<'r> {
             }
             _ => Decided::Serves(served),
         }
+    }
+
+    /// Whether others may have the answer, as far as that is known of the last one.
+    fn asks_for_others(&self, stored: &Entry) -> bool {
+        let control = stored.head().map(|head| &head.response.control);
+        !self.request.has_authorization || control.is_some_and(ResponseControl::allows_authorized)
     }
 
     /// Whether the request asks for the whole, with or without conditions of ours in the place of its own.

@@ -355,11 +355,9 @@ impl Visit {
                 purge(desk, asked)
             }
             method if !method.is_safe() => {
-                // Whatever was told, what it names itself may have been changed.
-                let key = key_as_told(desk, asked).or_else(|| key_of(Scheme::Http, asked));
-                if let Some(key) = key {
-                    self.course.stage = Stage::Watching(Watching::new(desk, &key));
-                }
+                let scheme = key_as_told(desk, asked).map(|key| key.scheme());
+                let keys = Scheme::ALL.map(|scheme| key_of(scheme, asked));
+                self.course.stage = Stage::Watching(Watching::new(desk, scheme, &keys));
                 Consulted::Origin
             }
             _ => Consulted::Origin,

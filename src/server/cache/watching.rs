@@ -19,26 +19,32 @@ use crate::http::head::ResponseHead;
 use crate::http::Method;
 use crate::server::Engine;
 
+/// A target's key under each scheme that may be meant.
+pub(super) type Keys<'a> = [Option<Key<'a>>; Scheme::ALL.len()];
+
 /// An unsafe request, whose head may be gone when the answer comes.
 pub(super) struct Watching {
     engine: Arc<Engine>,
     cache: Arc<Cache>,
-    /// Of the target's key.
-    hash: u64,
-    scheme: Scheme,
+    /// Of the target's keys.
+    hashes: [Option<u64>; Scheme::ALL.len()],
+    /// None if nobody knows what it was told: whatever the scheme, it has changed that.
+    scheme: Option<Scheme>,
     /// The target, as it is written; none if there was no memory for it.
     key: Option<KVec<u8>>,
 }
 
 impl Watching {
-    /// Of a request for this target.
-    pub(super) fn new(desk: &Desk<'_>, key: &Key<'_>) -> Self {
+    /// Of a request for the target with these keys; under a scheme, if that is known.
+    pub(super) fn new(desk: &Desk<'_>, scheme: Option<Scheme>, keys: &Keys<'_>) -> Self {
+        let hash = |key: &Key<'_>| key.hash(desk.cache.secret);
+        let any = keys.iter().flatten().next();
         Self {
             engine: desk.engine.clone(),
             cache: desk.cache.clone(),
-            hash: key.hash(desk.cache.secret),
-            scheme: key.scheme(),
-            key: written(key.len(), |out| key.write(out)).ok(),
+            hashes: keys.each_ref().map(|key| key.as_ref().map(hash)),
+            scheme,
+            key: any.and_then(|key| written(key.len(), |out| key.write(out)).ok()),
         }
     }
 
@@ -49,17 +55,26 @@ impl Watching {
         if !invalidates(method, answer.status) {
             return;
         }
-        let Some((host, path)) = self.key.as_deref().and_then(key::parts) else {
-            return self.cache.purge_hash(self.hash, self.engine.stats());
-        };
-        self.purge(host, path);
-        let base = Base {
-            scheme: self.scheme,
-            host,
-            path,
-        };
-        for reference in references(answer.fields.of(octets)) {
-            self.purge_reference(&base, reference);
+        let lines = answer.fields.of(octets);
+        let target = self.key.as_deref().and_then(key::parts);
+        for (scheme, hash) in Scheme::ALL.into_iter().zip(self.hashes) {
+            if self.scheme.is_some_and(|known| known != scheme) {
+                continue;
+            }
+            match (target, hash) {
+                (Some((host, path)), _) => self.purge_named(&Base { scheme, host, path }, lines),
+                (None, Some(hash)) => self.cache.purge_hash(hash, self.engine.stats()),
+                (None, None) => {}
+            }
+        }
+    }
+
+    /// What is stored for a target goes, and for those that the answer's field lines name.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn purge_named(&self, base: &Base<'_>, lines: &[u8]) {
+        self.purge(base, base.path);
+        for reference in references(lines) {
+            self.purge_reference(base, reference);
         }
     }
 
@@ -74,12 +89,12 @@ impl Watching {
             return;
         };
         if let Some(path) = base.resolve(reference, &mut room) {
-            self.purge(base.host, path);
+            self.purge(base, path);
         }
     }
 
-    fn purge(&self, host: &[u8], path: &[u8]) {
-        let Some(key) = Key::new(self.scheme, host, b"", path) else {
+    fn purge(&self, base: &Base<'_>, path: &[u8]) {
+        let Some(key) = Key::new(base.scheme, base.host, b"", path) else {
             return;
         };
         self.cache.purge(&key, self.engine.stats());

@@ -66,7 +66,11 @@ impl Client {
                 state.upstream = Hop::Stored(reader);
                 Event::UpstreamReady { reused: false }
             }
-            Consulted::Refused(why) => Event::UpstreamRefused(why),
+            Consulted::Refused(why) => {
+                // Without an answer to go on with, nobody asks behind the client's back.
+                drop(state.visit.take_question());
+                Event::UpstreamRefused(why)
+            }
         };
         state.handle(now, event);
         None

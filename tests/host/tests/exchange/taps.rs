@@ -4,6 +4,7 @@
 
 use super::bench::{Bench, GET};
 use super::OK;
+use crate::config::Protocol;
 use crate::exchange::{Action, Event, Fate, Phase, Refusal, Tap};
 use crate::http::head::{RequestHead, ResponseHead};
 use crate::http::Status;
@@ -298,6 +299,34 @@ fn a_request_without_a_client_ends_with_its_answer() {
         };
         assert_eq!((released, seen(&bench).ends), (reuse, ends));
         assert_eq!(bench.answered(), b"", "somebody gets something");
+    }
+}
+
+/// A backend that stands still is to blame, as it would be with a client; if only the end of the answer
+/// is missing, all of that is there.
+#[test]
+fn a_backend_that_stands_still_on_an_errand() {
+    let hello: &[u8] = b"s\0\x06200 OKH\0\x0eContent-LengthS\0\x015G\0\0D\0\x05hello";
+    let half: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello";
+    for (protocol, answer, ends) in [(Protocol::Hmux, hello, 1), (Protocol::Http, half, 0)] {
+        let mut bench = Bench::new();
+        bench.protocol = protocol;
+        bench.tap = Some(Recorder {
+            is_wanted: true,
+            ..Recorder::default()
+        });
+        let mut bench = bench.alone(GET);
+        bench.connect(false);
+        assert!(!bench.requested().is_empty());
+        bench.backend(answer);
+        assert_eq!(bench.phase(), Phase::Body);
+        // What has come is counted when it is looked at.
+        bench.pass(Duration::from_secs(1));
+        bench.pass(Duration::from_secs(3600));
+        assert_eq!(seen(&bench).body, b"hello");
+        assert_eq!(seen(&bench).ends, ends);
+        assert_eq!(bench.verdict(), Verdict::Error);
+        assert_eq!(bench.outcome().ending, *b"sD");
     }
 }
 

@@ -274,6 +274,25 @@ fn errands_pause_after_failures() {
     world.assert_empty();
 }
 
+/// Whoever has an answer of his own leaves asking to others: his would be in vain.
+#[test]
+fn who_is_authorized_asks_for_himself() {
+    let stale = "Cache-Control: max-age=2, stale-while-revalidate=60";
+    let own = "GET /a HTTP/1.1\r\nHost: h\r\nAuthorization: Basic Og==\r\n\r\n";
+    for (more, is_asked) in [("", false), (", public", true)] {
+        let mut world = World::new();
+        world.fetch(GET, answer(&format!("{stale}{more}\r\n"), "hello"));
+        world.pass(3000);
+        assert_eq!(world.hit(own).text(), "hello");
+        assert_eq!(world.errand().is_some(), is_asked, "{more:?}");
+        if !is_asked {
+            assert_eq!(world.hit(GET).text(), "hello");
+            assert!(world.errand().is_some(), "nobody asks");
+        }
+        world.assert_empty();
+    }
+}
+
 /// Each of those that are asked for in one go.
 #[test]
 fn each_pipelined_request_has_its_errand() {
@@ -303,6 +322,7 @@ fn what_cannot_be_refreshed_goes() {
     let fields = "ETag: \"1\"\r\nCache-Control: max-age=2, stale-while-revalidate=6000\r\n";
     for (comes, is_gone) in [
         (answer(fields, &"x".repeat(2 << 20)), true),
+        (chunked(fields, &["x".repeat(2 << 20).as_str()]), true),
         (
             "HTTP/1.1 304 Not Modified\r\nETag: \"2\"\r\n\r\n".to_owned(),
             true,
@@ -385,6 +405,18 @@ fn each_scheme_has_its_own() {
         assert!(world.asked(who).is_some(), "{change}");
         world.assert_empty();
     }
+    // Nobody knows which one the origin takes it for.
+    let mut world = World::new();
+    for (ask, body) in &both {
+        world.fetch(ask, answer(FRESH, body));
+    }
+    let told = "X-Forwarded-Proto: https\r\nX-Forwarded-Proto: http\r\nContent-Length: 0\r\n";
+    world.fetch(&ask("POST", told), "HTTP/1.1 204 Done\r\n\r\n");
+    for (ask, _) in &both {
+        let who = world.ask(ask);
+        assert!(world.asked(who).is_some(), "{ask}");
+    }
+    world.assert_empty();
     // Another host is nobody's.
     let mut world = World::new();
     world.fetch(
