@@ -66,9 +66,13 @@ test-controls: ## show that each detector that the guest suites rely on fires, o
 fuzz: ## fuzz the parsers and whole exchanges, TIME seconds for each target (60)
 	@tests/host/fuzz/run $(or $(TIME),60)
 
+speed: ## what a request's head and the choice of a backend cost, in nanoseconds on this machine
+	@tests/host/run --no-run --release --examples
+	@$(kernel) in -- bash -c 'cd tests/host && for example in head choice; do cargo run -q --locked --release --example $${example}_speed; done'
+
 clean: ## remove build/; downloads and kernels stay in the cache
 	rm -rf build
 
 # One part of the tests after the other.
 .NOTPARALLEL:
-.PHONY: help all debug install check run test test-host test-guest test-status test-run test-suites test-upload test-debug test-controls fuzz clean
+.PHONY: help all debug install check run test test-host test-guest test-status test-run test-suites test-upload test-debug test-controls fuzz speed clean
