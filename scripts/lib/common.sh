@@ -1,6 +1,9 @@
 # shellcheck shell=bash
 # What scripts/kernel and its parts share: where things are kept, how to speak, how to lock.
 
+# What fails in a $(command) ends that, too.
+shopt -s inherit_errexit
+
 # The tree (REPO) and the folder outside it that holds downloads and built kernels (CACHE).
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 CACHE=${RESIN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/resin}

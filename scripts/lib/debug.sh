@@ -12,7 +12,8 @@ DEBUG_RECIPE=1
 # Prints the folder of the debug kernel, built.
 debug() {
     local source version hash dir
-    source=$(readlink -f "$(stock)/source")
+    source=$(stock)
+    source=$(readlink -f "$source/source")
     version=${source##*/source-}
     hash=$({
         echo "$DEBUG_RECIPE"

@@ -32,7 +32,7 @@ stock_release() {
         printf '%s\n' "$wanted"
         return
     fi
-    newest=$(kernel_list | grep cloud | tail -n 1)
+    newest=$(kernel_list | grep cloud | tail -n 1) || true
     [ -n "$newest" ] || die "$MIRROR serves no kernel from 7.2 on: is the mirror right (RESIN_MIRROR)?"
     [ "$wanted" = "$DEFAULT_KERNEL" ] ||
         die "KERNEL=$wanted is not served by $MIRROR; these are: $(kernel_list | tr '\n' ' ')"
