@@ -8,8 +8,10 @@
 //! what was stored.
 
 mod fields;
+mod passing;
 mod several;
 
+pub(crate) use passing::Passing;
 pub(crate) use several::Several;
 pub(crate) use several::MAX_RANGES;
 
@@ -17,6 +19,7 @@ use super::cache_status::{put_age, CacheStatus, Handling};
 use super::conditional::{Conditions, Outcome, Validators};
 use super::delta::DeltaSeconds;
 use super::field::{first, Field};
+use super::mapping::Lifetimes;
 use super::range::{self, ByteRange, Parts};
 use super::request::Request;
 use super::store::Response;
@@ -52,6 +55,8 @@ pub(crate) struct Manner<'a> {
     pub(crate) ranges: bool,
     /// Say `Cache-Control: private` in the place of Vary: the setting `rewrite-vary-as-private`.
     pub(crate) private: bool,
+    /// What a mapping says of the target.
+    pub(crate) mapped: Option<Lifetimes>,
     /// The [`age`](super::age) of the message with which the origin has just brought it, or has
     /// validated it, for this very request; none if it was not asked, or has not answered so.
     pub(crate) brought: Option<DeltaSeconds>,
@@ -83,11 +88,11 @@ pub(crate) fn room(stored: &Stored<'_>, manner: &Manner<'_>) -> usize {
 
 /// The status line, the longest of which has 46 octets, all the lines that [`MORE_FIELDS`] counts, and
 /// the empty line.
-const EXTRA: usize = 320;
+const EXTRA: usize = 360;
 
 /// How many field lines [`write()`] writes at most beyond those that are stored: Accept-Ranges, Age,
-/// Cache-Control, Cache-Status, one of Content-Range and Content-Type, one that frames it.
-pub(crate) const MORE_FIELDS: usize = 6;
+/// two of Cache-Control, Cache-Status, one of Content-Range and Content-Type, one that frames it.
+pub(crate) const MORE_FIELDS: usize = 7;
 
 /// Writes the head of the answer to a request that is answered with this stored response, and tells
 /// what follows it.
@@ -275,6 +280,9 @@ fn put_shape(shape: Shape, several: Option<&Several>, out: &mut Writer<'_>) -> R
 #[inline(never)] // Keeps its frame out of its caller's.
 fn put_tale(response: &Response, manner: &Manner<'_>, out: &mut Writer<'_>) -> Result<(), Full> {
     let freshness = &response.freshness;
+    if let Some(lifetimes) = manner.mapped.as_ref().filter(|_| freshness.is_mapped()) {
+        passing::put_mapped(lifetimes, out)?;
+    }
     // RFC 9111 section 4: "When a stored response is used to satisfy a request without validation, a
     // cache MUST generate an Age header field". With one, its presence "implies that the response was
     // not generated or validated by the origin server for this request" (section 5.1): so then there

@@ -72,6 +72,11 @@ impl Freshness {
         self.basis.is_explicit() && self.lifetime > DeltaSeconds::ZERO
     }
 
+    /// Whether it is by a mapping of ours, which nobody else knows.
+    pub(crate) fn is_mapped(&self) -> bool {
+        self.basis == Basis::Mapped
+    }
+
     /// current_age (RFC 9111 section 4.2.3).
     pub(crate) fn current_age(&self, now: Instant) -> DeltaSeconds {
         let resident_time = DeltaSeconds::from_secs(now.since(self.response_boottime).as_secs());

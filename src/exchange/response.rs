@@ -283,6 +283,7 @@ impl Exchange {
                 Status::SWITCHING_PROTOCOLS | Status::UPGRADE_REQUIRED
             ),
             stamp: self.new_stamp(head.status, io),
+            amended: self.amended(head.status, io.tap.as_deref()),
         };
         let bytes = io.buffers.response.filled();
         let room = encode::response_room(head, &delivery);

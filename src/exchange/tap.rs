@@ -11,6 +11,7 @@ use super::Phase;
 use super::Store;
 use super::NO_MEMORY;
 use crate::http::body::Body;
+use crate::http::encode::Amended;
 use crate::http::head::RequestHead;
 use crate::http::head::ResponseHead;
 use crate::http::Status;
@@ -27,6 +28,9 @@ pub(crate) trait Tap {
         request: (&RequestHead, Option<&[u8]>),
         answer: (&ResponseHead, &[u8]),
     ) -> Fate;
+
+    /// What is changed of the head that was seen last on its way to the client.
+    fn amended(&self) -> Option<Amended<'_>>;
 
     /// There is no answer, or no memory for it, and the client is about to be told so with this status,
     /// which is 500 at least.
@@ -71,6 +75,16 @@ impl Exchange {
             Fate::Replace => self.replace(now, &head, io),
         }
         Flow::Again
+    }
+
+    /// What is changed of a final head.
+    pub(super) fn amended<'a>(
+        &self,
+        status: Status,
+        tap: Option<&'a dyn Tap>,
+    ) -> Option<Amended<'a>> {
+        tap.filter(|_| !self.replaced && !status.is_informational())?
+            .amended()
     }
 
     fn fate<S: Store>(&self, head: &ResponseHead, io: &mut Io<'_, S>) -> Fate {

@@ -46,8 +46,17 @@ pub(crate) enum Persist {
     Close,
 }
 
+/// What is changed of a response's end-to-end fields.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Amended<'a> {
+    /// Field lines that it gets behind its own.
+    pub(crate) lines: &'a [u8],
+    /// Whether a field of this name is left out.
+    pub(crate) hides: fn(&[u8]) -> bool,
+}
+
 /// How a response goes to the client.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Delivery<'a> {
     /// The framing of the body.
     pub(crate) framing: Framing,
@@ -64,6 +73,8 @@ pub(crate) struct Delivery<'a> {
     pub(crate) upgrade: bool,
     /// A cookie of ours, by name, with the backend's stamp.
     pub(crate) stamp: Option<(&'a [u8], [u8; 16])>,
+    /// What somebody who has looked at it wants to have changed.
+    pub(crate) amended: Option<Amended<'a>>,
 }
 
 /// Octets that [`request_head`] writes at most.
@@ -213,6 +224,7 @@ pub(crate) fn response_room(head: &ResponseHead, delivery: &Delivery<'_>) -> usi
         .saturating_add(head.fields.len() / 2)
         .saturating_add(delivery.name.len())
         .saturating_add(delivery.stamp.map_or(0, |(name, _)| name.len()))
+        .saturating_add(delivery.amended.map_or(0, |amended| amended.lines.len()))
         .saturating_add(RESPONSE_EXTRA)
 }
 
@@ -241,6 +253,9 @@ pub(crate) fn response_head(
         // in a 1xx, section 7.6.3 lets a gateway leave Via out.
         put_connection(&[], upgrade, false, out)?;
         return out.put(b"\r\n");
+    }
+    if let Some(amended) = &delivery.amended {
+        out.put(amended.lines)?;
     }
     // RFC 9110 section 6.6.1: "A recipient with a clock that receives a response message without
     // a Date header field MUST [...] append a corresponding Date".
@@ -305,11 +320,17 @@ fn response_fields(
             }
             _ => !known.is_hop_by_hop() && !named.has(name),
         };
-        if passes {
+        if passes && !delivery.hides(name) {
             put_field(name, value, out)?;
         }
     }
     Ok(())
+}
+
+impl Delivery<'_> {
+    fn hides(&self, name: &[u8]) -> bool {
+        self.amended.is_some_and(|amended| (amended.hides)(name))
+    }
 }
 
 const CHUNKED: &[u8] = b"Transfer-Encoding: chunked\r\n";

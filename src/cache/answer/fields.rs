@@ -130,8 +130,8 @@ const METADATA: [&[u8]; 5] = [
     b"repr-digest",
 ];
 
-/// Whether a stored field gives way to `Cache-Control: private`.
-fn is_of_private(field: Field, name: &[u8]) -> bool {
+/// Whether a field gives way to `Cache-Control: private`.
+pub(super) fn is_of_private(field: Field, name: &[u8]) -> bool {
     field == Field::Vary || is_control(field, name)
 }
 
@@ -153,7 +153,7 @@ fn is_control(field: Field, name: &[u8]) -> bool {
 /// "If directives conflict [...] the most restrictive directive should be honored" (RFC 9111 section
 /// 4.2.1), but not everyone may know: what would let shared caches have it is left out.
 #[inline(never)] // Keeps its frame out of its caller's.
-fn put_private(lines: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
+pub(super) fn put_private(lines: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
     out.put(b"Cache-Control: private")?;
     for directive in values(lines, Field::CacheControl).flat_map(list::elements) {
         if !is_overruled(directive) {

@@ -79,6 +79,11 @@ where
     O: Deref<Target = [u8]>,
     S: Deref<Target = [State]>,
 {
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries().is_empty()
+    }
+
     /// What the mappings say of a target in origin-form: path and query. Waits for nobody; what takes
     /// longest are expressions, with which only what matches no pattern is compared.
     pub(crate) fn find(&self, target: &[u8]) -> Option<Lifetimes> {

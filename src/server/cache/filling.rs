@@ -373,6 +373,12 @@ impl Filling {
         }
     }
 
+    /// Whether what is stored is fresh by a mapping.
+    pub(super) fn is_mapped(&self) -> bool {
+        let head = self.head.as_ref().or_else(|| self.entry.head());
+        self.is_kept() && head.is_some_and(|head| head.response.freshness.is_mapped())
+    }
+
     /// Whether the body that comes is stored.
     pub(super) fn is_kept(&self) -> bool {
         self.stage == Stage::Kept

@@ -19,6 +19,7 @@ mod filling;
 mod reader;
 mod refused;
 mod search;
+mod telling;
 mod visit;
 mod watching;
 

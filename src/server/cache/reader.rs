@@ -10,6 +10,7 @@ use super::entry::Body;
 use super::entry::Head;
 use super::entry::State;
 use super::entry::Waiter;
+use super::telling::lifetimes;
 use super::visit::Desk;
 use super::visit::Served;
 use super::written;
@@ -19,6 +20,7 @@ use crate::cache::answer::Content;
 use crate::cache::answer::Manner;
 use crate::cache::answer::Several;
 use crate::cache::answer::Stored;
+use crate::cache::mapping::Lifetimes;
 use crate::cache::Request;
 use crate::rt::clock;
 use crate::rt::random;
@@ -77,12 +79,17 @@ impl Reader {
         desk: &Desk<'_>,
         served: &Served,
         request: &Request<'_>,
+        target: &[u8],
     ) -> Result<KBox<Self>> {
         let mut several = match request.has_range {
             false => None,
             true => Some(several()?),
         };
-        let (text, content) = head(desk, served, request, several.as_deref_mut())?;
+        let mapped = match served.head.response.freshness.is_mapped() {
+            true => lifetimes(desk.config, target),
+            false => None,
+        };
+        let (text, content) = head(desk, served, request, (mapped, several.as_deref_mut()))?;
         let next = match content {
             Content::None => Next::Nothing,
             Content::Whole => Next::until(0, length(served)),
@@ -302,7 +309,7 @@ fn head(
     desk: &Desk<'_>,
     served: &Served,
     request: &Request<'_>,
-    several: Option<&mut Several>,
+    (mapped, several): (Option<Lifetimes>, Option<&mut Several>),
 ) -> Result<(KVec<u8>, Content)> {
     let boundary = match several {
         Some(_) => [random::number(), random::number()],
@@ -319,6 +326,7 @@ fn head(
         boundary,
         ranges: settings.enable_range,
         private: settings.rewrite_vary_as_private,
+        mapped,
         brought: served.brought,
         told: settings
             .cache_status

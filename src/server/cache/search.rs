@@ -45,6 +45,8 @@ pub(super) struct Search<'r> {
     sought: Sought<'r>,
     /// The request has waited for another one's answer.
     waited: bool,
+    /// Why the origin is asked, if it is.
+    why: Forward,
 }
 
 /// What is done.
@@ -82,7 +84,7 @@ enum Judged {
 }
 
 impl<'r> Search<'r> {
-    /// Looks, and decides.
+    /// Looks, and decides; and says why the origin is asked, if it is.
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn decide(
         desk: &'r Desk<'r>,
@@ -90,7 +92,7 @@ impl<'r> Search<'r> {
         mapped: Option<DeltaSeconds>,
         key: Key<'r>,
         waited: bool,
-    ) -> Decided {
+    ) -> (Decided, Forward) {
         let secret = desk.cache.secret;
         let search = &mut Search {
             desk,
@@ -104,8 +106,10 @@ impl<'r> Search<'r> {
                 now: clock::boot_now(),
             },
             waited,
+            why: Forward::Miss,
         };
-        search.run()
+        let decided = search.run();
+        (decided, search.why)
     }
 
     #[inline(never)] // Keeps its frame out of its caller's.
@@ -128,6 +132,7 @@ impl<'r> Search<'r> {
                 Judged::Asks(why, stored) => (why, stored, false),
                 Judged::Validates(id, entry) => (Forward::Stale, Some((id, entry)), true),
             };
+            self.why = why;
             let good = stored.as_ref().filter(|_| is_good);
             if !self.may_fill(why, stored.is_some()) {
                 return self.without_asking(good);

@@ -24,6 +24,8 @@ use super::filling::Filling;
 use super::reader::Reader;
 use super::search::Decided;
 use super::search::Search;
+use super::telling::lifetimes;
+use super::telling::Telling;
 use super::watching::Watching;
 use super::Cache;
 use crate::cache::key::Key;
@@ -40,6 +42,7 @@ use crate::exchange;
 use crate::exchange::Fate;
 use crate::exchange::Refusal;
 use crate::exchange::Tap;
+use crate::http::encode::Amended;
 use crate::http::head::RequestHead;
 use crate::http::head::ResponseHead;
 use crate::http::Method;
@@ -90,6 +93,8 @@ struct Course {
     stage: Stage,
     /// What the log says.
     word: &'static str,
+    /// What the client is told of the origin's answer.
+    telling: Option<Telling>,
 }
 
 enum Stage {
@@ -169,18 +174,6 @@ impl Kept {
 
 fn rules(config: &Config, mapped: Option<DeltaSeconds>) -> Rules<'_> {
     Rules::of(&config.cache, &config.settings, mapped)
-}
-
-/// No mapping is about a longer target: expressions are compared octet by octet.
-const MAPPED: usize = 4096;
-
-/// How long an answer for this target is fresh, if a mapping says so.
-#[inline(never)] // Keeps its frame out of its caller's.
-fn mapped(config: &Config, target: &[u8]) -> Option<DeltaSeconds> {
-    if target.len() > MAPPED {
-        return None;
-    }
-    config.mappings.find(target)?.ours()
 }
 
 /// A request of this client, as the cache sees it.
@@ -276,6 +269,7 @@ impl Visit {
             course: Course {
                 stage: Stage::Idle,
                 word: "-",
+                telling: None,
             },
             conditions: KVec::new(),
             waited: false,
@@ -315,6 +309,7 @@ impl Visit {
         match &self.course.stage {
             Stage::Filling(_) => (Some(&mut self.course), &self.conditions),
             Stage::Watching(_) => (Some(&mut self.course), b""),
+            Stage::Past if self.course.telling.is_some() => (Some(&mut self.course), b""),
             _ => (None, b""),
         }
     }
@@ -349,7 +344,7 @@ impl Visit {
             Method::Get | Method::Head if head.upgrade => Consulted::Origin,
             Method::Get | Method::Head => match key_as_told(desk, asked) {
                 Some(key) => self.look(desk, asked, key),
-                None => Consulted::Origin,
+                None => self.pass(desk, Forward::Bypass),
             },
             Method::Other if may_purge && head.method_span.of(octets) == b"PURGE" => {
                 purge(desk, asked)
@@ -358,10 +353,16 @@ impl Visit {
                 let scheme = key_as_told(desk, asked).map(|key| key.scheme());
                 let keys = Scheme::ALL.map(|scheme| key_of(scheme, asked));
                 self.course.stage = Stage::Watching(Watching::new(desk, scheme, &keys));
-                Consulted::Origin
+                self.pass(desk, Forward::Method)
             }
-            _ => Consulted::Origin,
+            _ => self.pass(desk, Forward::Method),
         }
+    }
+
+    /// The origin is asked, for this reason.
+    fn pass(&mut self, desk: &Desk<'_>, why: Forward) -> Consulted {
+        self.course.telling = Telling::of(desk.config, why);
+        Consulted::Origin
     }
 
     /// Looks for an answer.
@@ -369,10 +370,15 @@ impl Visit {
     fn look(&mut self, desk: &Desk<'_>, asked: Asked<'_>, key: Key<'_>) -> Consulted {
         let (head, octets) = asked;
         let request = request(desk.config, desk.client, head, octets);
-        let mapped = mapped(desk.config, head.path.of(octets));
+        let mapped = lifetimes(desk.config, head.path.of(octets));
+        let mapped = mapped.and_then(|lifetimes| lifetimes.ours());
         self.course.word = "MISS";
-        let decided = Search::decide(desk, &request, mapped, key, self.waited);
-        self.follow(decided, desk, asked)
+        let (decided, why) = Search::decide(desk, &request, mapped, key, self.waited);
+        let followed = self.follow(decided, desk, asked);
+        match followed {
+            Consulted::Origin => self.pass(desk, why),
+            followed => followed,
+        }
     }
 
     /// Does what was decided.
@@ -421,7 +427,7 @@ impl Visit {
             return Consulted::Origin;
         };
         let request = request(desk.config, desk.client, head, octets);
-        match Reader::new(desk, served, &request) {
+        match Reader::new(desk, served, &request, head.path.of(octets)) {
             Ok(reader) => Consulted::Stored(reader),
             Err(_) => Consulted::Refused(Refusal::NoMemory),
         }
@@ -481,14 +487,22 @@ impl Tap for Course {
             Stage::Filling(filling) => filling.head(request, asked, (answer, octets)),
             Stage::Watching(watching) => {
                 watching.head(request.method, answer, octets);
-                return Fate::Relay;
+                (Fate::Relay, None)
             }
-            _ => return Fate::Relay,
+            _ => (Fate::Relay, None),
         };
-        if fate == Fate::Replace {
-            self.replace(served);
+        match fate {
+            Fate::Replace => self.replace(served),
+            Fate::Relay => {
+                let target = asked.map_or(&[][..], |asked| request.path.of(asked));
+                self.tell(target, answer.fields.of(octets));
+            }
         }
         fate
+    }
+
+    fn amended(&self) -> Option<Amended<'_>> {
+        self.telling.as_ref().map(Telling::amended)
     }
 
     fn failed(&mut self, (request, asked): (&RequestHead, &[u8]), _: Status) -> Fate {
@@ -522,6 +536,21 @@ impl Tap for Course {
 }
 
 impl Course {
+    /// The client gets the origin's answer, and is told something with it.
+    fn tell(&mut self, target: &[u8], lines: &[u8]) {
+        let (is_mapped, is_stored) = match &self.stage {
+            Stage::Filling(filling) => (filling.is_mapped(), filling.is_kept()),
+            _ => (false, false),
+        };
+        if let Some(telling) = &mut self.telling {
+            let mapped = match is_mapped {
+                true => telling.lifetimes(target),
+                false => None,
+            };
+            telling.note(lines, mapped, is_stored);
+        }
+    }
+
     /// The client gets this in the place of an answer or, if it is nothing, what the origin says when it
     /// is asked once more.
     #[inline(never)] // Keeps its frame out of its caller's.

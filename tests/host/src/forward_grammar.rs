@@ -117,6 +117,7 @@ impl Dials {
             name: self.name(),
             upgrade: self.flag(3),
             stamp: None,
+            amended: None,
         }
     }
 

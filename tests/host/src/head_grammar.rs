@@ -175,6 +175,7 @@ fn check_response(text: &[u8], head: &ResponseHead) {
         name: b"",
         upgrade: false,
         stamp: None,
+        amended: None,
     };
     let encode = |head: &ResponseHead, text: &[u8]| {
         encoded(|out| response_head(head, text, &delivery, out).unwrap())

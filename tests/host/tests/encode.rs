@@ -53,6 +53,7 @@ const PLAIN: Delivery = Delivery {
     name: b"",
     upgrade: false,
     stamp: None,
+    amended: None,
 };
 
 fn forwarded_response(text: &str, delivery: Delivery<'_>) -> String {

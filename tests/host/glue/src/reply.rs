@@ -14,11 +14,17 @@ pub(crate) struct Reply {
 
 impl Reply {
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
-        let mut lines = self.head.lines().skip(1);
-        lines.find_map(|line| {
+        self.fields(name).first().copied()
+    }
+
+    /// The values of all lines of this name.
+    pub(crate) fn fields(&self, name: &str) -> Vec<&str> {
+        let lines = self.head.lines().skip(1);
+        let values = lines.filter_map(|line| {
             let (known, value) = line.split_once(':')?;
             known.eq_ignore_ascii_case(name).then(|| value.trim())
-        })
+        });
+        values.collect()
     }
 
     pub(crate) fn text(&self) -> &str {

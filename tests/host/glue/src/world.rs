@@ -9,7 +9,8 @@ use kernel::prelude::*;
 use kernel::sync::Arc;
 use kernel::trial::{self, Faults};
 
-use crate::cache::mapping::list::List;
+use crate::cache::mapping::list::{Entry, List};
+use crate::cache::regexp::{Scratch, State};
 use crate::config::{CacheSettings, Forwarding, Settings};
 use crate::reply::{self, Reply};
 use crate::rig::{Client, Conn, Hop};
@@ -39,13 +40,18 @@ impl World {
         Self::with("")
     }
 
-    /// With these settings of the cache.
+    /// With these settings of the cache, and these mappings.
     pub(crate) fn with(settings: &str) -> Self {
         trial::set_faults(Faults::None);
         trial::set_wall(BEGIN);
         let mut cache = CacheSettings::default();
-        for line in settings.lines() {
-            cache.apply(line.trim().as_bytes()).unwrap();
+        let mut mappings = String::new();
+        for line in settings.lines().map(str::trim) {
+            if line.starts_with("url-") {
+                mappings += &format!("{line}\n");
+            } else {
+                cache.apply(line.as_bytes()).unwrap();
+            }
         }
         let hour = Duration::from_secs(3600);
         let settings = Settings {
@@ -63,7 +69,7 @@ impl World {
         let store = Cache::wanted(None, &cache, &Account).unwrap();
         let empty = store.as_ref().map_or(0, |cache| cache.memory().0);
         let config = Config {
-            mappings: List::default(),
+            mappings: list(mappings.as_bytes()),
             settings: Arc::new(settings, GFP_KERNEL).unwrap(),
             cache: Arc::new(cache, GFP_KERNEL).unwrap(),
             store,
@@ -301,4 +307,18 @@ impl World {
         assert_eq!((counts.entries, counts.octets), (0, 0));
         assert_eq!(self.cache().memory().0, self.empty, "octets have leaked");
     }
+}
+
+/// The mappings of this text.
+fn list(text: &[u8]) -> List<Vec<Entry>, Vec<u8>, Vec<State>> {
+    let none = List::<Vec<_>, Vec<_>, Vec<_>>::default();
+    let room = none.room(text);
+    let mut list = List::copy(
+        &none,
+        vec![Entry::EMPTY; room.entries],
+        vec![0; room.octets],
+        vec![State::EMPTY; room.states],
+    );
+    list.apply(text, &mut Box::new(Scratch::NEW)).unwrap();
+    list
 }

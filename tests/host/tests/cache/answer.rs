@@ -3,6 +3,7 @@
 //! What a client gets of a stored response (RFC 9110 sections 13 to 15, RFC 9111 section 4).
 
 mod parts;
+mod passing;
 mod private;
 mod random;
 
@@ -24,6 +25,7 @@ const MANNER: Manner<'static> = Manner {
     ranges: true,
     private: false,
     brought: None,
+    mapped: None,
     told: None,
 };
 

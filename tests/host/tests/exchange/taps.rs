@@ -6,6 +6,7 @@ use super::bench::{Bench, GET};
 use super::OK;
 use crate::config::Protocol;
 use crate::exchange::{Action, Event, Fate, Phase, Refusal, Tap};
+use crate::http::encode::Amended;
 use crate::http::head::{RequestHead, ResponseHead};
 use crate::http::Status;
 use crate::lb::Verdict;
@@ -21,6 +22,8 @@ pub(super) struct Recorder {
     ends: usize,
     /// Others want it.
     is_wanted: bool,
+    /// Answers get something, and lose something.
+    amends: bool,
 }
 
 impl Recorder {
@@ -49,6 +52,13 @@ impl Tap for Recorder {
         assert!(answer.starts_with(b"HTTP/1."), "{answer:?}");
         self.heads.push((path, head.status.code()));
         self.fate(head.status)
+    }
+
+    fn amended(&self) -> Option<Amended<'_>> {
+        self.amends.then_some(Amended {
+            lines: b"Told: by us\r\n",
+            hides: |name| name.eq_ignore_ascii_case(b"vary"),
+        })
     }
 
     fn failed(&mut self, (request, asked): (&RequestHead, &[u8]), status: Status) -> Fate {
@@ -82,6 +92,26 @@ fn tapped(request: &[u8], replaces: &[u16]) -> Bench {
 
 fn seen(bench: &Bench) -> &Recorder {
     bench.tap.as_ref().expect("a tap")
+}
+
+/// Only what was seen: an answer in its place goes out as it is.
+#[test]
+fn what_is_seen_can_be_amended() {
+    let answer = b"HTTP/1.1 200 OK\r\nVary: a\r\nX: y\r\nVARY: b\r\nContent-Length: 0\r\n\r\n";
+    let early = b"HTTP/1.1 103 Early Hints\r\nVary: a\r\n\r\n";
+    for amends in [false, true] {
+        let mut bench = tapped(GET, &[]);
+        bench.tap.as_mut().unwrap().amends = amends;
+        bench.connect(false);
+        bench.backend(early);
+        bench.backend(answer);
+        let text = String::from_utf8_lossy(&bench.answered()).to_ascii_lowercase();
+        let (early, last) = text.split_once("\r\n\r\n").unwrap();
+        assert!(early.contains("vary: a"), "{text}");
+        assert_eq!(last.contains("vary"), !amends, "{text}");
+        assert_eq!(last.contains("\r\ntold: by us\r\n"), amends, "{text}");
+        assert!(last.contains("\r\nx: y\r\n"), "{text}");
+    }
 }
 
 /// In whatever pieces it comes, and however it is framed.

@@ -7,6 +7,10 @@ use kernel::trial;
 
 pub(super) const GET: &str = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
 
+const RELOAD: &str = "GET /a HTTP/1.1\r\nHost: h\r\nCache-Control: no-cache\r\n\r\n";
+const HEAD: &str = "HEAD /a HTTP/1.1\r\nHost: h\r\n\r\n";
+const POST: &str = "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n";
+
 pub(super) fn answer(fields: &str, body: &str) -> String {
     let len = body.len();
     format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: {len}\r\n\r\n{body}")
@@ -255,5 +259,114 @@ fn parts_are_cut_from_what_is_stored() {
         assert!(part.ends_with(&format!("\r\n\r\n{wanted}\r\n")), "{part}");
     }
     assert!(parts[4].starts_with("--"), "{text}");
+    world.assert_empty();
+}
+
+/// RFC 9211, for those who switch it on: also of what the origin has brought.
+#[test]
+fn what_the_origin_brings_is_told_of() {
+    let tell = |why: &str| format!("glue; fwd={why}");
+    let fresh = "Cache-Control: max-age=60\r\nCache-Status: origin; hit\r\n";
+    let cases = [
+        (GET, answer(fresh, "hello"), tell("miss; stored")),
+        (GET, chunked(fresh, &["hel", "lo"]), tell("miss; stored")),
+        (GET, answer("Cache-Control: no-store\r\n", ""), tell("miss")),
+        (RELOAD, answer(fresh, "hello"), tell("miss; stored")),
+        (HEAD, answer(fresh, ""), tell("miss")),
+        (POST, answer(fresh, "done"), tell("method")),
+        (
+            "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n",
+            answer("", ""),
+            tell("method"),
+        ),
+    ];
+    for (request, answer, said) in cases {
+        let mut world = World::with("cache-status on");
+        let reply = world.fetch(request, answer);
+        let own = reply.fields("cache-status");
+        assert_eq!(own.last().copied(), Some(said.as_str()), "{request}");
+        if said.ends_with("stored") {
+            let hit = world.hit(GET);
+            assert_eq!(
+                hit.fields("cache-status"),
+                ["origin; hit", "glue; hit; ttl=60"]
+            );
+            let again = world.fetch(RELOAD, self::answer("Cache-Control: max-age=9\r\n", ""));
+            assert_eq!(again.fields("cache-status"), [tell("request; stored")]);
+        }
+        world.assert_empty();
+        let mut world = World::new();
+        let reply = world.fetch(GET, self::answer(fresh, "hello"));
+        assert_eq!(reply.fields("cache-status"), ["origin; hit"]);
+        world.assert_empty();
+    }
+    // A stale one is validated: the client gets what is stored.
+    let mut world = World::with("cache-status on");
+    world.fetch(
+        GET,
+        answer("ETag: \"a\"\r\nCache-Control: max-age=1\r\n", "hello"),
+    );
+    world.pass(5000);
+    let reply = world.fetch(GET, "HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\n\r\n");
+    let said = reply.fields("cache-status");
+    assert!(
+        said.len() == 1 && said[0].starts_with("glue; fwd=stale; fwd-status=304"),
+        "{said:?}"
+    );
+    world.pass(5000);
+    let reply = world.fetch(GET, answer("Cache-Control: max-age=1\r\n", "other"));
+    assert_eq!(reply.fields("cache-status"), ["glue; fwd=stale; stored"]);
+    world.assert_empty();
+}
+
+/// The first who gets it and all who get it later are told the same, and nobody else stores it for all.
+#[test]
+fn what_varies_is_private_from_the_start() {
+    let fields = "Vary: Accept-Language\r\nCache-Control: public, max-age=60\r\n";
+    for (status, body) in [("200 OK", "hello"), ("503 No", "")] {
+        let mut world = World::with("rewrite-vary-as-private on");
+        let answer = answer(fields, body).replace("200 OK", status);
+        let mut replies = vec![world.fetch(GET, answer)];
+        if !body.is_empty() {
+            replies.push(world.hit(GET));
+        }
+        for reply in replies {
+            assert_eq!(reply.fields("vary"), [""; 0]);
+            assert_eq!(reply.fields("cache-control"), ["private, max-age=60"]);
+        }
+        world.assert_empty();
+    }
+    let mut world = World::with("rewrite-vary-as-private on");
+    let reply = world.fetch(GET, answer("Cache-Control: max-age=60\r\n", "hello"));
+    assert_eq!(reply.fields("cache-control"), ["max-age=60"]);
+    world.assert_empty();
+}
+
+/// What has a validator and says nothing of its age.
+#[test]
+fn clients_are_told_what_a_mapping_says() {
+    let mapping = "url-pattern /a max-age 60s s-max-age 90s\nurl-regexp ^/b expires 30";
+    let other = "GET /b HTTP/1.1\r\nHost: h\r\n\r\n";
+    for (request, fields, said) in [
+        (GET, "ETag: \"a\"\r\n", &["max-age=60, s-maxage=90"][..]),
+        (other, "ETag: \"a\"\r\n", &["max-age=30"]),
+        (
+            GET,
+            "ETag: \"a\"\r\nCache-Control: max-age=5\r\n",
+            &["max-age=5"],
+        ),
+    ] {
+        let mut world = World::with(mapping);
+        for reply in [
+            world.fetch(request, answer(fields, "hello")),
+            world.hit(request),
+        ] {
+            assert_eq!(reply.fields("cache-control"), said);
+        }
+        world.assert_empty();
+    }
+    let mut world = World::with(mapping);
+    let reply = world.fetch(GET, answer("", "hello"));
+    assert_eq!(reply.fields("cache-control"), [""; 0]);
     world.assert_empty();
 }

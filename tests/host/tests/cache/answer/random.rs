@@ -118,6 +118,7 @@ fn manner() -> impl Strategy<Value = Manner<'static>> {
             ranges,
             private,
             brought,
+            mapped: None,
             told,
         })
 }
