@@ -67,7 +67,7 @@ pub(crate) use conditional::{
 };
 pub(crate) use control::{Directives, RequestControl, ResponseControl};
 pub(crate) use delta::DeltaSeconds;
-pub(crate) use field::Field;
+pub(crate) use field::{first, Field};
 pub(crate) use freshness::{age, Basis, Freshness, Times};
 pub(crate) use invalidate::{invalidates, references, Base};
 pub(crate) use request::{Kept, Request};

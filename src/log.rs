@@ -19,6 +19,7 @@
 
 mod capture;
 mod entry;
+mod remark;
 pub(crate) mod ring;
 
 pub(crate) use capture::capture;
@@ -26,6 +27,7 @@ pub(crate) use capture::capture_refused;
 pub(crate) use capture::MAX_CAPTURE;
 pub(crate) use entry::Entry;
 pub(crate) use entry::FIELDS;
+pub(crate) use remark::remark;
 
 use core::fmt::Write as _;
 
@@ -62,7 +64,7 @@ pub(crate) const MAX_LINE: usize = MAX_CAPTURE + 512;
 const NO_STATUS: u16 = 499;
 
 /// Writes the line of an exchange, with its LF: what `entry` says of it, and what was captured of
-/// its request in the same format.
+/// its request in the same format. Or a line that is a remark.
 #[inline(never)] // Keeps its frame out of its caller's.
 pub(crate) fn line(
     format: Format,
@@ -70,6 +72,9 @@ pub(crate) fn line(
     captured: &[u8],
     out: &mut Writer<'_>,
 ) -> Result<(), Full> {
+    if entry.is_remark {
+        return remark::line(format, entry.received, captured, out);
+    }
     let texts = Texts::of(captured);
     match format {
         Format::Combined => combined(entry, &texts, out),

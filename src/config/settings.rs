@@ -144,6 +144,8 @@ settings! {
     /// Who may see `/caucho-status`.
     status_allow: Networks = "status-allow", Networks::NONE, ();
     log: Log = "log", Log::Combined, ();
+    /// The log says what the cache does, too.
+    log_cache: bool = "log-cache", false, ();
 
     page_400: Text<160> = "page-400", Text::EMPTY, Alphabet::Readable;
     page_408: Text<160> = "page-408", Text::EMPTY, Alphabet::Readable;

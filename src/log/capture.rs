@@ -94,7 +94,12 @@ fn fields(lines: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Writes `text` escaped, and cut if that is more than `room` octets.
-fn put(format: Format, text: &[u8], room: usize, out: &mut Writer<'_>) -> Result<(), Full> {
+pub(super) fn put(
+    format: Format,
+    text: &[u8],
+    room: usize,
+    out: &mut Writer<'_>,
+) -> Result<(), Full> {
     if text.len() <= room && bytes::find_unquotable(text).is_none() {
         return out.put(text);
     }

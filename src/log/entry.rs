@@ -32,6 +32,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) ending: [u8; 2],
     /// The request's id.
     pub(crate) id: u64,
+    /// It is a [`remark`](super::remark) at that time instead: nothing but that is known.
+    pub(crate) is_remark: bool,
 }
 
 /// Words that an entry is stored in.
@@ -41,6 +43,23 @@ pub(crate) const FIELDS: usize = 9;
 const NONE: u16 = u16::MAX;
 
 impl Entry<'_> {
+    /// Of a remark.
+    pub(crate) const fn remark(now: UnixTime) -> Self {
+        Self {
+            client: IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            received: now,
+            status: 0,
+            octets: 0,
+            backend: None,
+            cache: "-",
+            total: Duration::ZERO,
+            first_byte: None,
+            ending: *b"--",
+            id: 0,
+            is_remark: true,
+        }
+    }
+
     /// The entry, and the format of what was captured, as numbers.
     pub(crate) fn pack(&self, format: Format) -> [u64; FIELDS] {
         let client = match self.client {
@@ -67,7 +86,7 @@ impl Entry<'_> {
             first,
             second,
             format,
-            0,
+            self.is_remark.into(),
         ];
         [
             // CAST: the two halves.
@@ -99,7 +118,7 @@ impl<'a> Entry<'a> {
                 .map(|number| u64::from_le_bytes(*number));
         let cache = octets()?;
         let len = cache.iter().take_while(|octet| **octet != 0).count();
-        let [status_low, status_high, backend_low, backend_high, first, second, format, _] =
+        let [status_low, status_high, backend_low, backend_high, first, second, format, remark] =
             *octets()?;
         let backend = u16::from_le_bytes([backend_low, backend_high]);
         let [high, low] = client.map(u128::from);
@@ -115,6 +134,7 @@ impl<'a> Entry<'a> {
             first_byte: first_byte.checked_sub(1).map(Duration::from_nanos),
             ending: [first, second],
             id,
+            is_remark: remark != 0,
         };
         let format = match format {
             0 => Format::Combined,

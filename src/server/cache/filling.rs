@@ -12,6 +12,7 @@ use super::entry::Entry;
 use super::entry::Head;
 use super::entry::State;
 use super::refused::Reason;
+use super::remark::Deed;
 use super::visit::Kept;
 use super::visit::Served;
 use super::written;
@@ -20,6 +21,7 @@ use crate::bytes::Writer;
 use crate::cache::age;
 use crate::cache::answer::MORE_FIELDS;
 use crate::cache::index::Id;
+use crate::cache::key;
 use crate::cache::reuse_on_failure;
 use crate::cache::vary;
 use crate::cache::DeltaSeconds;
@@ -424,6 +426,9 @@ impl Filling {
             cache.kill_those(self.entry.hash(), |other| self.replaces(other, head));
             cache.refused.forget(self.entry.hash());
             self.desk.count(Count::CacheStored);
+            let (_, target) = key::parts(self.entry.key()).unwrap_or_default();
+            let deed = Deed::Caches(head, self.entry.body().len());
+            self.desk.remark(deed, target);
         }
         self.wake();
     }

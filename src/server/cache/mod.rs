@@ -18,6 +18,7 @@ mod entry;
 mod filling;
 mod reader;
 mod refused;
+mod remark;
 mod search;
 mod telling;
 mod visit;

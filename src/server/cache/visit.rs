@@ -22,6 +22,8 @@ use super::entry::Head;
 use super::entry::Waiter;
 use super::filling::Filling;
 use super::reader::Reader;
+use super::remark::remark;
+use super::remark::Deed;
 use super::search::Decided;
 use super::search::Search;
 use super::telling::lifetimes;
@@ -162,6 +164,11 @@ impl Kept {
         self.engine.stats().count(what);
     }
 
+    /// Says in the log what is done.
+    pub(super) fn remark(&self, deed: Deed<'_>, target: &[u8]) {
+        remark(&self.engine, &self.config, deed, target);
+    }
+
     /// Wakes a client.
     pub(super) fn wake(&self, waiter: Waiter) {
         self.engine.wake(waiter.cpu, waiter.who);
@@ -258,6 +265,15 @@ impl Served {
             },
             word: "REVALID",
             ..Self::hit(head, body)
+        }
+    }
+}
+
+impl Served {
+    fn deed(&self) -> Deed<'static> {
+        match self.brought {
+            Some(_) => Deed::Validates,
+            None => Deed::Uses,
         }
     }
 }
@@ -427,8 +443,12 @@ impl Visit {
             return Consulted::Origin;
         };
         let request = request(desk.config, desk.client, head, octets);
-        match Reader::new(desk, served, &request, head.path.of(octets)) {
-            Ok(reader) => Consulted::Stored(reader),
+        let target = head.path.of(octets);
+        match Reader::new(desk, served, &request, target) {
+            Ok(reader) => {
+                remark(desk.engine, desk.config, served.deed(), target);
+                Consulted::Stored(reader)
+            }
             Err(_) => Consulted::Refused(Refusal::NoMemory),
         }
     }

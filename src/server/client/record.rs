@@ -42,6 +42,7 @@ impl State {
             first_byte: outcome.first_byte,
             ending: outcome.ending,
             id: outcome.id,
+            is_remark: false,
         };
         engine.log_line(format, now, &entry, self.buffers.captured.filled());
         self.forget();

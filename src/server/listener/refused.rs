@@ -101,6 +101,7 @@ impl Arrival {
             first_byte: None,
             ending,
             id: self.id,
+            is_remark: false,
         };
         engine.log_line(format, now, &entry, b"");
     }

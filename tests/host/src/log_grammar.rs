@@ -115,6 +115,7 @@ fn entry(text: &[u8]) -> Entry<'static> {
         first_byte: (number(8) % 2 == 0).then(|| Duration::from_nanos(number(9))),
         ending: [(number(10) >> 8) as u8, number(10) as u8],
         id: number(11),
+        is_remark: false,
     }
 }
 

@@ -30,6 +30,7 @@ fn entry() -> Entry<'static> {
         first_byte: Some(Duration::from_micros(988)),
         ending: *b"--",
         id: 0xc1,
+        is_remark: false,
     }
 }
 
@@ -260,5 +261,40 @@ proptest! {
     #[test]
     fn so_do_octets_of_any_kind(text in proptest::collection::vec(any::<u8>(), 0..400)) {
         check(&text);
+    }
+}
+
+/// However long the target and what is said of it are, a remark fits, and forges no line.
+#[test]
+fn remarks_are_harmless() {
+    let long = "\n\"x\x7f".repeat(2000);
+    for format in [Format::Combined, Format::Json] {
+        let mut buffer = [0; MAX_CAPTURE];
+        let mut out = Writer::new(&mut buffer);
+        let of_it = Some(("last-modified", long.as_bytes()));
+        log::remark(
+            format,
+            "not-modified",
+            long.as_bytes(),
+            of_it,
+            Some(u64::MAX),
+            &mut out,
+        )
+        .expect("it fits");
+        let text = out.written().to_vec();
+        let entry = Entry::remark(entry().received);
+        let line = line(format, &entry, &text);
+        let body = line.strip_suffix('\n').unwrap();
+        assert!(
+            body.bytes().all(|octet| matches!(octet, b' '..=b'~')),
+            "{body}"
+        );
+        if format == Format::Json {
+            let json: serde_json::Value = serde_json::from_str(body).unwrap();
+            assert!(json["remark"]
+                .as_str()
+                .unwrap()
+                .starts_with("not-modified: "));
+        }
     }
 }

@@ -6,6 +6,10 @@ pub(crate) mod clock {
     use crate::time::{Instant, UnixTime};
     use kernel::trial;
 
+    pub(crate) fn now() -> Instant {
+        boot_now()
+    }
+
     pub(crate) fn boot_now() -> Instant {
         Instant::from_nanos(trial::boot())
     }

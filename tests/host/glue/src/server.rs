@@ -6,6 +6,10 @@ use std::sync::Mutex;
 
 use kernel::trial;
 
+use crate::bytes::Writer;
+use crate::log::{self, Entry, Format, MAX_LINE};
+use crate::time::Instant;
+
 #[path = "../../../../src/server/cache/mod.rs"]
 pub(crate) mod cache;
 
@@ -15,9 +19,28 @@ pub(crate) struct Engine {
     woken: Mutex<Vec<u64>>,
     errands: Mutex<Vec<(cache::Question, Vec<u8>)>>,
     stats: stats::Stats,
+    log: Mutex<Vec<String>>,
 }
 
 impl Engine {
+    pub(crate) fn log_line(
+        &self,
+        format: Format,
+        _now: Instant,
+        entry: &Entry<'_>,
+        captured: &[u8],
+    ) {
+        let mut line = [0; MAX_LINE];
+        let mut out = Writer::new(&mut line);
+        log::line(format, entry, captured, &mut out).unwrap();
+        let line = String::from_utf8(out.written().to_vec()).unwrap();
+        self.log.lock().unwrap().push(line);
+    }
+
+    pub(crate) fn take_log(&self) -> Vec<String> {
+        std::mem::take(&mut *self.log.lock().unwrap())
+    }
+
     pub(crate) fn cache(&self) -> Option<kernel::sync::Arc<cache::Cache>> {
         None
     }

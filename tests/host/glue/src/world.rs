@@ -46,8 +46,11 @@ impl World {
         trial::set_wall(BEGIN);
         let mut cache = CacheSettings::default();
         let mut mappings = String::new();
+        let mut config = Settings::default();
         for line in settings.lines().map(str::trim) {
-            if line.starts_with("url-") {
+            if let Some(line) = line.strip_prefix("config: ") {
+                config.apply(line.as_bytes()).unwrap();
+            } else if line.starts_with("url-") {
                 mappings += &format!("{line}\n");
             } else {
                 cache.apply(line.as_bytes()).unwrap();
@@ -60,7 +63,7 @@ impl World {
             x_forwarded_host: Forwarding::Off,
             header_timeout: hour,
             keepalive_timeout: hour,
-            ..Settings::default()
+            ..config
         };
         let cache = CacheSettings {
             enable: true,
@@ -82,6 +85,10 @@ impl World {
             empty,
             numbers: 0,
         }
+    }
+
+    pub(crate) fn take_log(&self) -> Vec<String> {
+        self.engine.take_log()
     }
 
     pub(crate) fn cache(&self) -> &Arc<Cache> {

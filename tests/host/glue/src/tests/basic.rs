@@ -370,3 +370,46 @@ fn clients_are_told_what_a_mapping_says() {
     assert_eq!(reply.fields("cache-control"), [""; 0]);
     world.assert_empty();
 }
+
+/// The lines of Resin's log, for those who switch them on.
+#[test]
+fn the_log_says_what_is_done() {
+    let fields = "ETag: \"1f\"\r\nCache-Control: max-age=5\r\n";
+    let story = |settings: &str| {
+        let mut world = World::with(settings);
+        world.fetch(GET, answer(fields, "hello"));
+        world.hit(GET);
+        world.pass(9000);
+        world.fetch(GET, "HTTP/1.1 304 Not Modified\r\nETag: \"1f\"\r\n\r\n");
+        let other = GET.replace("/a", "/b?q=\"\\");
+        world.fetch(
+            &other,
+            answer(
+                "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nCache-Control: max-age=5\r\n",
+                "",
+            ),
+        );
+        world.assert_empty();
+        world.take_log()
+    };
+    assert_eq!(story(""), [""; 0]);
+    assert_eq!(story("config: log-cache on\nconfig: log off"), [""; 0]);
+    let said: Vec<String> = story("config: log-cache on")
+        .iter()
+        .map(|line| line.split_once("] ").expect("a time").1.to_owned())
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "caching: /a etag=\"1f\" length=5\n",
+            "using cache: /a\n",
+            "not-modified: /a\n",
+            "caching: /b?q=\\\"\\\\ last-modified=Sun, 06 Nov 1994 08:49:37 GMT length=0\n",
+        ]
+    );
+    let said = story("config: log-cache on\nconfig: log json");
+    assert!(
+        said[0].ends_with("\",\"remark\":\"caching: /a etag=\\\"1f\\\" length=5\"}\n"),
+        "{said:?}"
+    );
+}
