@@ -32,7 +32,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) ending: [u8; 2],
     /// The request's id.
     pub(crate) id: u64,
-    /// It is a [`remark`](super::remark) at that time instead: nothing but that is known.
+    /// It is a [`remark`](super::remark()) at that time instead: nothing but that is known.
     pub(crate) is_remark: bool,
 }
 

@@ -19,6 +19,7 @@ pub(crate) mod pages;
 pub(crate) mod percpu;
 pub(crate) mod proc;
 pub(crate) mod random;
+pub(crate) mod shrinker;
 pub(crate) mod socket;
 pub(crate) mod sync;
 pub(crate) mod wait;

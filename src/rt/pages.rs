@@ -71,9 +71,20 @@ impl Pages {
         self.len.load(Acquire)
     }
 
-    /// Octets of memory that so many octets take, their tables apart.
+    /// Octets of memory that so many octets take, the first table apart.
     pub(crate) fn cost(octets: u64) -> u64 {
-        octets.div_ceil(PAGE as u64).saturating_mul(PAGE as u64)
+        let pages = octets.div_ceil(PAGE as u64);
+        let mut cost = pages.saturating_mul(PAGE as u64);
+        let mut covered = FIRST as u64;
+        for table in 1..TABLES {
+            if covered >= pages {
+                break;
+            }
+            let room = room_of(table) as u64;
+            covered = covered.saturating_add(room);
+            cost = cost.saturating_add(room.saturating_mul(size_of::<Page>() as u64));
+        }
+        cost
     }
 
     /// The octets from `position` on, up to the end of a page or of what is there; none behind that.

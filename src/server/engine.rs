@@ -42,6 +42,7 @@ use crate::rt::clock;
 use crate::rt::net::Net;
 use crate::rt::percpu::PerCpu;
 use crate::rt::random;
+use crate::rt::shrinker::Shrinker;
 use crate::rt::sync::new_spinlock_bh;
 use crate::rt::sync::synchronize_rcu;
 use crate::rt::sync::SpinLockBh;
@@ -158,6 +159,9 @@ pub(crate) struct Engine {
     sweep: SpinLockBh<Option<Arc<Sweep>>>,
     #[pin]
     prober: SpinLockBh<Option<Arc<Prober>>>,
+    /// From when there is a cache on.
+    #[pin]
+    shrinker: SpinLockBh<Option<Shrinker<Engine>>>,
     log: Arc<Log>,
     /// How its backends are.
     journal: Journal,
@@ -194,6 +198,7 @@ impl Engine {
                 evicted: Atomic::new(0),
                 sweep <- new_spinlock_bh!(None),
                 prober <- new_spinlock_bh!(None),
+                shrinker <- new_spinlock_bh!(None),
                 log,
                 queue: SetOnce::new(),
             }),
@@ -255,6 +260,16 @@ impl Engine {
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn cache(&self) -> Option<Arc<Cache>> {
         self.config.lock().store.clone()
+    }
+
+    /// Gives memory back from now on when the machine lacks it: to be called before there is a cache.
+    /// Process context, one at a time.
+    pub(crate) fn yield_memory(self: &Arc<Self>) -> Result {
+        if self.shrinker.lock().is_none() {
+            let shrinker = Shrinker::new(c"resin-cache", self.clone())?;
+            *self.shrinker.lock() = Some(shrinker);
+        }
+        Ok(())
     }
 
     /// Which configuration is in force.
@@ -482,6 +497,9 @@ impl Engine {
         if let Some(prober) = prober {
             prober.stop();
         }
+        // That waits, too.
+        let shrinker = self.shrinker.lock().take();
+        drop(shrinker);
         if let Some(queue) = self.queue() {
             // The last accepted connections are among the clients after this.
             queue.flush();

@@ -120,8 +120,10 @@ impl Instance {
             return Ok(());
         }
         match Cache::wanted(None, &old.cache, self.engine.account()) {
-            Ok(store) => self.put(next_config(&old, Wanted::present(&old)?, store)?),
-            Err(_) => pr_warn!("there is no memory for the cache: nothing is stored\n"),
+            Ok(store) if self.engine.yield_memory().is_ok() => {
+                self.put(next_config(&old, Wanted::present(&old)?, store)?)
+            }
+            _ => pr_warn!("there is no memory for the cache: nothing is stored\n"),
         }
         Ok(())
     }
@@ -134,7 +136,11 @@ impl Instance {
         if is_same || (self.engine.port() == 0 && old.store.is_none()) {
             return Ok(old.store.clone());
         }
-        Cache::wanted(old.store.as_ref(), wanted, self.engine.account())
+        let store = Cache::wanted(old.store.as_ref(), wanted, self.engine.account())?;
+        if store.is_some() {
+            self.engine.yield_memory()?;
+        }
+        Ok(store)
     }
 
     /// Puts a configuration in force.

@@ -20,6 +20,7 @@ pub(crate) mod listener;
 pub(crate) mod log;
 pub(crate) mod mappings;
 pub(crate) mod memory;
+pub(crate) mod pressure;
 pub(crate) mod prober;
 pub(crate) mod stats;
 pub(crate) mod status;

@@ -14,6 +14,7 @@
 #include <linux/percpu.h>
 #include <linux/poll.h>
 #include <linux/proc_fs.h>
+#include <linux/shrinker.h>
 #include <linux/sizes.h>
 #include <linux/skbuff.h>
 #include <linux/sockptr.h>
@@ -487,6 +488,28 @@ void resin_helper_stream_grown(const struct file *file, loff_t size)
 
 	if (i_size_read(inode) < size)
 		i_size_write(inode, size);
+}
+
+/* --- rt/shrinker.rs ---------------------------------------------------------------------------- */
+
+/* Before it is registered. */
+void resin_helper_shrinker_set(struct shrinker *shrinker, resin_helper_shrink count,
+			       resin_helper_shrink scan, void *data)
+{
+	shrinker->count_objects = count;
+	shrinker->scan_objects = scan;
+	shrinker->private_data = data;
+}
+
+void *resin_helper_shrinker_data(const struct shrinker *shrinker)
+{
+	return shrinker->private_data;
+}
+
+/* How many objects are to be given back. */
+size_t resin_helper_shrink_wanted(const struct shrink_control *control)
+{
+	return control->nr_to_scan;
 }
 
 /* --- rt/wait.rs -------------------------------------------------------------------------------- */

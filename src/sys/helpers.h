@@ -17,6 +17,8 @@ struct kvec;
 struct net;
 struct poll_table_struct;
 struct proc_dir_entry;
+struct shrink_control;
+struct shrinker;
 struct sock;
 struct socket;
 struct wait_queue_head;
@@ -117,6 +119,16 @@ void resin_helper_stream_open(struct file *file);
 bool resin_helper_stream_nowait(const struct kiocb *iocb);
 __poll_t resin_helper_stream_events(bool readable, bool closed);
 void resin_helper_stream_grown(const struct file *file, loff_t size);
+
+/* rt/shrinker.rs */
+
+typedef unsigned long (*resin_helper_shrink)(struct shrinker *shrinker,
+					     struct shrink_control *control);
+
+void resin_helper_shrinker_set(struct shrinker *shrinker, resin_helper_shrink count,
+			       resin_helper_shrink scan, void *data);
+void *resin_helper_shrinker_data(const struct shrinker *shrinker);
+size_t resin_helper_shrink_wanted(const struct shrink_control *control);
 
 /* rt/wait.rs */
 

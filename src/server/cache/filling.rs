@@ -42,6 +42,8 @@ use crate::http::head::ResponseHead;
 use crate::http::Method;
 use crate::http::Status;
 use crate::rt::clock;
+use crate::server::memory::Account;
+use crate::server::memory::Charge;
 use crate::status::Count;
 use crate::time::Instant;
 
@@ -69,7 +71,12 @@ pub(super) struct Filling {
     /// The head of a body of which nobody knows how long it will be: there may be no room for the rest
     /// of it. So nobody reads it before it is whole.
     head: Option<Arc<Head>>,
+    /// For itself, and for what is asked.
+    charge: Option<Charge>,
 }
+
+/// Octets that it takes.
+pub(super) const COST: usize = size_of::<Filling>().next_power_of_two();
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -122,7 +129,14 @@ impl Filling {
             stage: Stage::Asked,
             is_of_target: false,
             head: None,
+            charge: None,
         }
+    }
+
+    /// Charges for so many octets.
+    pub(super) fn admit(&mut self, account: &Account, octets: usize) -> Result {
+        self.charge = Some(account.admit(octets)?);
+        Ok(())
     }
 
     /// From now on it is one of an errand.

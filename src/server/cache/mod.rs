@@ -81,7 +81,7 @@ pub(crate) struct Cache {
     secret: SipKey,
     refused: Refused,
     /// For the tables.
-    _charge: Charge,
+    tables: Charge,
     /// How many octets it may ever hold, and the namespace's charge for them.
     most: u64,
     _account: Option<memory::Charge>,
@@ -143,7 +143,7 @@ impl Cache {
                 secret: SipKey(random::number(), random::number()),
                 refused: Refused::new()?,
                 most,
-                _charge: charge,
+                tables: charge,
                 _account: account,
             }),
             GFP_KERNEL_ACCOUNT,
@@ -158,6 +158,11 @@ impl Cache {
     /// Octets that are held, and how many may be.
     pub(crate) fn memory(&self) -> (u64, u64) {
         (self.budget.held(), self.budget.limit())
+    }
+
+    /// Octets that are held besides the tables.
+    pub(crate) fn spare(&self) -> u64 {
+        self.budget.held().saturating_sub(self.tables.octets())
     }
 
     /// What could not be stored.

@@ -24,6 +24,7 @@ use crate::cache::mapping::Lifetimes;
 use crate::cache::Request;
 use crate::rt::clock;
 use crate::rt::random;
+use crate::server::memory::Charge;
 
 /// Octets for a client. Used and dropped under its state lock.
 pub(crate) struct Reader {
@@ -34,7 +35,12 @@ pub(crate) struct Reader {
     source: Option<Source>,
     /// Octets of the request that were thrown away.
     taken: u64,
+    _charge: Charge,
 }
+
+/// Octets that a reader takes without its text.
+const COST: usize =
+    size_of::<Reader>().next_power_of_two() + size_of::<Several>().next_power_of_two();
 
 /// Where the octets are.
 struct Source {
@@ -103,7 +109,7 @@ impl Reader {
             several: several.filter(|_| content == Content::Parts),
             waiter: desk.waiter,
         };
-        Self::made(text, next, Some(source))
+        Self::made(desk, text, next, Some(source))
     }
 
     /// An answer that is written already.
@@ -111,20 +117,27 @@ impl Reader {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(super) fn of_text(answer: &[u8]) -> Result<KBox<Self>> {
+    pub(super) fn of_text(desk: &Desk<'_>, answer: &[u8]) -> Result<KBox<Self>> {
         let mut text = KVec::new();
         text.extend_from_slice(answer, GFP_NOWAIT)?;
-        Self::made(text, Next::Nothing, None)
+        Self::made(desk, text, Next::Nothing, None)
     }
 
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn made(text: KVec<u8>, next: Next, source: Option<Source>) -> Result<KBox<Self>> {
+    fn made(
+        desk: &Desk<'_>,
+        text: KVec<u8>,
+        next: Next,
+        source: Option<Source>,
+    ) -> Result<KBox<Self>> {
+        let cost = COST.saturating_add(text.capacity());
         let reader = Self {
             text,
             at: 0,
             next,
             source,
             taken: 0,
+            _charge: desk.engine.account().admit(cost)?,
         };
         Ok(KBox::new(reader, GFP_NOWAIT)?)
     }

@@ -2,6 +2,7 @@
 
 //! Says in the log what the cache does, if the settings want that: the lines of Resin.
 
+use kernel::alloc::KVec;
 use kernel::prelude::*;
 
 use super::entry::Head;
@@ -37,21 +38,26 @@ pub(super) fn remark(engine: &Engine, config: &Config, deed: Deed<'_>, target: &
 
 #[inline(never)] // Keeps its frame out of its caller's.
 fn say(engine: &Engine, format: Format, deed: Deed<'_>, target: &[u8]) {
-    let (verb, of_it, length) = match deed {
-        Deed::Caches(head, length) => ("caching", of_head(&head.lines), Some(length)),
-        Deed::Uses => ("using cache", None, None),
-        Deed::Validates => ("not-modified", None, None),
-    };
-    let text = written(log::MAX_CAPTURE, |out| {
-        log::remark(format, verb, target, of_it, length, out)
-    });
-    if let Ok(text) = text {
+    if let Ok(text) = text(format, deed, target) {
         let entry = Entry::remark(clock::unix_now());
         engine.log_line(format, clock::now(), &entry, &text);
     }
 }
 
+#[inline(never)] // Keeps its frame out of its caller's.
+fn text(format: Format, deed: Deed<'_>, target: &[u8]) -> Result<KVec<u8>> {
+    let (verb, of_it, length) = match deed {
+        Deed::Caches(head, length) => ("caching", of_head(&head.lines), Some(length)),
+        Deed::Uses => ("using cache", None, None),
+        Deed::Validates => ("not-modified", None, None),
+    };
+    written(log::MAX_CAPTURE, |out| {
+        log::remark(format, verb, target, of_it, length, out)
+    })
+}
+
 /// By what an answer is known to be another one.
+#[inline(never)] // Keeps its frame out of its caller's.
 fn of_head(lines: &[u8]) -> Option<(&'static str, &[u8])> {
     let known = [
         ("etag", Field::Etag),

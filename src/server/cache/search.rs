@@ -2,6 +2,7 @@
 
 //! What becomes of a request for which the cache may have an answer.
 
+use kernel::alloc::KVec;
 use kernel::prelude::*;
 use kernel::sync::Arc;
 
@@ -84,7 +85,7 @@ enum Judged {
 }
 
 impl<'r> Search<'r> {
-    /// Looks, and decides; and says why the origin is asked, if it is.
+    /// Looks, and decides; and notes why the origin is asked, if it is.
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn decide(
         desk: &'r Desk<'r>,
@@ -92,7 +93,8 @@ impl<'r> Search<'r> {
         mapped: Option<DeltaSeconds>,
         key: Key<'r>,
         waited: bool,
-    ) -> (Decided, Forward) {
+        why: &mut Forward,
+    ) -> Decided {
         let secret = desk.cache.secret;
         let search = &mut Search {
             desk,
@@ -109,7 +111,8 @@ impl<'r> Search<'r> {
             why: Forward::Miss,
         };
         let decided = search.run();
-        (decided, search.why)
+        *why = search.why;
+        decided
     }
 
     #[inline(never)] // Keeps its frame out of its caller's.
@@ -341,6 +344,19 @@ impl<'r> Search<'r> {
         self.request.method == Method::Get && (!has_own || has_ours())
     }
 
+    /// The origin is asked this, if there is memory to be had for it.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn ask(&self, mut filling: KBox<Filling>, conditions: KVec<u8>) -> Decided {
+        let octets = filling::COST.saturating_add(conditions.capacity());
+        match filling.admit(self.desk.engine.account(), octets) {
+            Ok(()) => Decided::Fills(Question {
+                filling,
+                conditions,
+            }),
+            Err(_) => Decided::Passes,
+        }
+    }
+
     /// The origin is asked.
     #[inline(never)] // Keeps its frame out of its caller's.
     fn fill(&self, inserted: (Id, Arc<Entry>), stored: Option<(Id, Arc<Entry>)>) -> Decided {
@@ -356,13 +372,10 @@ impl<'r> Search<'r> {
             !asked.is_empty(),
         );
         // Without memory it is dropped, and the entry with it.
-        match KBox::new(filling, GFP_NOWAIT) {
-            Ok(filling) => Decided::Fills(Question {
-                filling,
-                conditions: asked,
-            }),
-            Err(_) => Decided::Passes,
-        }
+        let Ok(filling) = KBox::new(filling, GFP_NOWAIT) else {
+            return Decided::Passes;
+        };
+        self.ask(filling, asked)
     }
 }
 

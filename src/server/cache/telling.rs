@@ -3,7 +3,6 @@
 //! What clients are told of answers that the origin has brought.
 
 use kernel::alloc::KVec;
-use kernel::prelude::*;
 use kernel::sync::Arc;
 
 use super::written;

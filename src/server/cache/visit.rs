@@ -366,16 +366,23 @@ impl Visit {
                 purge(desk, asked)
             }
             method if !method.is_safe() => {
-                let scheme = key_as_told(desk, asked).map(|key| key.scheme());
-                let keys = Scheme::ALL.map(|scheme| key_of(scheme, asked));
-                self.course.stage = Stage::Watching(Watching::new(desk, scheme, &keys));
+                self.watch(desk, asked);
                 self.pass(desk, Forward::Method)
             }
             _ => self.pass(desk, Forward::Method),
         }
     }
 
+    /// Whether the request changes what is stored.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn watch(&mut self, desk: &Desk<'_>, asked: Asked<'_>) {
+        let scheme = key_as_told(desk, asked).map(|key| key.scheme());
+        let keys = Scheme::ALL.map(|scheme| key_of(scheme, asked));
+        self.course.stage = Stage::Watching(Watching::new(desk, scheme, &keys));
+    }
+
     /// The origin is asked, for this reason.
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn pass(&mut self, desk: &Desk<'_>, why: Forward) -> Consulted {
         self.course.telling = Telling::of(desk.config, why);
         Consulted::Origin
@@ -389,7 +396,8 @@ impl Visit {
         let mapped = lifetimes(desk.config, head.path.of(octets));
         let mapped = mapped.and_then(|lifetimes| lifetimes.ours());
         self.course.word = "MISS";
-        let (decided, why) = Search::decide(desk, &request, mapped, key, self.waited);
+        let mut why = Forward::Miss;
+        let decided = Search::decide(desk, &request, mapped, key, self.waited, &mut why);
         let followed = self.follow(decided, desk, asked);
         match followed {
             Consulted::Origin => self.pass(desk, why),
@@ -466,7 +474,7 @@ fn purge(desk: &Desk<'_>, asked: Asked<'_>) -> Consulted {
         true if purge_all(desk, asked) => PURGED,
         true => NOTHING,
     };
-    match Reader::of_text(answer) {
+    match Reader::of_text(desk, answer) {
         Ok(reader) => Consulted::Stored(reader),
         Err(_) => Consulted::Refused(Refusal::NoMemory),
     }

@@ -54,8 +54,12 @@ impl Filling {
         if !self.can_be_read(&lines) {
             return None;
         }
-        // For this client alone, and so without a charge.
-        let head = self.updated(old, lines, came, None)?;
+        // For this client alone.
+        let charge = self
+            .desk
+            .cache()
+            .charge(Head::cost(&lines, &old.selector))?;
+        let head = self.updated(old, lines, came, Some(charge))?;
         Some(Served::validated(head, stored.body().clone(), came.age))
     }
 
@@ -122,7 +126,7 @@ impl Filling {
         let lines = lines.ok_or(Unusable::Gone)?;
         let is_same = vary::is_same(&old.lines, &lines);
         let charge = self.desk.cache().charge(Head::cost(&lines, &old.selector));
-        let head = self.updated(old, lines, came, charge);
+        let head = self.updated(old, lines, came, Some(charge.ok_or(Unusable::Gone)?));
         let head = head.filter(|head| is_same && self.may_stay(&head.response, came));
         head.and_then(|head| self.entry_of(stored, head))
             .ok_or(Unusable::Gone)

@@ -27,6 +27,7 @@ tests![
     cleared_in_use in 180 s,
     switched_in_use in 180 s,
     under_memory_pressure in 180 s,
+    given_back_when_the_machine_lacks_memory,
     unloaded_in_use in 300 s,
     each_namespace_has_its_own in 120 s,
     deleted_with_its_namespace in 120 s,
@@ -280,6 +281,23 @@ fn under_memory_pressure() -> Outcome {
     bed.origin.answer("page", &Answer::new(FRESH, 1, SIZE));
     visitor.miss("/script/page", "")?;
     whole(&visitor.hit("/script/page", "")?, 1, SIZE)
+}
+
+/// All but a little, at once; and nobody but the cache is asked for that.
+fn given_back_when_the_machine_lacks_memory() -> Outcome {
+    let bed = Bed::cached(&[("entries", "1000")])?;
+    let plan = Plan {
+        requests: scale::count(200, 60),
+        ..plan(&bed, 100)
+    };
+    run_right(&bed, &plan)?;
+    let before = entries()?;
+    ensure!(before > 50, "only {before} entries");
+    fs::write("/proc/sys/vm/drop_caches", "2")?;
+    let after = entries()?;
+    ensure!(after * 4 < before, "{after} of {before} entries are left");
+    run_right(&bed, &plan)?;
+    bed.works()
 }
 
 fn unloaded_in_use() -> Outcome {

@@ -56,6 +56,7 @@ health-path
 health-status 200-399
 status-allow none
 log combined
+log-cache off
 page-400
 page-408
 page-413
