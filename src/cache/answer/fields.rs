@@ -41,6 +41,10 @@ impl<'a> Fields<'a> {
         }
     }
 
+    pub(super) fn is_private(&self) -> bool {
+        self.is_private
+    }
+
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn put(&self, out: &mut Writer<'_>) -> Result<(), Full> {
         // What most answers are: as it is stored.
@@ -82,7 +86,10 @@ impl<'a> Fields<'a> {
             return false;
         }
         match self.shape {
-            Shape::Whole { .. } | Shape::Part { .. } => true,
+            Shape::Whole { .. } => true,
+            // Whoever says that of all of it means nothing (RFC 9110 section 14.4).
+            _ if field == Field::ContentRange => false,
+            Shape::Part { .. } => true,
             Shape::Parts { .. } => !is_one_of(name, &[b"content-type"]),
             Shape::NotModified { has_tag } => is_in_304(field, name, has_tag),
             Shape::Unsatisfied { .. } => is_in_416(field, name),

@@ -155,7 +155,8 @@ proptest! {
         let found = answer(&stored, &request, &manner);
         let seen = found.head.status.code();
         prop_assert!(seen == code || (code < 300 && matches!(seen, 206 | 304 | 416)));
-        prop_assert!(found.values("Content-Range").len() <= 1);
+        // What is stored as it is may have some that say nothing.
+        prop_assert!(seen == code || found.values("Content-Range").len() <= 1);
         prop_assert!(found.values("Age").len() <= 1);
         if let Content::Part(range) = found.content {
             prop_assert!(range.end() <= length);
