@@ -31,8 +31,7 @@ use fields::Fields;
 
 /// A stored response, as far as an answer needs it.
 ///
-/// What is stored of a 206 is not put together here, nor cut: it goes out as it is, and without a
-/// Content-Range, which no client can use. See to it that there is none.
+/// What is stored of a 206 is not put together here, nor cut. See to it that there is none.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stored<'a> {
     /// Its field lines, as [`Received`](super::Received) has written them: without Age and framing,
@@ -113,7 +112,7 @@ pub(crate) fn write(
     let fields = Fields::of(stored.lines, shape, request.method, manner);
     fields.put(out)?;
     put_shape(shape, several.as_deref(), out)?;
-    put_tale(stored.response, manner, out)?;
+    put_tale(stored.response, manner, fields.is_private(), out)?;
     let length = shape.length(stored);
     if let Some(octets) = length {
         put_number(b"Content-Length", octets, out)?;
@@ -278,10 +277,15 @@ fn put_shape(shape: Shape, several: Option<&Several>, out: &mut Writer<'_>) -> R
 
 /// Writes how old it is and where it comes from.
 #[inline(never)] // Keeps its frame out of its caller's.
-fn put_tale(response: &Response, manner: &Manner<'_>, out: &mut Writer<'_>) -> Result<(), Full> {
+fn put_tale(
+    response: &Response,
+    manner: &Manner<'_>,
+    is_private: bool,
+    out: &mut Writer<'_>,
+) -> Result<(), Full> {
     let freshness = &response.freshness;
     if let Some(lifetimes) = manner.mapped.as_ref().filter(|_| freshness.is_mapped()) {
-        passing::put_mapped(lifetimes, out)?;
+        passing::put_mapped(lifetimes, is_private, out)?;
     }
     // RFC 9111 section 4: "When a stored response is used to satisfy a request without validation, a
     // cache MUST generate an Age header field". With one, its presence "implies that the response was

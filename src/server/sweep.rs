@@ -76,7 +76,9 @@ impl Sweep {
             left |= srun.backend.sweep(now, config.settings.idle_timeout);
         }
         self.engine.balancer().tick(now);
-        self.tell(&config.sruns);
+        if self.engine.era() == config.era {
+            self.tell(&config.sruns);
+        }
         self.engine.hand_out(now);
         let prober = self.engine.prober();
         left |= prober.is_some_and(|prober| prober.sweep());

@@ -4,6 +4,7 @@
 
 use super::fields::is_of_private;
 use super::fields::put_private;
+use crate::bytes;
 use crate::bytes::Full;
 use crate::bytes::Writer;
 use crate::cache::field::first;
@@ -11,6 +12,7 @@ use crate::cache::mapping::Lifetimes;
 use crate::cache::CacheStatus;
 use crate::cache::Field;
 use crate::cache::Handling;
+use crate::http::field::fields;
 
 /// An answer of the origin's.
 #[derive(Clone, Copy, Debug)]
@@ -43,8 +45,9 @@ impl Passing<'_> {
         if self.is_private() {
             put_private(self.lines, out)?;
         }
-        if let Some(lifetimes) = &self.mapped {
-            put_mapped(lifetimes, out)?;
+        // What is stored has no cookies, but this may be stored by others as it is.
+        if let Some(lifetimes) = self.mapped.as_ref().filter(|_| !sets_cookie(self.lines)) {
+            put_mapped(lifetimes, self.is_private(), out)?;
         }
         match self.told {
             Some((name, handling)) => {
@@ -71,11 +74,22 @@ impl Passing<'_> {
     }
 }
 
-/// Tells other caches what a mapping says, as the document promises: they get a Cache-Control.
-pub(super) fn put_mapped(lifetimes: &Lifetimes, out: &mut Writer<'_>) -> Result<(), Full> {
+fn sets_cookie(lines: &[u8]) -> bool {
+    fields(lines).any(|(name, _)| {
+        bytes::eq_ignore_case(name, b"set-cookie") || bytes::eq_ignore_case(name, b"set-cookie2")
+    })
+}
+
+/// Tells other caches what a mapping says, as the document promises: they get a Cache-Control. What is
+/// private is so for all that are shared.
+pub(super) fn put_mapped(
+    lifetimes: &Lifetimes,
+    is_private: bool,
+    out: &mut Writer<'_>,
+) -> Result<(), Full> {
     let said: [(&[u8], _); 2] = [
         (b"max-age=", lifetimes.max_age),
-        (b"s-maxage=", lifetimes.s_max_age),
+        (b"s-maxage=", lifetimes.s_max_age.filter(|_| !is_private)),
     ];
     let mut before: &[u8] = b"Cache-Control: ";
     let mut end: &[u8] = b"";

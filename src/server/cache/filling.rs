@@ -8,6 +8,7 @@ use kernel::alloc::KVec;
 use kernel::prelude::*;
 use kernel::sync::Arc;
 
+use super::copy;
 use super::entry::Entry;
 use super::entry::Head;
 use super::entry::State;
@@ -523,10 +524,4 @@ fn merged_room(stored: &[u8], lines: &[u8]) -> usize {
         .saturating_add(lines.len())
         .saturating_add(lines.len() / 4)
         .saturating_add(DATE_ROOM)
-}
-
-fn copy(octets: &[u8]) -> Result<KVec<u8>> {
-    let mut copy = KVec::new();
-    copy.extend_from_slice(octets, GFP_NOWAIT)?;
-    Ok(copy)
 }

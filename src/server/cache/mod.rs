@@ -199,6 +199,18 @@ impl Cache {
         None
     }
 
+    /// Evicts entries that have so many octets together, or all that can be; says how many these have.
+    pub(crate) fn give_back(&self, octets: u64) -> u64 {
+        let mut given: u64 = 0;
+        while given < octets {
+            let Some(evicted) = self.evict() else {
+                break;
+            };
+            given = given.saturating_add(evicted.octets());
+        }
+        given
+    }
+
     /// Drops those entries that are `condemned`. Process context.
     pub(crate) fn clear(&self, mut condemned: impl FnMut(&Entry) -> bool) {
         let mut cursor = Cursor::default();
@@ -363,6 +375,12 @@ impl Wanted<Arc<Entry>> for Sought<'_> {
         let is_match = is_of_use && self.matcher.matches(&head.selector, head.tag);
         is_match.then(|| (true, !head.selector.is_empty(), head.moment()))
     }
+}
+
+fn copy(octets: &[u8]) -> Result<KVec<u8>> {
+    let mut copy = KVec::new();
+    copy.extend_from_slice(octets, GFP_NOWAIT)?;
+    Ok(copy)
 }
 
 /// Octets as `write` writes them, at most `most`. Any context.

@@ -5,6 +5,7 @@
 use kernel::alloc::KVec;
 use kernel::sync::Arc;
 
+use super::copy;
 use super::written;
 use crate::cache::answer::Passing;
 use crate::cache::mapping::Lifetimes;
@@ -65,8 +66,10 @@ impl Telling {
             mapped,
             told: cache.cache_status.then(|| (self.config.name(), handling)),
         };
-        if let Ok(told) = written(passing.room(), |out| passing.put(out)) {
-            self.lines = told;
+        let told = written(passing.room(), |out| passing.put(out));
+        // It may last as long as the answer, so no longer than it has to be.
+        if let Ok(lines) = told.and_then(|told| copy(&told)) {
+            self.lines = lines;
             self.hides = passing.hides();
         }
     }

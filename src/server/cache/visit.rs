@@ -346,7 +346,7 @@ impl Visit {
             Stage::Waiting(entry) if entry.is_undecided() => {
                 // It was waited for long enough.
                 self.course.stage = Stage::Past;
-                return Consulted::Origin;
+                return self.pass(desk, Forward::Miss);
             }
             Stage::Waiting(_) => {}
             Stage::Past | Stage::Filling(_) | Stage::Watching(_) => return Consulted::Origin,
@@ -357,7 +357,7 @@ impl Visit {
         let may_purge = desk.settings().purge_allow != Networks::NONE;
         match head.method {
             // What may become another protocol's is not for others.
-            Method::Get | Method::Head if head.upgrade => Consulted::Origin,
+            Method::Get | Method::Head if head.upgrade => self.pass(desk, Forward::Bypass),
             Method::Get | Method::Head => match key_as_told(desk, asked) {
                 Some(key) => self.look(desk, asked, key),
                 None => self.pass(desk, Forward::Bypass),

@@ -38,7 +38,8 @@ impl Watching {
     /// Of a request for the target with these keys; under a scheme, if that is known.
     pub(super) fn new(desk: &Desk<'_>, scheme: Option<Scheme>, keys: &Keys<'_>) -> Self {
         let hash = |key: &Key<'_>| key.hash(desk.cache.secret);
-        let any = keys.iter().flatten().next();
+        // The one that has the port: it is left out where it is the scheme's own.
+        let any = keys.iter().flatten().max_by_key(|key| key.len());
         Self {
             engine: desk.engine.clone(),
             cache: desk.cache.clone(),

@@ -6,7 +6,6 @@ use kernel::alloc::KVec;
 use kernel::prelude::*;
 use kernel::sync::Arc;
 
-use super::copy;
 use super::is_same_variant;
 use super::Came;
 use super::Filling;
@@ -16,6 +15,7 @@ use crate::cache::vary;
 use crate::cache::Response;
 use crate::cache::Selection;
 use crate::cache::Validators;
+use crate::server::cache::copy;
 use crate::server::cache::entry;
 use crate::server::cache::entry::Charge;
 use crate::server::cache::entry::Entry;
@@ -54,12 +54,9 @@ impl Filling {
         if !self.can_be_read(&lines) {
             return None;
         }
-        // For this client alone.
-        let charge = self
-            .desk
-            .cache()
-            .charge(Head::cost(&lines, &old.selector))?;
-        let head = self.updated(old, lines, came, Some(charge))?;
+        // For this client alone: if there is no room, to ask once more would be worse.
+        let charge = self.desk.cache().charge(Head::cost(&lines, &old.selector));
+        let head = self.updated(old, lines, came, charge)?;
         Some(Served::validated(head, stored.body().clone(), came.age))
     }
 
@@ -126,7 +123,7 @@ impl Filling {
         let lines = lines.ok_or(Unusable::Gone)?;
         let is_same = vary::is_same(&old.lines, &lines);
         let charge = self.desk.cache().charge(Head::cost(&lines, &old.selector));
-        let head = self.updated(old, lines, came, Some(charge.ok_or(Unusable::Gone)?));
+        let head = self.updated(old, lines, came, Some(charge.ok_or(Unusable::Stays)?));
         let head = head.filter(|head| is_same && self.may_stay(&head.response, came));
         head.and_then(|head| self.entry_of(stored, head))
             .ok_or(Unusable::Gone)

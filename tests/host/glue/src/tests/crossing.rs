@@ -417,6 +417,22 @@ fn each_scheme_has_its_own() {
         assert!(world.asked(who).is_some(), "{ask}");
     }
     world.assert_empty();
+    // A port that is another scheme's is a part of the host.
+    for port in [80, 443] {
+        let ask = |method: &str, fields: &str| {
+            format!("{method} /a HTTP/1.1\r\nHost: h:{port}\r\n{tls}{fields}\r\n")
+        };
+        let mut world = World::new();
+        world.fetch(&ask("GET", ""), answer(FRESH, "secret"));
+        assert_eq!(world.hit(&ask("GET", "")).text(), "secret");
+        world.fetch(
+            &ask("POST", "Content-Length: 0\r\n"),
+            "HTTP/1.1 204 Done\r\n\r\n",
+        );
+        let who = world.ask(&ask("GET", ""));
+        assert!(world.asked(who).is_some(), "{port}");
+        world.assert_empty();
+    }
     // Another host is nobody's.
     let mut world = World::new();
     world.fetch(

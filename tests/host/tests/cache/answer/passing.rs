@@ -84,6 +84,32 @@ fn what_varies_becomes_private() {
     assert_eq!(told(&passing).0, line);
 }
 
+/// "the most restrictive directive should be honored", but not everyone may know.
+#[test]
+fn what_is_for_one_client_is_not_told_to_be_for_all() {
+    let Ok(Command::Add(mapping)) = Command::parse(b"url-pattern / max-age 5s s-max-age 9s") else {
+        panic!("no mapping");
+    };
+    let mapped = Some(mapping.lifetimes);
+    for name in ["Set-Cookie", "set-cookie2", "SET-COOKIE"] {
+        let lines = format!("ETag: a\r\n{name}: a=b\r\n");
+        let passing = Passing {
+            lines: lines.as_bytes(),
+            mapped,
+            ..PLAIN
+        };
+        assert_eq!(told(&passing).0, "");
+    }
+    let passing = Passing {
+        lines: b"Vary: a\r\n",
+        private: true,
+        mapped,
+        told: None,
+    };
+    let said = "Cache-Control: private\r\nCache-Control: max-age=5\r\n";
+    assert_eq!(told(&passing).0, said);
+}
+
 #[test]
 fn each_lifetime_of_a_mapping_is_told() {
     for (text, said) in [
