@@ -2,12 +2,13 @@
 
 //! The origin's answer on its way to a client, and into the cache.
 
-mod validation;
-
 use kernel::alloc::KVec;
 use kernel::prelude::*;
 use kernel::sync::Arc;
 
+use super::asking::is_same_variant;
+use super::asking::Asking;
+use super::asking::Came;
 use super::copy;
 use super::entry::Entry;
 use super::entry::Head;
@@ -19,25 +20,19 @@ use super::visit::Served;
 use super::written;
 use crate::bytes::Full;
 use crate::bytes::Writer;
-use crate::cache::age;
-use crate::cache::answer::MORE_FIELDS;
 use crate::cache::index::Id;
 use crate::cache::key;
 use crate::cache::reuse_on_failure;
 use crate::cache::vary;
 use crate::cache::DeltaSeconds;
 use crate::cache::Failure;
-use crate::cache::Received;
 use crate::cache::Request;
 use crate::cache::Response;
 use crate::cache::Storable;
-use crate::cache::Times;
 use crate::cache::Uncacheable;
 use crate::cache::Validators;
-use crate::cache::DATE_ROOM;
 use crate::exchange::Fate;
 use crate::http::body::Body;
-use crate::http::field::fields;
 use crate::http::head::RequestHead;
 use crate::http::head::ResponseHead;
 use crate::http::Method;
@@ -46,23 +41,16 @@ use crate::rt::clock;
 use crate::server::memory::Account;
 use crate::server::memory::Charge;
 use crate::status::Count;
-use crate::time::Instant;
 
 /// An answer that may come to be stored, in an entry that was inserted when it was asked for. Whoever
 /// purges the target meanwhile kills that, too.
 ///
 /// Used under a client's state lock. If it is dropped before its end nothing is stored.
 pub(super) struct Filling {
-    desk: Kept,
+    ask: Asking,
     id: Id,
     entry: Arc<Entry>,
-    /// When it was asked for, by boottime.
-    asked: Instant,
-    /// How long it is fresh, if a mapping says so.
-    mapped: Option<DeltaSeconds>,
-    /// What is stored already, and is validated.
-    stored: Option<(Id, Arc<Entry>)>,
-    /// The origin is asked about that.
+    /// The origin is asked about what is stored.
     asks: bool,
     /// It is asked behind a client's back.
     is_errand: bool,
@@ -89,15 +77,6 @@ enum Stage {
     Done,
 }
 
-/// A response that came, and what is known about it.
-struct Came<'a> {
-    request: &'a Request<'a>,
-    status: Status,
-    lines: &'a [u8],
-    age: DeltaSeconds,
-    times: Times,
-}
-
 /// Octets of the longest selector.
 const SELECTOR: usize = 2048;
 
@@ -105,9 +84,6 @@ const TOO_LARGE: Reason = Reason::of_target("larger than max-entry-size");
 const NO_ROOM: Reason = Reason::of_moment("no room");
 const PARTIAL: Reason = Reason::of_moment("a part of the whole");
 const LONG_HEAD: Reason = Reason::of_target("a head almost as large as may be");
-
-/// Octets that an answer's head may have more than what is stored.
-const ADDED: usize = 1024;
 
 impl Filling {
     /// An entry was inserted, for a request that is about to be sent.
@@ -119,12 +95,9 @@ impl Filling {
         asks: bool,
     ) -> Self {
         Self {
-            desk,
+            ask: Asking::new(desk, mapped, stored),
             id,
             entry,
-            asked: clock::boot_now(),
-            mapped,
-            stored,
             asks,
             is_errand: false,
             stage: Stage::Asked,
@@ -158,7 +131,7 @@ impl Filling {
             self.give_up(None);
             return (Fate::Relay, None);
         };
-        let request = self.desk.request(request, asked);
+        let request = self.ask.desk.request(request, asked);
         self.came(&request, answer, octets)
     }
 
@@ -169,18 +142,7 @@ impl Filling {
         answer: &ResponseHead,
         octets: &[u8],
     ) -> (Fate, Option<Served>) {
-        let lines = answer.fields.of(octets);
-        let came = Came {
-            request,
-            status: answer.status,
-            lines,
-            age: age(lines),
-            times: Times {
-                request_boottime: self.asked,
-                response_boottime: clock::boot_now(),
-                response_wall: clock::unix_now(),
-            },
-        };
+        let came = self.ask.came(request, answer, octets);
         if let Some(replaced) = self.about_stored(&came) {
             return (Fate::Replace, replaced);
         }
@@ -196,26 +158,18 @@ impl Filling {
     /// is, it goes: asked behind a client's back again and again, nobody would ever get the other.
     fn refuse(&mut self, reason: Reason) {
         if self.is_errand && self.is_of_target && reason.lasts {
-            self.drop_stored();
+            self.ask.drop_stored();
         }
         self.give_up(Some(reason));
-    }
-
-    /// Drops what was found, unless there is something else in its place by now.
-    fn drop_stored(&self) {
-        if let Some((_, stored)) = &self.stored {
-            let cache = self.desk.cache();
-            cache.kill_those(stored.hash(), |other| Arc::ptr_eq(other, stored));
-        }
     }
 
     /// What is served in the place of an answer that is about what is stored: if that is nothing, the
     /// origin is asked again, without conditions. None if the answer is one itself.
     #[inline(never)] // Keeps its frame out of its caller's.
     fn about_stored(&mut self, came: &Came<'_>) -> Option<Option<Served>> {
-        let stored = self.stored.as_ref().map(|(_, entry)| entry.clone())?;
+        let stored = self.ask.stored.as_ref().map(|(_, entry)| entry.clone())?;
         if came.status == Status::NOT_MODIFIED && self.asks {
-            let served = self.validated(&stored, came);
+            let served = self.ask.validated(&stored, came);
             self.give_up(None);
             return Some(served);
         }
@@ -226,9 +180,9 @@ impl Filling {
     /// There is no answer: what the client gets in its place, if there is something.
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn failed(&mut self, request: &RequestHead, asked: &[u8]) -> Option<Served> {
-        let stored = self.stored.as_ref().map(|(_, entry)| entry.clone());
+        let stored = self.ask.stored.as_ref().map(|(_, entry)| entry.clone());
         let served = stored.and_then(|stored| {
-            let request = self.desk.request(request, asked);
+            let request = self.ask.desk.request(request, asked);
             self.excused(&stored, &request, Failure::NoAnswer)
         });
         self.give_up(None);
@@ -248,31 +202,11 @@ impl Filling {
         if !stored.is_readable(now) {
             return None;
         }
-        let rules = self.desk.rules(self.mapped);
+        let rules = self.ask.desk.rules(self.ask.mapped);
         reuse_on_failure(request, &head.response, failure, &rules, now)?;
         let served = Served::stale(head.clone(), stored.body().clone());
         self.give_up(None);
         Some(served)
-    }
-
-    /// Field lines, as one of the functions of [`Received`] writes them. None without memory.
-    #[inline(never)] // Keeps its frame out of its caller's.
-    fn lines_of<F>(&self, came: &Came<'_>, stored: &[u8], put: F) -> Option<KVec<u8>>
-    where
-        F: FnOnce(&Received<'_>, &[u8], &mut Writer<'_>) -> Result<(), Full>,
-    {
-        let rules = self.desk.rules(self.mapped);
-        let received = Received::of(came.lines, &rules, came.times.response_wall);
-        let most = merged_room(stored, came.lines);
-        written(most, |out| put(&received, stored, out)).ok()
-    }
-
-    /// What came, as the cache sees it.
-    #[inline(never)] // Keeps its frame out of its caller's.
-    fn response(&self, came: &Came<'_>) -> Response {
-        let rules = self.desk.rules(self.mapped);
-        let (status, times) = (came.status, &came.times);
-        Response::of(came.request, status, came.lines, came.age, times, &rules)
     }
 
     /// Stores the head, if the response may be stored and there is room for it. Else why not.
@@ -283,7 +217,7 @@ impl Filling {
             Body::Length(octets) => Some(octets),
             _ => None,
         };
-        if length.is_some_and(|length| length > self.desk.settings().max_entry_size) {
+        if length.is_some_and(|length| length > self.ask.desk.settings().max_entry_size) {
             return Err(TOO_LARGE);
         }
         let head = self.head_of(came, length)?;
@@ -305,7 +239,7 @@ impl Filling {
     /// The head that is stored, if it may be.
     #[inline(never)] // Keeps its frame out of its caller's.
     fn head_of(&self, came: &Came<'_>, length: Option<u64>) -> Result<Arc<Head>, Reason> {
-        let response = self.response(came);
+        let response = self.ask.response(came);
         self.judge(came, &response)?;
         self.head_with(came, &response, length)
     }
@@ -318,37 +252,40 @@ impl Filling {
         length: Option<u64>,
     ) -> Result<Arc<Head>, Reason> {
         let selector = self.selector(came)?;
-        let lines = self.lines_of(came, &[], |received, _, out| received.store(out));
+        let lines = self
+            .ask
+            .lines_of(came, &[], |received, _, out| received.store(out));
         let lines = lines.ok_or(NO_ROOM)?;
-        if !self.can_be_read(&lines) {
+        if !self.ask.can_be_read(&lines) {
             return Err(LONG_HEAD);
         }
-        let cache = self.desk.cache();
+        let cache = self.ask.desk.cache();
         let charge = cache.charge(Head::cost(&lines, &selector)).ok_or(NO_ROOM)?;
         let tag = vary::Tag::of(&selector, cache.secret);
         let selector = (selector, tag);
-        let head = Head::new(response, self.asked, lines, selector, length, Some(charge));
+        let head = Head::new(
+            response,
+            self.ask.asked,
+            lines,
+            selector,
+            length,
+            Some(charge),
+        );
         head.map_err(|_| NO_ROOM)
-    }
-
-    /// Whether these lines, with what is added to them, are no more than what is read again as a head.
-    fn can_be_read(&self, lines: &[u8]) -> bool {
-        let settings = &self.desk.config.settings;
-        let count = fields(lines).count().saturating_add(MORE_FIELDS);
-        lines.len().saturating_add(ADDED) <= settings.head_size && count <= settings.header_fields
     }
 
     /// Whether it may be stored (RFC 9111 section 3). If not, and the origin says that of the
     /// resource, what is stored goes.
     #[inline(never)] // Keeps its frame out of its caller's.
     fn judge(&self, came: &Came<'_>, response: &Response) -> Result<(), Reason> {
-        let rules = self.desk.rules(self.mapped);
+        let rules = self.ask.desk.rules(self.ask.mapped);
         match response.may_be_stored(came.request, &rules, came.times.response_boottime) {
             Ok(Storable::Whole) => Ok(()),
             Ok(Storable::Partial) => Err(PARTIAL),
             Err(why) => {
-                if let Some((_, stored)) = self.stored.as_ref().filter(|_| why.is_of_resource()) {
-                    self.drop_variant(stored);
+                if let Some((_, stored)) = self.ask.stored.as_ref().filter(|_| why.is_of_resource())
+                {
+                    self.ask.drop_variant(stored);
                 }
                 Err(why.into())
             }
@@ -358,7 +295,7 @@ impl Filling {
     /// What selects it among the variants; most have nothing, and need no memory for that.
     #[inline(never)] // Keeps its frame out of its caller's.
     fn selector(&self, came: &Came<'_>) -> Result<KVec<u8>, Reason> {
-        let cookies = self.desk.settings().vary_cookie;
+        let cookies = self.ask.desk.settings().vary_cookie;
         let put = |out: &mut Writer<'_>| vary::select(came.lines, came.request, cookies, out);
         match put(&mut Writer::new(&mut [])) {
             Ok(()) => return Ok(KVec::new()),
@@ -381,7 +318,7 @@ impl Filling {
             return;
         }
         let len = self.entry.body().len().saturating_add(octets.len() as u64);
-        if len > self.desk.settings().max_entry_size {
+        if len > self.ask.desk.settings().max_entry_size {
             self.refuse(TOO_LARGE);
         } else if !self.has_room(len) || self.entry.body().append(octets).is_err() {
             self.refuse(NO_ROOM);
@@ -404,7 +341,7 @@ impl Filling {
     /// Makes room for a body of so many octets; false if there is none.
     fn has_room(&self, len: u64) -> bool {
         let lacks = self.entry.body().lacks(len);
-        lacks == 0 || self.desk.cache().reserve(self.entry.body(), lacks)
+        lacks == 0 || self.ask.desk.cache().reserve(self.entry.body(), lacks)
     }
 
     /// All of it is there.
@@ -421,9 +358,9 @@ impl Filling {
         let Some(head) = self.entry.head() else {
             return;
         };
-        let cache = self.desk.cache();
+        let cache = self.ask.desk.cache();
         let octets = self.entry.octets();
-        let stored = self.stored.as_ref().map(|(id, _)| *id);
+        let stored = self.ask.stored.as_ref().map(|(id, _)| *id);
         let replaced = {
             let mut ledger = cache.ledger.lock();
             let variants = || ledger.variants(self.entry.hash());
@@ -440,10 +377,10 @@ impl Filling {
             // Several may have asked at the same time, each for himself.
             cache.kill_those(self.entry.hash(), |other| self.replaces(other, head));
             cache.refused.forget(self.entry.hash());
-            self.desk.count(Count::CacheStored);
+            self.ask.desk.count(Count::CacheStored);
             let (_, target) = key::parts(self.entry.key()).unwrap_or_default();
             let deed = Deed::Caches(head, self.entry.body().len());
-            self.desk.remark(deed, target);
+            self.ask.desk.remark(deed, target);
         }
         self.wake();
     }
@@ -464,18 +401,18 @@ impl Filling {
             return;
         }
         self.stage = Stage::Done;
-        if let Some((_, stored)) = self.stored.as_ref().filter(|_| self.is_errand) {
+        if let Some((_, stored)) = self.ask.stored.as_ref().filter(|_| self.is_errand) {
             // What was updated is another entry by now.
             stored.note_try();
         }
         self.entry.body().end(State::Broken);
-        let cache = self.desk.cache();
+        let cache = self.ask.desk.cache();
         cache.kill(self.id);
         if let Some(reason) = reason {
             let now = clock::boot_now();
             let (hash, key) = (self.entry.hash(), self.entry.key());
             cache.refused.add(hash, key, reason, now);
-            self.desk.count(Count::CacheRefused);
+            self.ask.desk.count(Count::CacheRefused);
         }
         self.wake();
     }
@@ -483,7 +420,7 @@ impl Filling {
     /// Lets those go on who wait for it.
     fn wake(&self) {
         for waiter in self.entry.body().take_waiters() {
-            self.desk.wake(waiter);
+            self.ask.desk.wake(waiter);
         }
     }
 }
@@ -492,15 +429,6 @@ impl Drop for Filling {
     fn drop(&mut self) {
         self.give_up(None);
     }
-}
-
-/// Whether two entries are of the same target, and are for the same requests.
-fn is_same_variant(one: &Entry, other: &Entry) -> bool {
-    let is_same = match (one.head(), other.head()) {
-        (Some(one), Some(other)) => one.selector[..] == other.selector[..],
-        _ => false,
-    };
-    is_same && one.key() == other.key()
 }
 
 /// What the origin is asked about a stored response: nothing if it has no validator. None without
@@ -515,13 +443,3 @@ pub(super) fn conditions(entry: &Entry) -> Option<KVec<u8>> {
 
 /// By how much the fields of conditions may be longer than those that they are made of.
 const CONDITIONS: usize = 64;
-
-/// Octets that merged field lines take at most.
-fn merged_room(stored: &[u8], lines: &[u8]) -> usize {
-    // A line of four octets or more may get a space.
-    stored
-        .len()
-        .saturating_add(lines.len())
-        .saturating_add(lines.len() / 4)
-        .saturating_add(DATE_ROOM)
-}

@@ -13,9 +13,12 @@
 //! it are taken those of the [`cells`], one at a time. What it hands out is dropped when it was let go
 //! of.
 
+mod asking;
 mod cells;
 mod entry;
 mod filling;
+mod heading;
+mod purging;
 mod reader;
 mod refused;
 mod remark;

@@ -11,6 +11,7 @@ use super::entry::Body;
 use super::entry::Entry;
 use super::filling;
 use super::filling::Filling;
+use super::heading::Heading;
 use super::visit::Desk;
 use super::visit::Question;
 use super::visit::Served;
@@ -60,6 +61,8 @@ pub(super) enum Decided {
     Waits(Arc<Entry>),
     /// The origin is asked this, and the answer stored.
     Fills(Question),
+    /// The origin is asked, and its answer says how this is now.
+    Heads(KBox<Heading>),
     /// The origin is asked.
     Passes,
     /// There is no answer.
@@ -137,6 +140,9 @@ impl<'r> Search<'r> {
             };
             self.why = why;
             let good = stored.as_ref().filter(|_| is_good);
+            if self.request.method == Method::Head {
+                return self.heading(stored);
+            }
             if !self.may_fill(why, stored.is_some()) {
                 return self.without_asking(good);
             }
@@ -312,6 +318,16 @@ impl<'r> Search<'r> {
         good.map_or(Decided::Passes, |(id, entry)| {
             Decided::served(self.stale(*id, entry))
         })
+    }
+
+    /// A HEAD goes to the origin.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn heading(&self, stored: Found) -> Decided {
+        let heading = stored.and_then(|stored| {
+            let heading = Heading::new(self.desk.keep(), self.mapped, stored);
+            KBox::new(heading, GFP_NOWAIT).ok()
+        });
+        heading.map_or(Decided::Passes, Decided::Heads)
     }
 
     /// The origin is asked about what the client gets meanwhile.

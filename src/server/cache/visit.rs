@@ -21,6 +21,8 @@ use super::entry::Entry;
 use super::entry::Head;
 use super::entry::Waiter;
 use super::filling::Filling;
+use super::heading::Heading;
+use super::purging::purge;
 use super::reader::Reader;
 use super::remark::remark;
 use super::remark::Deed;
@@ -106,6 +108,7 @@ enum Stage {
     Past,
     Waiting(Arc<Entry>),
     Filling(KBox<Filling>),
+    Heading(KBox<Heading>),
     Watching(Watching),
     Served(Served),
 }
@@ -206,7 +209,7 @@ fn request<'a>(
 
 /// The key of a request's target under a scheme, if it has one. Whoever names no host gets what no other
 /// gets.
-fn key_of(scheme: Scheme, (head, octets): Asked<'_>) -> Option<Key<'_>> {
+pub(super) fn key_of(scheme: Scheme, (head, octets): Asked<'_>) -> Option<Key<'_>> {
     Key::new(scheme, head.host.of(octets), b"", head.path.of(octets))
 }
 
@@ -324,7 +327,7 @@ impl Visit {
     pub(crate) fn look_on(&mut self) -> (Option<&mut dyn Tap>, &[u8]) {
         match &self.course.stage {
             Stage::Filling(_) => (Some(&mut self.course), &self.conditions),
-            Stage::Watching(_) => (Some(&mut self.course), b""),
+            Stage::Watching(_) | Stage::Heading(_) => (Some(&mut self.course), b""),
             Stage::Past if self.course.telling.is_some() => (Some(&mut self.course), b""),
             _ => (None, b""),
         }
@@ -349,7 +352,9 @@ impl Visit {
                 return self.pass(desk, Forward::Miss);
             }
             Stage::Waiting(_) => {}
-            Stage::Past | Stage::Filling(_) | Stage::Watching(_) => return Consulted::Origin,
+            Stage::Past | Stage::Filling(_) | Stage::Heading(_) | Stage::Watching(_) => {
+                return Consulted::Origin;
+            }
             Stage::Served(_) => return self.read(desk, asked),
         }
         self.course.stage = Stage::Past;
@@ -426,6 +431,10 @@ impl Visit {
                 self.ask(question);
                 Consulted::Origin
             }
+            Decided::Heads(heading) => {
+                self.course.stage = Stage::Heading(heading);
+                Consulted::Origin
+            }
             Decided::Passes => Consulted::Origin,
             Decided::Refuses => Consulted::Refused(Refusal::NotStored),
         }
@@ -463,47 +472,7 @@ impl Visit {
 }
 
 /// A request, and its octets.
-type Asked<'a> = (&'a RequestHead, &'a [u8]);
-
-/// Who may, has what is stored for a target removed by a request for that.
-#[inline(never)] // Keeps its frame out of its caller's.
-fn purge(desk: &Desk<'_>, asked: Asked<'_>) -> Consulted {
-    let allowed = &desk.settings().purge_allow;
-    let answer = match allowed.contains(desk.client) {
-        false => FORBIDDEN,
-        true if purge_all(desk, asked) => PURGED,
-        true => NOTHING,
-    };
-    match Reader::of_text(desk, answer) {
-        Ok(reader) => Consulted::Stored(reader),
-        Err(_) => Consulted::Refused(Refusal::NoMemory),
-    }
-}
-
-/// Whatever the scheme; and there may be another cache by now than this request's.
-#[inline(never)] // Keeps its frame out of its caller's.
-fn purge_all(desk: &Desk<'_>, asked: Asked<'_>) -> bool {
-    let keys = Scheme::ALL.map(|scheme| key_of(scheme, asked));
-    let stats = desk.engine.stats();
-    let present = desk.engine.cache();
-    let present = present
-        .as_ref()
-        .filter(|other| !Arc::ptr_eq(other, desk.cache));
-    let mut any = false;
-    for cache in [Some(desk.cache), present].into_iter().flatten() {
-        for key in keys.iter().flatten() {
-            any |= cache.purge(key, stats);
-        }
-    }
-    any
-}
-
-const FORBIDDEN: &[u8] = b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\n\
-    Cache-Control: no-store\r\nContent-Length: 39\r\n\r\npurge-allow does not allow that to you\n";
-const PURGED: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\
-    Cache-Control: no-store\r\nContent-Length: 7\r\n\r\nPurged\n";
-const NOTHING: &[u8] = b"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\n\
-    Cache-Control: no-store\r\nContent-Length: 15\r\n\r\nNothing stored\n";
+pub(super) type Asked<'a> = (&'a RequestHead, &'a [u8]);
 
 impl Tap for Course {
     fn head(
@@ -515,6 +484,10 @@ impl Tap for Course {
             Stage::Filling(filling) => filling.head(request, asked, (answer, octets)),
             Stage::Watching(watching) => {
                 watching.head(request.method, answer, octets);
+                (Fate::Relay, None)
+            }
+            Stage::Heading(heading) => {
+                heading.head(request, asked, (answer, octets));
                 (Fate::Relay, None)
             }
             _ => (Fate::Relay, None),

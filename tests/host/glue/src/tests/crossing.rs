@@ -293,6 +293,64 @@ fn who_is_authorized_asks_for_himself() {
     }
 }
 
+/// RFC 9111 section 4.3.5: what it says of the whole may be what is stored, or another one, or nothing.
+#[test]
+fn a_head_says_how_what_is_stored_is_now() {
+    let head = "HEAD /a HTTP/1.1\r\nHost: h\r\n\r\n";
+    let fields = |tag: &str, seconds: u32| {
+        format!("ETag: \"{tag}\"\r\nCache-Control: max-age={seconds}\r\n")
+    };
+    let says = |status: &str, fields: &str, length: usize| {
+        format!("HTTP/1.1 {status}\r\n{fields}Content-Length: {length}\r\n\r\n")
+    };
+    let (same, other) = (fields("1", 60), fields("2", 60));
+    for (comes, is_fresh, is_there) in [
+        (says("200 OK", &same, 5), true, true),
+        (says("200 OK", &format!("{same}X: new\r\n"), 5), true, true),
+        (says("200 OK", &other, 5), false, false),
+        (says("200 OK", &same, 6), false, false),
+        (says("404 No", &same, 5), false, true),
+        (
+            says("200 OK", "Cache-Control: max-age=60\r\n", 5),
+            false,
+            true,
+        ),
+        // Nobody is to have it any more.
+        (
+            says("200 OK", "ETag: \"1\"\r\nCache-Control: no-store\r\n", 5),
+            false,
+            false,
+        ),
+        (
+            says("200 OK", "ETag: \"1\"\r\nCache-Control: private\r\n", 5),
+            false,
+            false,
+        ),
+    ] {
+        let mut world = World::new();
+        world.fetch(GET, answer(&fields("1", 2), "hello"));
+        // What is fresh is not asked about.
+        assert_eq!(world.hit(head).status, 200);
+        world.pass(3000);
+        let reply = world.fetch(head, &comes);
+        assert!(
+            comes.starts_with(&format!("HTTP/1.1 {}", reply.status)),
+            "{comes}"
+        );
+        if is_fresh {
+            let reply = world.hit(GET);
+            assert_eq!((reply.text(), reply.field("age")), ("hello", Some("0")));
+            assert_eq!(reply.field("x").is_some(), comes.contains("X: new"));
+        } else {
+            let who = world.ask(GET);
+            let asked = world.asked(who).expect("a hit");
+            assert_eq!(asked.contains("If-None-Match: \"1\""), is_there, "{comes}");
+            world.leave(who);
+        }
+        world.assert_empty();
+    }
+}
+
 /// Each of those that are asked for in one go.
 #[test]
 fn each_pipelined_request_has_its_errand() {

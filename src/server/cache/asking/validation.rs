@@ -7,8 +7,8 @@ use kernel::prelude::*;
 use kernel::sync::Arc;
 
 use super::is_same_variant;
+use super::Asking;
 use super::Came;
-use super::Filling;
 use crate::cache::index::Id;
 use crate::cache::select;
 use crate::cache::vary;
@@ -33,11 +33,15 @@ enum Unusable {
     Withdrawn,
 }
 
-impl Filling {
+impl Asking {
     /// The origin says that what is stored is still good. None if it is about something else, or if what
     /// is stored was lost while it came in.
     #[inline(never)] // Keeps its frame out of its caller's.
-    pub(super) fn validated(&self, stored: &Arc<Entry>, came: &Came<'_>) -> Option<Served> {
+    pub(in super::super) fn validated(
+        &self,
+        stored: &Arc<Entry>,
+        came: &Came<'_>,
+    ) -> Option<Served> {
         let old = stored.head()?;
         if !is_about(came, old) {
             // Nor would it be the next time.
@@ -62,7 +66,7 @@ impl Filling {
 
     /// Updates what is stored with the fields of the 304, or drops it (RFC 9111 section 3.2).
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn update(&self, stored: &Arc<Entry>, came: &Came<'_>) {
+    pub(in super::super) fn update(&self, stored: &Arc<Entry>, came: &Came<'_>) {
         let Some((id, _)) = self.stored else {
             return;
         };
@@ -102,7 +106,7 @@ impl Filling {
     }
 
     /// Drops what is stored of the same variant, however often it is there.
-    pub(super) fn drop_variant(&self, stored: &Arc<Entry>) {
+    pub(in super::super) fn drop_variant(&self, stored: &Arc<Entry>) {
         let cache = self.desk.cache();
         cache.kill_those(stored.hash(), |other| is_same_variant(other, stored));
     }
