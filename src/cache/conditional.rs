@@ -339,8 +339,10 @@ pub(crate) enum HeadEffect {
 /// What an answer to a HEAD with this status and these field lines does to a stored response whose
 /// body is `length` octets long.
 ///
-/// The RFC has an answer that says nothing update what is stored. Here it must have one of the
-/// validators that are stored, if there are any: else nobody knows what it is about.
+/// The RFC has an answer that says nothing update what is stored, and one with another length make it
+/// stale. Here it must have one of the validators that are stored, or another one in its place: else
+/// nobody knows what it is about, and whoever sends a HEAD could have an old page last for ever. And many
+/// an origin gets the length wrong.
 pub(crate) fn freshen_by_head(
     status: Status,
     lines: &[u8],
@@ -352,14 +354,15 @@ pub(crate) fn freshen_by_head(
         return HeadEffect::Nothing;
     }
     let new = Validators::of(lines, now);
-    let has_same_tag = new.etag.is_none() || new.etag == stored.etag;
-    let has_same_date =
-        new.last_modified.is_none() || new.last_modified() == stored.last_modified();
+    let tags = new.etag.zip(stored.etag);
+    let dates = new.last_modified().zip(stored.last_modified());
+    let has_other = tags.is_some_and(|(new, stored)| new != stored)
+        || dates.is_some_and(|(new, stored)| new != stored);
     let declared = first(lines, Field::ContentLength);
     let has_same_length = declared.is_none_or(|text| bytes::parse_decimal(text) == Some(length));
-    if !has_same_tag || !has_same_date || !has_same_length {
+    if has_other {
         HeadEffect::MakeStale
-    } else if new.is_some() || !stored.is_some() {
+    } else if has_same_length && (tags.is_some() || dates.is_some()) {
         HeadEffect::Update
     } else {
         HeadEffect::Nothing

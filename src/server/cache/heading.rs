@@ -49,7 +49,9 @@ impl Heading {
         let Some(old) = stored.head() else {
             return;
         };
-        if stored.body().state() != State::Whole {
+        // What is for somebody says nothing of what is for all, and a 200 is about no stored 404.
+        let is_about = !came.request.may_be_personal() && old.response.status == came.status;
+        if !is_about || stored.body().state() != State::Whole {
             return;
         }
         let known = Validators::of(&old.lines, old.response.dated);

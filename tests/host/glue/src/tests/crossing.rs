@@ -308,7 +308,7 @@ fn a_head_says_how_what_is_stored_is_now() {
         (says("200 OK", &same, 5), true, true),
         (says("200 OK", &format!("{same}X: new\r\n"), 5), true, true),
         (says("200 OK", &other, 5), false, false),
-        (says("200 OK", &same, 6), false, false),
+        (says("200 OK", &same, 6), false, true),
         (says("404 No", &same, 5), false, true),
         (
             says("200 OK", "Cache-Control: max-age=60\r\n", 5),
@@ -347,6 +347,23 @@ fn a_head_says_how_what_is_stored_is_now() {
             assert_eq!(asked.contains("If-None-Match: \"1\""), is_there, "{comes}");
             world.leave(who);
         }
+        world.assert_empty();
+    }
+    // One of a known user, or of another status, says nothing of what all get.
+    let known = head.replace("Host: h\r\n", "Host: h\r\nCookie: JSESSIONID=a\r\n");
+    let found = answer(&fields("1", 2), "hello");
+    for (ask, stored) in [
+        (known.as_str(), found.clone()),
+        (head, found.replace("200 OK", "404 No")),
+    ] {
+        let mut world = World::new();
+        world.fetch(GET, stored);
+        world.pass(3000);
+        world.fetch(ask, says("200 OK", &format!("{same}X: own\r\n"), 5));
+        let who = world.ask(GET);
+        let asked = world.asked(who).expect("a hit");
+        assert!(asked.contains("If-None-Match: \"1\""), "{ask}");
+        world.leave(who);
         world.assert_empty();
     }
 }
