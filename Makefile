@@ -48,11 +48,12 @@ test-status:
 test-run:
 	@scripts/run -- tests/webapp/check
 
-test-suites: ## through it: hostile requests to Tomcat and Jetty, their sessions, Autobahn's WebSocket cases, cache-tests.fyi
+test-suites: ## through it: hostile requests to Tomcat and Jetty, their sessions, Autobahn's WebSocket cases, cache-tests.fyi, MediaWiki
 	@tests/differential/run
 	@tests/sessions/run
 	@tests/websocket/run
 	@tests/conformance/run
+	@tests/mediawiki/run
 
 test-upload: ## 4 GiB up through it, octets compared, memory watched (some minutes)
 	@RESIN_UPLOAD=4096 tests/guest/run stock uploads::large
