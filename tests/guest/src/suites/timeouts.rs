@@ -141,7 +141,9 @@ fn answers_that_nobody_takes() -> Outcome {
             client.half_close()?;
         }
         takes(LIMIT, &what, || {
-            if scale::wait_until(Duration::from_secs(15), || !open()) {
+            if !scale::wait_until(Duration::from_secs(5), open) {
+                Err(Fault::Timeout("waiting to be accepted".into()))
+            } else if scale::wait_until(Duration::from_secs(15), || !open()) {
                 Ok(())
             } else {
                 Err(Fault::Timeout("waiting for the seat to be free".into()))

@@ -10,6 +10,7 @@
 
 use super::page::Page;
 use crate::reply::Reply;
+use crate::rig::Client;
 use crate::world::World;
 use kernel::trial::{self, Faults};
 
@@ -157,6 +158,9 @@ impl Model {
             self.world.anew(who);
             self.origins[who] = Origin::default();
         }
+        let is_dying = |client: &mut Client| client.origin().is_some_and(|conn| conn.lost);
+        // What somebody brings may end at any moment, though he has not noticed yet.
+        let dies = self.world.clients.iter_mut().any(is_dying);
         let key = self.dice(KEYS);
         let lang = if self.dice(2) == 0 { 'a' } else { 'b' };
         let mut pending = Pending {
@@ -168,7 +172,7 @@ impl Model {
             max_stale: 0,
             max_age: None,
             no_cache: false,
-            failed: self.faulty,
+            failed: self.faulty || dies,
             invalid: self.invalid[key as usize],
         };
         self.vary(&mut pending);
