@@ -4,8 +4,9 @@
 //!
 //! # Locking
 //!
-//! `config`, `listener`, `sweep`, `prober` and each CPU's `clients` are leaf locks. The configuration
-//! is never changed in place: readers take a reference to it, writers (serialised by [`Instance`](super::Instance)) put a new
+//! `config`, `listener`, `sweep`, `prober`, `shrinker` and each CPU's `clients` are leaf locks. `config`
+//! is taken where memory is reclaimed, too ([`pressure`](super::pressure)). The configuration is never
+//! changed in place: readers take a reference to it, writers (serialised by [`Instance`](super::Instance)) put a new
 //! one in its place.
 //!
 //! # Stopping

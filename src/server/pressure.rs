@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What the cache gives back when the machine lacks memory.
+//!
+//! # Locking
+//!
+//! Somebody who allocates is in here, perhaps one of us, with the lock of an [`Instance`](super::Instance)
+//! in his hand. Only the engine's `config` and the locks of the cache are taken, under which nothing waits
+//! for memory.
 
 use kernel::page::PAGE_SIZE;
 

@@ -45,7 +45,7 @@ impl Passing<'_> {
         if self.is_private() {
             put_private(self.lines, out)?;
         }
-        // What is stored has no cookies, but this may be stored by others as it is.
+        // Others may store this as it is, with somebody's cookie, if they are told for how long.
         if let Some(lifetimes) = self.mapped.as_ref().filter(|_| !sets_cookie(self.lines)) {
             put_mapped(lifetimes, self.is_private(), out)?;
         }

@@ -11,7 +11,7 @@
 //!
 //! `ledger` is taken in a client's step, under the client's state lock, and in process context. Under
 //! it are taken those of the [`cells`], one at a time. What it hands out is dropped when it was let go
-//! of.
+//! of. It is also taken where memory is reclaimed: nothing that is done under it waits for memory.
 
 mod asking;
 mod cells;
