@@ -336,6 +336,14 @@ pub(crate) enum HeadEffect {
     Nothing,
 }
 
+/// Whether two entity-tags are of two representations, however alike; those that are none, too.
+fn is_another(one: &[u8], other: &[u8]) -> bool {
+    match EntityTag::parse(one).zip(EntityTag::parse(other)) {
+        Some((one, other)) => !one.weakly_equals(other),
+        None => one != other,
+    }
+}
+
 /// What an answer to a HEAD with this status and these field lines does to a stored response whose
 /// body is `length` octets long.
 ///
@@ -356,13 +364,19 @@ pub(crate) fn freshen_by_head(
     let new = Validators::of(lines, now);
     let tags = new.etag.zip(stored.etag);
     let dates = new.last_modified().zip(stored.last_modified());
-    let has_other = tags.is_some_and(|(new, stored)| new != stored)
+    let has_other = tags.is_some_and(|(new, stored)| is_another(new, stored))
         || dates.is_some_and(|(new, stored)| new != stored);
     let declared = first(lines, Field::ContentLength);
     let has_same_length = declared.is_none_or(|text| bytes::parse_decimal(text) == Some(length));
+    // A date says nothing where there is a tag, nor does one that only GET has, or that a filter weakens.
+    let is_same = match (new.etag, stored.etag) {
+        (Some(new), Some(stored)) => new == stored,
+        (None, None) => dates.is_some(),
+        _ => false,
+    };
     if has_other {
         HeadEffect::MakeStale
-    } else if has_same_length && (tags.is_some() || dates.is_some()) {
+    } else if has_same_length && is_same {
         HeadEffect::Update
     } else {
         HeadEffect::Nothing
