@@ -331,7 +331,7 @@ impl Exchange {
         let wanted = match self.phase {
             // A 1xx response that the client has not taken yet holds up what follows it.
             Phase::Wait => self.is_flushed(buffers),
-            Phase::Body => self.download.is_idle(),
+            Phase::Body => self.download.takes_more(),
             Phase::Tunnel => self.download.is_idle() && !self.upstream_ended,
             // It has answered, but still gets the rest of the request.
             Phase::Flush => self.is_flushed(buffers),
@@ -373,11 +373,17 @@ impl Exchange {
         self.cut
     }
 
-    /// Up to three runs of octets for the client, to be sent in this order.
-    pub(crate) fn client_output<'b, S: Store>(&self, buffers: &'b Buffers<S>) -> [&'b [u8]; 3] {
+    /// Up to three runs of octets for the client, to be sent in this order. `kept` is what the tap has
+    /// from [`Self::missed`] on, or some of that.
+    pub(crate) fn client_output<'b, S: Store>(
+        &self,
+        buffers: &'b Buffers<S>,
+        kept: &'b [u8],
+    ) -> [&'b [u8]; 3] {
+        let (from, staged) = (&buffers.response, &buffers.to_client);
         match self.phase {
             Phase::Closed => [b"", b"", b""],
-            _ => self.download.parts(&buffers.response, &buffers.to_client),
+            _ => self.download.parts(from, staged, kept),
         }
     }
 
@@ -395,7 +401,8 @@ impl Exchange {
         if !self.sending {
             return [b"", b"", b""];
         }
-        self.upload.parts(&buffers.request, &buffers.to_upstream)
+        self.upload
+            .parts(&buffers.request, &buffers.to_upstream, b"")
     }
 
     /// The backend's socket took the first `taken` octets of [`Self::upstream_output`].
@@ -472,7 +479,11 @@ impl Exchange {
     /// The answer is staged: ends the exchange once the client has taken it, and the backend the
     /// rest of the request.
     fn flushed<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) -> Flow {
-        if !self.is_flushed(io.buffers) || self.finish_upload(io) == Flow::Wait {
+        self.catch_up(now, io);
+        if self.phase == Phase::Closed
+            || !self.is_flushed(io.buffers)
+            || self.finish_upload(io) == Flow::Wait
+        {
             return Flow::Wait;
         }
         // What nobody has taken of the request must not be taken for the next one.
@@ -547,7 +558,7 @@ impl Exchange {
     fn finish(&mut self, now: Instant) {
         if self.request.is_some() || self.answered || self.phase == Phase::Head {
             if !self.outcome.own_page {
-                self.outcome.octets = self.gone.unwrap_or(self.download.octets());
+                self.outcome.octets = self.gone.unwrap_or(self.download.passed_on());
             }
             self.outcome.uploaded = self.upload.octets();
             self.outcome.total = now.since(self.clock.begun());

@@ -5,6 +5,8 @@
 //! Three runs of octets are sent, in this order: what is staged (heads, chunk sizes, trailers) in a
 //! buffer of its own, body octets where they were read to, and a fixed tail.
 
+mod behind;
+
 use super::buffers::stage;
 use super::Store;
 use crate::bytes::Buffer;
@@ -19,12 +21,15 @@ use crate::http::head::Options;
 use crate::http::Violation;
 use crate::srun;
 use crate::srun::Window;
+pub(super) use behind::Ahead;
+use behind::Behind;
 
 /// A body and what is to be sent of it now.
 ///
 /// # Invariants
 ///
-/// `at + data + held` octets are in the source buffer, which nobody else consumes from.
+/// `at + data + held` octets are in the source buffer, which nobody else consumes from; `at + held` of
+/// a recipient that has fallen behind.
 pub(super) struct Relay {
     /// Its framing as it comes in.
     body: Body,
@@ -54,6 +59,8 @@ pub(super) struct Relay {
     closes: bool,
     /// Acknowledgements that have come with it and were not taken yet.
     acks: usize,
+    /// The recipient gets octets that came long ago, from who keeps them: `data` are of those.
+    behind: Option<Behind>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -116,6 +123,7 @@ impl Relay {
             broken: false,
             closes: false,
             acks: 0,
+            behind: None,
         }
     }
 
@@ -143,12 +151,12 @@ impl Relay {
 
     /// Whether nothing that was named waits to be sent, what is staged apart.
     pub(super) fn is_idle(&self) -> bool {
-        self.data == 0 && self.held == 0 && self.tail.is_empty()
+        self.data == 0 && self.held == 0 && self.tail.is_empty() && self.behind.is_none()
     }
 
     /// Whether nothing goes out before the recipient has acknowledged something.
     pub(super) fn is_held(&self) -> bool {
-        self.held > 0 && self.data == 0 && self.tail.is_empty()
+        self.held > 0 && self.data == 0 && self.tail.is_empty() && self.behind.is_none()
     }
 
     /// Whether what was held can go out now.
@@ -185,7 +193,8 @@ impl Relay {
 
     /// Octets of `from` behind what was named.
     pub(super) fn unread<S: Store>(&self, from: &Buffer<S>) -> usize {
-        let named = self.data.saturating_add(self.held);
+        let data = if self.behind.is_some() { 0 } else { self.data };
+        let named = data.saturating_add(self.held);
         from.len().saturating_sub(self.at).saturating_sub(named)
     }
 
@@ -194,7 +203,9 @@ impl Relay {
         if self.body.eof().is_err() {
             return false;
         }
-        self.tail = self.last();
+        if self.behind.is_none() {
+            self.tail = self.last();
+        }
         self.closes = true;
         true
     }
@@ -312,14 +323,20 @@ impl Relay {
         !self.broken
     }
 
-    /// The runs of octets to send, in their order.
+    /// The runs of octets to send, in their order. `kept` are those at [`Self::wants`], or some of
+    /// them.
     pub(super) fn parts<'b, S: Store>(
         &self,
         from: &'b Buffer<S>,
         staged: &'b Buffer<S>,
+        kept: &'b [u8],
     ) -> [&'b [u8]; 3] {
-        let end = self.at.saturating_add(self.data);
-        let data = from.filled().get(self.at..end).unwrap_or(b"");
+        let (source, at) = match self.behind {
+            None => (from.filled(), self.at),
+            Some(_) => (kept, 0),
+        };
+        let source = source.get(at..).unwrap_or(b"");
+        let data = source.get(..self.data).unwrap_or(source);
         [staged.filled(), data, self.tail]
     }
 
@@ -334,7 +351,10 @@ impl Relay {
         staged.consume(first);
         let rest = taken.saturating_sub(first);
         let data = rest.min(self.data);
-        self.pass(data, from);
+        match &mut self.behind {
+            None => self.pass(data, from),
+            Some(behind) => behind.pass(data),
+        }
         self.data = self.data.saturating_sub(data);
         let tail = rest.saturating_sub(data);
         self.tail = self.tail.get(tail..).unwrap_or(b"");

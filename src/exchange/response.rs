@@ -41,7 +41,7 @@ impl Exchange {
         match self.phase {
             Phase::Wait => self.gone_before_response(now, eof, NO_ANSWER, io),
             Phase::Body if self.download.lacks_only_end() => self.end_missing(Cause::Server, io),
-            Phase::Body if eof && self.download.is_idle() && self.download.eof() => {
+            Phase::Body if eof && self.download.takes_more() && self.download.eof() => {
                 self.body_done(io);
             }
             Phase::Body => {
@@ -301,6 +301,9 @@ impl Exchange {
     /// Names the next body octets that can go to the client.
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn relay_body<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) -> Flow {
+        if self.download.is_behind() {
+            return self.read_ahead(now, io);
+        }
         let before = self.download.octets();
         let buffers = &mut *io.buffers;
         let progress = self
@@ -313,21 +316,24 @@ impl Exchange {
                 self.upload.acknowledged(self.download.take_acks());
                 return self.resumes();
             }
-            Err(broken) => {
-                self.garbage |= matches!(broken, Broken::Framing(_));
-                self.blame(match broken {
-                    Broken::Framing(_) => Cause::Proxy,
-                    Broken::Memory => Cause::Resource,
-                });
-                self.cut_short(now, io);
-            }
+            Err(broken) => self.break_off(now, broken, io),
         }
         Flow::Again
     }
 
+    /// The rest of the body cannot be relayed.
+    pub(super) fn break_off<S: Store>(&mut self, now: Instant, broken: Broken, io: &mut Io<'_, S>) {
+        self.garbage |= matches!(broken, Broken::Framing(_));
+        self.blame(match broken {
+            Broken::Framing(_) => Cause::Proxy,
+            Broken::Memory => Cause::Resource,
+        });
+        self.cut_short(now, io);
+    }
+
     /// All of the answer is named: the backend connection is free, unless it gets the rest of the
     /// request yet.
-    fn body_done<S: Store>(&mut self, io: &mut Io<'_, S>) {
+    pub(super) fn body_done<S: Store>(&mut self, io: &mut Io<'_, S>) {
         self.show_end(io);
         let closes = self.download.closes();
         let persist = matches!(self.upstream, Upstream::Up { persist: true, .. }) && !closes;
@@ -359,7 +365,8 @@ impl Exchange {
             // Only RST tells a body that ends with the connection from a whole one.
             return self.shut_down(now, true);
         }
-        let _ = io;
+        // The client may take long to get what there is: nobody has to wait for more until then.
+        self.show_cut(io);
         self.persist = false;
         self.phase = Phase::Flush;
     }

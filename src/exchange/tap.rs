@@ -2,6 +2,7 @@
 
 //! Somebody who looks at the backend's answers on their way to the client: a cache.
 
+use super::relay::Ahead;
 use super::Cause;
 use super::Exchange;
 use super::Flow;
@@ -39,12 +40,16 @@ pub(crate) trait Tap {
     /// More octets of its body, without its framing.
     fn body(&mut self, octets: &[u8]);
 
-    /// Whether others have a use for the rest of its body, when the client has none any more.
-    fn is_wanted(&self) -> bool;
+    /// Whether it keeps the body: all of it that was shown can be had from it until the next request
+    /// begins, and others have a use for the rest when the client has none any more.
+    fn keeps(&self) -> bool;
 
-    /// All of its body has come. Of one that is cut short nothing is said: the next request begins, or
-    /// the connection ends.
+    /// All of its body has come.
     fn end(&mut self);
+
+    /// No more of its body comes, though it is not all there. Of an answer that ends with the client's
+    /// connection, or is thrown away, nothing is said.
+    fn cut(&mut self);
 }
 
 /// What becomes of an answer.
@@ -161,19 +166,82 @@ impl Exchange {
     /// The client takes no more of the answer, for this reason: goes on without it if somebody wants
     /// the rest, else closes the connection. What goes on has to come as fast as a client has to take it.
     pub(super) fn end_client<S: Store>(&mut self, now: Instant, cause: Cause, io: &mut Io<'_, S>) {
-        let is_wanted = match &io.tap {
-            Some(tap) => self.phase == Phase::Body && !self.replaced && tap.is_wanted(),
-            None => false,
-        };
-        if !is_wanted || self.is_without_client() {
+        if !self.is_body_kept(io) || self.is_without_client() {
             return self.close(now, cause);
         }
         self.blame(cause);
         self.outcome.aborted = true;
-        self.gone = Some(self.download.octets());
+        self.gone = Some(self.download.passed_on());
+        self.download.forget_missed();
         self.ended = true;
         self.persist = false;
         self.leave_client(now, io.settings);
+    }
+
+    /// Whether the body that comes is kept.
+    fn is_body_kept<S>(&self, io: &Io<'_, S>) -> bool {
+        let keeps = io.tap.as_ref().is_some_and(|tap| tap.keeps());
+        keeps && self.phase == Phase::Body && !self.replaced
+    }
+
+    /// The client's socket takes nothing more now. If the body is kept the backend goes on all the same:
+    /// neither it nor others who read along have to wait for this client. True if so.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(crate) fn client_waits<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) -> bool {
+        let is_kept = self.is_body_kept(io) && !self.is_without_client();
+        if !is_kept || !self.download.fall_behind(&mut io.buffers.response) {
+            return false;
+        }
+        self.advance(now, io);
+        self.watch(now, io);
+        true
+    }
+
+    /// Octets of the kept body before those that go out next, if the client gets what it has missed.
+    pub(crate) fn missed(&self) -> Option<u64> {
+        self.download.wants()
+    }
+
+    /// Whether more goes out behind `kept` octets of that.
+    pub(crate) fn missed_more_than(&self, kept: usize) -> bool {
+        self.download.wants_more_than(kept)
+    }
+
+    /// Reads what has come of a body while the client is behind.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(super) fn read_ahead<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) -> Flow {
+        loop {
+            match self.download.look_ahead(&mut io.buffers.response) {
+                Ok(Ahead::Octets(octets)) => {
+                    self.show_body(octets as u64, io);
+                    let is_kept = self.is_body_kept(io);
+                    self.download
+                        .keep(octets, is_kept, &mut io.buffers.response);
+                }
+                Ok(Ahead::Nothing) => break,
+                Err(broken) => {
+                    self.break_off(now, broken, io);
+                    return Flow::Again;
+                }
+            }
+        }
+        self.upload.acknowledged(self.download.take_acks());
+        if self.download.is_all_kept() {
+            self.body_done(io);
+            return Flow::Again;
+        }
+        self.catch_up(now, io);
+        match self.download.is_behind() {
+            true => self.resumes(),
+            false => Flow::Again,
+        }
+    }
+
+    /// Names what the client gets next of what it has missed.
+    pub(super) fn catch_up<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
+        if self.download.catch_up(&mut io.buffers.to_client).is_err() {
+            self.end_client(now, Cause::Resource, io);
+        }
     }
 
     /// There is no client at all: one request is made for the sake of who looks at the answer, and the
@@ -193,12 +261,12 @@ impl Exchange {
         if self.gone.is_none() || self.is_flushed(io.buffers) {
             return false;
         }
-        if self.phase == Phase::Body && !io.tap.as_ref().is_some_and(|tap| tap.is_wanted()) {
+        if self.phase == Phase::Body && !self.is_body_kept(io) {
             // There was no room for all of it, perhaps.
             self.close(now, Cause::Client);
             return true;
         }
-        let parts = self.client_output(io.buffers);
+        let parts = self.client_output(io.buffers, b"");
         let octets = parts.iter().map(|part| part.len()).sum();
         let buffers = &mut *io.buffers;
         self.download
@@ -215,6 +283,13 @@ impl Exchange {
         let body = body.and_then(|octets| io.buffers.response.filled().get(..octets));
         if let Some(body @ [_, ..]) = body {
             tap.body(body);
+        }
+    }
+
+    /// No more of the body will be shown.
+    pub(super) fn show_cut<S>(&self, io: &mut Io<'_, S>) {
+        if let (Some(tap), false) = (&mut io.tap, self.replaced) {
+            tap.cut();
         }
     }
 

@@ -40,6 +40,8 @@ pub(super) struct Clock {
     /// From then to the response head.
     answered_in: Option<Duration>,
     waiting: Waiting,
+    /// Who is waited for at the same time.
+    also: Option<Waiting>,
     /// Since when, as far as it was accounted for.
     since: Instant,
     client_sends: Pace,
@@ -59,6 +61,7 @@ impl Clock {
             asked: now,
             answered_in: None,
             waiting: Waiting::BackendSends,
+            also: None,
             since: now,
             client_sends: pace,
             client_takes: pace,
@@ -137,16 +140,42 @@ impl Exchange {
         if !relays {
             return;
         }
-        let waiting = self.clock.waiting;
-        let (limit, rate) = self.limit(waiting, io.settings);
-        let done = self.done(waiting, io);
         let waited = now.since(self.clock.since);
-        self.clock.pace(waiting).settle(waited, done, limit, rate);
+        self.settle(self.clock.waiting, waited, io);
+        if let Some(also) = self.clock.also {
+            self.settle(also, waited, io);
+        }
         self.clock.since = now;
         self.clock.waiting = self.whose_turn(io.buffers);
+        self.clock.also = None;
+        if self.reads_ahead() {
+            // Both at a time: the one who has less time left counts.
+            let client = self.clock.client_takes.left();
+            let backend = self.clock.backend_sends.left();
+            let (waiting, also) = match client < backend {
+                true => (Waiting::ClientTakes, Waiting::BackendSends),
+                false => (Waiting::BackendSends, Waiting::ClientTakes),
+            };
+            self.clock.waiting = waiting;
+            self.clock.also = Some(also);
+        }
         let left = self.clock.pace(self.clock.waiting).left();
         self.deadline = now + left;
         self.bound_deadline(io);
+    }
+
+    /// Somebody was waited for so long.
+    fn settle<S>(&mut self, waiting: Waiting, waited: Duration, io: &Io<'_, S>) {
+        let (limit, rate) = self.limit(waiting, io.settings);
+        let done = self.done(waiting, io);
+        self.clock.pace(waiting).settle(waited, done, limit, rate);
+    }
+
+    /// Whether the client has to take what it has missed, and the backend goes on meanwhile.
+    fn reads_ahead(&self) -> bool {
+        let behind = self.download.is_behind() && self.download.takes_more();
+        // The backend may wait for the rest of the request.
+        self.phase == Phase::Body && behind && (!self.sending || self.upload.is_done())
     }
 
     /// Lets an exchange not last longer than it may as a whole.
@@ -248,6 +277,10 @@ impl Exchange {
     /// The present phase has lasted too long.
     pub(super) fn overdue<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
         self.outcome.overran |= self.whole_end(io).is_some_and(|end| now >= end);
+        if self.outcome.overran && self.reads_ahead() {
+            // It would be over if the client had not fallen behind.
+            self.clock.waiting = Waiting::ClientTakes;
+        }
         match self.phase {
             Phase::Idle if io.client_unacked == 0 => self.shut_down(now, false),
             Phase::Idle => self.linger(now, io),
@@ -271,6 +304,11 @@ impl Exchange {
             Phase::Body if self.waits_for_body() => {
                 if self.download.lacks_only_end() {
                     return self.end_missing(Cause::ServerTimeout, io);
+                }
+                if self.download.is_behind() {
+                    // The client gets what there is for it.
+                    self.blame(Cause::ServerTimeout);
+                    return self.cut_short(now, io);
                 }
                 self.close(now, Cause::ServerTimeout);
             }

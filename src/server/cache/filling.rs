@@ -338,6 +338,11 @@ impl Filling {
         self.stage == Stage::Kept
     }
 
+    /// Some octets of the body that was stored, from `position` on.
+    pub(super) fn kept(&self, position: u64) -> &[u8] {
+        self.entry.body().at(position)
+    }
+
     /// Makes room for a body of so many octets; false if there is none.
     fn has_room(&self, len: u64) -> bool {
         let lacks = self.entry.body().lacks(len);

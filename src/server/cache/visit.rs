@@ -333,6 +333,14 @@ impl Visit {
         }
     }
 
+    /// Some octets of the body that is, or was, stored while it comes, from `position` on.
+    pub(crate) fn kept(&self, position: u64) -> &[u8] {
+        match &self.course.stage {
+            Stage::Filling(filling) => filling.kept(position),
+            _ => &[],
+        }
+    }
+
     /// The connection that was asked for, or the wish for one, is given up.
     pub(crate) fn leave(&mut self) {
         if matches!(self.course.stage, Stage::Waiting(_)) {
@@ -525,13 +533,19 @@ impl Tap for Course {
         }
     }
 
-    fn is_wanted(&self) -> bool {
+    fn keeps(&self) -> bool {
         matches!(&self.stage, Stage::Filling(filling) if filling.is_kept())
     }
 
     fn end(&mut self) {
         if let Stage::Filling(filling) = &mut self.stage {
             filling.end();
+        }
+    }
+
+    fn cut(&mut self) {
+        if let Stage::Filling(filling) = &mut self.stage {
+            filling.give_up(None);
         }
     }
 }

@@ -290,7 +290,9 @@ impl State {
         let Some(socket) = &self.socket else {
             return Moves::None;
         };
-        let parts = self.exchange.client_output(&self.buffers);
+        let missed = self.exchange.missed();
+        let kept = missed.map_or(&[][..], |position| self.visit.kept(position));
+        let parts = self.exchange.client_output(&self.buffers, kept);
         if parts.iter().all(|part| part.is_empty()) {
             // Nobody reads from the client now: notice here that it is gone.
             let is_noticed = self.exchange.reads_client() || self.exchange.is_without_client();
@@ -300,12 +302,14 @@ impl State {
             }
             return Moves::None;
         }
-        match socket.send(parts, false) {
+        let more = self.exchange.missed_more_than(kept.len());
+        match socket.send(parts, more) {
             Ok(Moved::Done(taken)) => {
                 client.engine.stats().add(Count::ClientSent, taken as u64);
                 self.client_took(now, taken);
                 Moves::Some
             }
+            Ok(Moved::Wait) if self.client_waits(now) => Moves::Some,
             Ok(Moved::Wait) => Moves::None,
             Ok(Moved::Retry | Moved::Eof) => Moves::Later,
             Err(_) => {
@@ -315,6 +319,21 @@ impl State {
         }
     }
 
+    /// Whether the backend goes on though the client takes nothing now.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn client_waits(&mut self, now: Instant) -> bool {
+        let mut io = io(
+            &mut self.buffers,
+            &self.config,
+            self.socket.as_ref(),
+            &self.upstream,
+            &mut self.visit,
+            (self.peer, self.id),
+        );
+        self.exchange.client_waits(now, &mut io)
+    }
+
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn client_took(&mut self, now: Instant, taken: usize) {
         let mut io = io(
             &mut self.buffers,

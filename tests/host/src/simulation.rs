@@ -15,6 +15,7 @@ pub(crate) mod audit;
 pub(crate) mod choices;
 mod client;
 mod gateway;
+mod keeper;
 mod link;
 pub(crate) mod memory;
 mod mood;

@@ -2,6 +2,7 @@
 
 //! One exchange at a time: what is answered, what is kept, when time is up.
 
+mod behind;
 mod bench;
 mod conversations;
 mod endings;

@@ -28,6 +28,8 @@ tests![
     backend_dies_before_the_head,
     a_follower_leaves,
     a_slow_follower_holds_up_nobody,
+    a_slow_first_client_holds_up_nobody,
+    a_slow_client_of_too_much,
 ];
 
 const PAGE: &str = "/script/page";
@@ -438,4 +440,51 @@ fn a_slow_follower_holds_up_nobody() -> Outcome {
     // What he reads from may be gone from the cache by now.
     gateway::write("cache-clear", "all")?;
     whole(&slow.response("GET")?, 1, len)
+}
+
+/// More than the sockets on the way to a client hold.
+const LARGE: u64 = 6 << 20;
+
+/// One who asks for a page with a small window, and takes nothing of it.
+fn slow(bed: &Bed, framing: Framing) -> Result<Conn, Failure> {
+    let before = bed.origin.asked("page");
+    let answer = Answer::new(FRESH, 1, LARGE).framed(framing);
+    bed.origin.answer("page", &answer);
+    let mut slow = bed.client_with(Options {
+        receive_buffer: Some(16 << 10),
+        ..Options::default()
+    })?;
+    slow.request("GET", PAGE)?;
+    is_asked(bed, before + 1)?;
+    Ok(slow)
+}
+
+/// The backend sends its answer into the cache. The client gets it from there when it likes, even if it is
+/// gone from the index by then.
+fn a_slow_first_client_holds_up_nobody() -> Outcome {
+    let bed = Bed::cached(&[("memory-size", "32M"), ("max-entry-size", "8M")])?;
+    for framing in [Framing::Length(LARGE), Framing::Chunked, Framing::Close] {
+        let mut slow = slow(&bed, framing)?;
+        let asked = bed.origin.asked("page");
+        // Whether it comes from the cache or reads along.
+        whole(&bed.client()?.get(PAGE)?, 1, LARGE)?;
+        same!(bed.origin.asked("page"), asked, "requests at the backend");
+        gateway::write("cache-clear", "all")?;
+        whole(&slow.response("GET")?, 1, LARGE)?;
+        gateway::write("cache-clear", "all")?;
+    }
+    bed.works()
+}
+
+/// There is no room for all of it: what there was room for comes from the cache, the rest from the
+/// backend.
+fn a_slow_client_of_too_much() -> Outcome {
+    let bed = Bed::cached(&[("memory-size", "32M"), ("max-entry-size", "5M")])?;
+    for framing in [Framing::Chunked, Framing::Close] {
+        let mut slow = slow(&bed, framing)?;
+        thread::sleep(scale::time(Duration::from_millis(500)));
+        whole(&slow.response("GET")?, 1, LARGE)?;
+        Visitor::new(&bed)?.miss(PAGE, "")?;
+    }
+    bed.works()
 }

@@ -302,7 +302,9 @@ impl Client {
     }
 
     fn send_client(&mut self, now: Instant) -> Moves {
-        let parts = self.exchange.client_output(&self.buffers).concat();
+        let missed = self.exchange.missed();
+        let kept = missed.map_or(&[][..], |position| self.visit.kept(position));
+        let parts = self.exchange.client_output(&self.buffers, kept).concat();
         let is_noticed = self.exchange.reads_client() || self.exchange.is_without_client();
         if self.lost && !(parts.is_empty() && is_noticed) {
             self.handle(now, Event::ClientLost);
@@ -310,7 +312,9 @@ impl Client {
         }
         let taken = parts.len().min(self.window);
         if taken == 0 {
-            return Moves::None;
+            let is_blocked = !parts.is_empty();
+            let goes_on = is_blocked && self.with(|exchange, io| exchange.client_waits(now, io));
+            return if goes_on { Moves::Some } else { Moves::None };
         }
         self.outbox.extend_from_slice(&parts[..taken]);
         self.window -= taken;

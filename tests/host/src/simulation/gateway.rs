@@ -4,11 +4,12 @@
 //! must not drift apart.
 
 use super::client::{Plan, FALLBACK_HOST};
+use super::keeper::Keeper;
 use super::link::{Link, State};
 use super::memory::Memory;
 use super::world::World;
 use crate::config::{Protocol, Settings};
-use crate::exchange::{Action, Buffers, Event, Io, Outcome, Phase, Refusal};
+use crate::exchange::{Action, Buffers, Event, Exchange, Io, Outcome, Phase, Refusal, Tap};
 use crate::http::Version;
 use crate::lb::Verdict;
 use crate::time::UnixTime;
@@ -246,13 +247,20 @@ impl World {
 
     fn handle(&mut self, event: Event) {
         let before = self.exchange.phase();
-        let acked = self.acked();
-        let mut io = io(&mut self.buffers, &self.mood.settings, acked);
-        self.exchange.handle(self.now, event, &mut io);
+        let now = self.now;
+        self.with(|exchange, io| exchange.handle(now, event, io));
         let after = self.exchange.phase();
         if event != Event::Tick || before != after {
             self.note(format_args!("{event:?}: {before:?} -> {after:?}"));
         }
+    }
+
+    /// What the exchange does with what it sees of the world.
+    fn with<T>(&mut self, act: impl FnOnce(&mut Exchange, &mut Io<'_, Memory>) -> T) -> T {
+        let acked = self.acked();
+        let mut io = io(&mut self.buffers, &self.mood.settings, acked);
+        io.tap = self.keeper.as_mut().map(|keeper| keeper as &mut dyn Tap);
+        act(&mut self.exchange, &mut io)
     }
 
     /// A process owns the socket for a moment.
@@ -275,7 +283,11 @@ impl World {
     }
 
     fn send_client(&mut self) -> Moves {
-        let parts = self.exchange.client_output(&self.buffers);
+        let kept = match (self.exchange.missed(), &self.keeper) {
+            (Some(position), Some(keeper)) => keeper.at(position),
+            _ => &[],
+        };
+        let parts = self.exchange.client_output(&self.buffers, kept);
         if parts.iter().all(|part| part.is_empty()) {
             if self.socket.reset && !self.exchange.reads_client() {
                 self.handle(Event::ClientLost);
@@ -295,13 +307,17 @@ impl World {
         let room = self.mood.window.saturating_sub(self.socket.down.len());
         let taken = room.min(octets.len());
         if taken == 0 {
+            let now = self.now;
+            if self.with(|exchange, io| exchange.client_waits(now, io)) {
+                self.seen.insert("fell behind".to_owned());
+                return Moves::Some;
+            }
             return Moves::None;
         }
         self.socket.down.extend(&octets[..taken]);
         self.note(format_args!("{taken} octets for the client"));
-        let acked = self.acked();
-        let mut io = io(&mut self.buffers, &self.mood.settings, acked);
-        self.exchange.client_took(self.now, taken, &mut io);
+        let now = self.now;
+        self.with(|exchange, io| exchange.client_took(now, taken, io));
         Moves::Some
     }
 
@@ -332,9 +348,8 @@ impl World {
         }
         link.to_origin.extend(&octets[..taken]);
         self.note(format_args!("{taken} octets for link {index}"));
-        let acked = self.acked();
-        let mut io = io(&mut self.buffers, &self.mood.settings, acked);
-        self.exchange.upstream_took(self.now, taken, &mut io);
+        let now = self.now;
+        self.with(|exchange, io| exchange.upstream_took(now, taken, io));
         Moves::Some
     }
 

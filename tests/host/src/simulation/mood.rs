@@ -20,6 +20,8 @@ pub(super) struct Mood {
     pub(super) longest: usize,
     /// And of a request.
     pub(super) longest_upload: usize,
+    /// Octets that there is room for to keep bodies, if anybody keeps them.
+    pub(super) keeps: Option<usize>,
     pub(super) settings: Settings,
 }
 
@@ -36,6 +38,7 @@ impl Mood {
             longest: if window < 1000 { 400 } else { 60_000 },
             longest_upload: if upstream_window < 1000 { 400 } else { 60_000 },
             settings: settings(choices, kind != 0),
+            keeps: *choices.pick(&[None, Some(usize::MAX), Some(200), Some(20_000)]),
         }
     }
 }

@@ -180,7 +180,8 @@ fn dechunked(input: &[u8], trailers: &mut Vec<Field>) -> (Vec<u8>, usize, End) {
 /// The line at the front, if it is whole.
 fn line(input: &[u8]) -> Option<String> {
     let len = input.windows(2).position(|pair| pair == b"\r\n")?;
-    Some(String::from_utf8(input[..len].to_vec()).unwrap())
+    // Octets above 127 are allowed in values (RFC 9110 section 5.5), and are not text.
+    Some(input[..len].iter().copied().map(char::from).collect())
 }
 
 /// A request as a backend reads it.

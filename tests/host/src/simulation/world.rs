@@ -8,6 +8,7 @@ use super::audit::Audit;
 use super::choices::Choices;
 use super::client::Client;
 use super::gateway::Hop;
+use super::keeper::Keeper;
 use super::link::Link;
 use super::memory::{self, Memory, Shortage};
 use super::mood::{longest_limit, Mood};
@@ -47,6 +48,7 @@ pub(super) struct World {
     pub(super) hop: Hop,
     /// Idle links.
     pub(super) pool: Vec<usize>,
+    pub(super) keeper: Option<Keeper>,
     /// FIN is due to the client, to the backend.
     pub(super) shutdown: (bool, bool),
     /// What the backend speaks, once it has spoken.
@@ -96,6 +98,7 @@ impl World {
             links: Vec::new(),
             hop: Hop::None,
             pool: Vec::new(),
+            keeper: mood.keeps.map(Keeper::new),
             shutdown: (false, false),
             version: None,
             tried: false,

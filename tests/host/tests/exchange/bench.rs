@@ -311,7 +311,11 @@ impl Bench {
 
     /// The client takes up to `most` octets.
     pub(super) fn take_some(&mut self, most: usize) -> usize {
-        let parts = self.exchange.client_output(&self.buffers).concat();
+        let kept = match (self.exchange.missed(), &self.tap) {
+            (Some(position), Some(tap)) => tap.at(position),
+            _ => &[],
+        };
+        let parts = self.exchange.client_output(&self.buffers, kept).concat();
         let taken = most.min(parts.len());
         self.answered.extend(&parts[..taken]);
         self.client_acked += taken as u64;
@@ -319,6 +323,13 @@ impl Bench {
         let (exchange, mut io) = self.parts();
         exchange.client_took(now, taken, &mut io);
         taken
+    }
+
+    /// The client's socket is full: whether the backend goes on.
+    pub(super) fn client_waits(&mut self) -> bool {
+        let now = self.now;
+        let (exchange, mut io) = self.parts();
+        exchange.client_waits(now, &mut io)
     }
 
     /// The client takes all that there is for it.

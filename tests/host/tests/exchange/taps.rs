@@ -12,21 +12,37 @@ use crate::http::Status;
 use crate::lb::Verdict;
 use crate::time::Duration;
 
+/// Octets of a page.
+const PAGE: usize = 16;
+
 /// Notes what it sees.
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     /// The statuses of answers, and of failures, in the place of which there are others.
     replaces: Vec<u16>,
     heads: Vec<(String, u16)>,
-    body: Vec<u8>,
-    ends: usize,
-    /// Others want it.
-    is_wanted: bool,
+    pub(super) body: Vec<u8>,
+    pub(super) ends: usize,
+    pub(super) cuts: usize,
+    /// It keeps bodies, and others want them.
+    pub(super) keeps: bool,
+    /// Octets that there is room for, if there is a limit.
+    pub(super) room: Option<usize>,
     /// Answers get something, and lose something.
     amends: bool,
 }
 
 impl Recorder {
+    /// What it has of the body from `position` on, to the end of a page.
+    pub(super) fn at(&self, position: u64) -> &[u8] {
+        let position = usize::try_from(position).unwrap();
+        let end = (position / PAGE + 1) * PAGE;
+        let end = end
+            .min(self.body.len())
+            .min(self.room.unwrap_or(usize::MAX));
+        &self.body[position..end]
+    }
+
     fn fate(&mut self, status: Status) -> Fate {
         let at = self.replaces.iter().position(|code| *code == status.code());
         match at {
@@ -71,16 +87,23 @@ impl Tap for Recorder {
         self.body.extend(octets);
     }
 
-    fn is_wanted(&self) -> bool {
-        self.is_wanted
+    fn keeps(&self) -> bool {
+        self.keeps && self.room.is_none_or(|room| self.body.len() <= room)
     }
 
     fn end(&mut self) {
+        assert_eq!(self.cuts, 0, "an end after the end");
         self.ends += 1;
+    }
+
+    fn cut(&mut self) {
+        assert_eq!((self.ends, self.cuts), (0, 0), "an end after the end");
+        self.cuts += 1;
+        self.keeps = false;
     }
 }
 
-fn tapped(request: &[u8], replaces: &[u16]) -> Bench {
+pub(super) fn tapped(request: &[u8], replaces: &[u16]) -> Bench {
     let mut bench = Bench::new();
     bench.tap = Some(Recorder {
         replaces: replaces.to_vec(),
@@ -90,7 +113,7 @@ fn tapped(request: &[u8], replaces: &[u16]) -> Bench {
     bench
 }
 
-fn seen(bench: &Bench) -> &Recorder {
+pub(super) fn seen(bench: &Bench) -> &Recorder {
     bench.tap.as_ref().expect("a tap")
 }
 
@@ -174,7 +197,7 @@ fn what_is_cut_short_has_no_end() {
 
 fn wanted(answer: &[u8]) -> Bench {
     let mut bench = tapped(GET, &[]);
-    bench.tap.as_mut().unwrap().is_wanted = true;
+    bench.tap.as_mut().unwrap().keeps = true;
     bench.connect(false);
     bench.backend(answer);
     bench
@@ -237,13 +260,13 @@ fn what_nobody_wants_ends_with_its_client() {
         assert_eq!((bench.phase(), seen(bench).ends), (Phase::Closed, 0));
     };
     let mut bench = wanted(answer);
-    bench.tap.as_mut().unwrap().is_wanted = false;
+    bench.tap.as_mut().unwrap().keeps = false;
     bench.handle(Event::ClientLost);
     ends(&mut bench);
     // There was no room for the rest, or the backend breaks off, or says no more.
     let mut bench = wanted(answer);
     bench.handle(Event::ClientLost);
-    bench.tap.as_mut().unwrap().is_wanted = false;
+    bench.tap.as_mut().unwrap().keeps = false;
     bench.backend(b"wo");
     ends(&mut bench);
     let mut bench = wanted(answer);
@@ -310,7 +333,7 @@ fn a_request_without_a_client_ends_with_its_answer() {
         let mut bench = Bench::new();
         bench.tap = Some(Recorder {
             replaces: vec![replaces],
-            is_wanted,
+            keeps: is_wanted,
             ..Recorder::default()
         });
         let mut bench = bench.alone(GET);
@@ -342,7 +365,7 @@ fn a_backend_that_stands_still_on_an_errand() {
         let mut bench = Bench::new();
         bench.protocol = protocol;
         bench.tap = Some(Recorder {
-            is_wanted: true,
+            keeps: true,
             ..Recorder::default()
         });
         let mut bench = bench.alone(GET);

@@ -437,7 +437,8 @@ impl Model {
                 self.cut += u64::from(!is_whole);
                 assert!(
                     is_whole || pending.failed || self.is_late(pending),
-                    "cut: {reply:?} {} {} {} {:?} {:?}",
+                    "cut: {:?} {} {} {} {:?} {:?}",
+                    reply.map(|reply| (&reply.head, reply.body.len())),
                     pending.method,
                     pending.key,
                     pending.fields,
