@@ -6,13 +6,12 @@
 //! What numbers come from outside is decided by checked arithmetic here and nowhere else: a
 //! [`ByteRange`] that exists is one that can be counted.
 
-mod held;
 mod multipart;
+mod part;
 
-pub(crate) use held::Held;
-pub(crate) use held::Refused;
 pub(crate) use multipart::Boundary;
 pub(crate) use multipart::Multipart;
+pub(crate) use part::Part;
 
 use super::conditional::Validators;
 use super::field::{values, Field};

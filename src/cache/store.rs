@@ -207,6 +207,15 @@ impl Response {
         }
     }
 
+    /// The same as the answer to who asks for all of it, of which this may be a part.
+    pub(crate) fn as_whole(&self) -> Response {
+        let status = match self.status {
+            Status::PARTIAL_CONTENT => Status::OK,
+            status => status,
+        };
+        Response { status, ..*self }
+    }
+
     /// Whether a shared cache may store it as the answer to `request` (RFC 9111 section 3), `now`
     /// being when it came, by boottime. Two things are for others to see: that its body came whole
     /// (section 3.3), and that its Vary has a selector ([`vary::select`](super::vary::select)).

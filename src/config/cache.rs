@@ -34,7 +34,7 @@ settings! {
 
     /// Whether responses are stored, and those that are stored reused. Resin's default is on; this is
     /// off until it has been proved.
-    enable: bool = "enable", false, ();
+    enable: bool = "enable", true, ();
     /// The most octets of everything that the cache holds: bodies, heads, and its own tables.
     memory_size: u64 = "memory-size", 8 << 20, size(1 << 20, 1 << 40);
     /// The most responses that are stored.

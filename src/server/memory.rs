@@ -122,21 +122,31 @@ impl Account {
         }
     }
 
-    /// How many octets a cache may have that wants so many, and a charge for them. The initial
-    /// namespace's has as many as it is set to, beside what connections may take; that of another has
-    /// a part of those at most. Process context.
+    /// How many octets a cache may have at most. The initial namespace's has as many as it is set to,
+    /// beside what connections may take; that of another has a part of those.
+    pub(crate) fn most_cache(&self) -> u64 {
+        match self {
+            Self::Initial => u64::MAX,
+            // CAST: Wider.
+            Self::Other(_) => (memory::total() / (SHARE * WHOLE * WHOLE)) as u64,
+        }
+    }
+
+    /// How many octets a cache may have that wants so many, and a charge for them. `replaces`: it takes
+    /// the place of another one, which is there until the last request that uses it is over. Process
+    /// context.
     ///
     /// # Errors
     ///
     /// `ENOMEM` if connections and other caches have too much already.
-    pub(crate) fn admit_cache(&self, wanted: u64) -> Result<(u64, Option<Charge>)> {
+    pub(crate) fn admit_cache(&self, wanted: u64, replaces: bool) -> Result<(u64, Option<Charge>)> {
         let Self::Other(_) = self else {
             return Ok((u64::MAX, None));
         };
-        let most = memory::total() / (SHARE * WHOLE * WHOLE);
-        let octets = usize::try_from(wanted).map_or(most, |wanted| wanted.min(most));
+        let octets = usize::try_from(wanted.min(self.most_cache())).unwrap_or(usize::MAX);
         let mut charge = Charge::none(self.clone());
-        match charge.add(octets, CACHES) {
+        let reach = CACHES.saturating_add(usize::from(replaces));
+        match charge.add(octets, reach) {
             // CAST: Wider.
             true => Ok((octets as u64, Some(charge))),
             false => Err(ENOMEM),

@@ -17,6 +17,7 @@ use kernel::sync::SetOnce;
 
 use crate::cache;
 use crate::cache::index;
+use crate::cache::range::Part;
 use crate::cache::vary::Tag;
 use crate::rt::clock;
 use crate::rt::pages::Pages;
@@ -47,6 +48,8 @@ pub(crate) struct Entry {
     body: Arc<Body>,
     /// When the origin was last asked about it in vain, in nanoseconds of boottime.
     tried: Atomic<u64>,
+    /// Only a part was asked for: nobody waits for what that will be.
+    is_for_part: bool,
     _charge: Charge,
 }
 
@@ -61,9 +64,17 @@ pub(crate) struct Head {
     pub(crate) selector: KVec<u8>,
     /// The same in short.
     pub(crate) tag: Tag,
-    /// Octets of its body, if it has said how many.
-    pub(crate) length: Option<u64>,
+    pub(crate) extent: Extent,
     pub(super) _charge: Option<Charge>,
+}
+
+/// How much of a representation is stored.
+#[derive(Clone, Copy)]
+pub(crate) enum Extent {
+    /// All of it: so many octets, if it has said how many.
+    Whole(Option<u64>),
+    /// Only this.
+    Part(Part),
 }
 
 /// When a response was made: by its Date, and in the same second by when it came.
@@ -130,6 +141,7 @@ impl Entry {
         hash: u64,
         key: KVec<u8>,
         body: Arc<Body>,
+        is_for_part: bool,
         charge: Charge,
     ) -> Result<Arc<Self>> {
         let entry = Self {
@@ -138,6 +150,7 @@ impl Entry {
             head: SetOnce::new(),
             body,
             tried: Atomic::new(0),
+            is_for_part,
             _charge: charge,
         };
         Ok(Arc::new(entry, GFP_NOWAIT)?)
@@ -179,6 +192,16 @@ impl Entry {
     /// Whether its body may be given to somebody who has not begun to read it.
     pub(super) fn is_readable(&self, now: Instant) -> bool {
         self.body.state() != State::Broken && !self.body.is_stuck(now)
+    }
+
+    /// Whether only a part was asked for.
+    pub(super) fn is_for_part(&self) -> bool {
+        self.is_for_part
+    }
+
+    /// Whether only a part is stored.
+    pub(super) fn is_part(&self) -> bool {
+        self.head().is_some_and(|head| head.part().is_some())
     }
 
     /// Whether nobody knows yet what it will be.
@@ -304,6 +327,14 @@ impl Head {
         )
     }
 
+    /// What part of a representation it is of, if not of all of it.
+    pub(super) fn part(&self) -> Option<Part> {
+        match self.extent {
+            Extent::Whole(_) => None,
+            Extent::Part(part) => Some(part),
+        }
+    }
+
     /// Octets that a head with these lines and this selector takes.
     pub(super) fn cost(lines: &KVec<u8>, selector: &[u8]) -> u64 {
         cost(size_of::<Self>())
@@ -318,7 +349,7 @@ impl Head {
         asked: Instant,
         lines: KVec<u8>,
         (selector, tag): (KVec<u8>, Tag),
-        length: Option<u64>,
+        extent: Extent,
         charge: Option<Charge>,
     ) -> Result<Arc<Self>> {
         // In its place from the start: it is too large for the stack.
@@ -328,7 +359,7 @@ impl Head {
             lines,
             selector,
             tag,
-            length,
+            extent,
             _charge: charge,
         });
         Arc::pin_init(head, GFP_NOWAIT)

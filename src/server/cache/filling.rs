@@ -2,6 +2,8 @@
 
 //! The origin's answer on its way to a client, and into the cache.
 
+mod joint;
+
 use kernel::alloc::KVec;
 use kernel::prelude::*;
 use kernel::sync::Arc;
@@ -11,6 +13,7 @@ use super::asking::Asking;
 use super::asking::Came;
 use super::copy;
 use super::entry::Entry;
+use super::entry::Extent;
 use super::entry::Head;
 use super::entry::State;
 use super::refused::Reason;
@@ -22,6 +25,7 @@ use crate::bytes::Full;
 use crate::bytes::Writer;
 use crate::cache::index::Id;
 use crate::cache::key;
+use crate::cache::range::Part;
 use crate::cache::reuse_on_failure;
 use crate::cache::vary;
 use crate::cache::DeltaSeconds;
@@ -41,6 +45,7 @@ use crate::rt::clock;
 use crate::server::memory::Account;
 use crate::server::memory::Charge;
 use crate::status::Count;
+use joint::Joint;
 
 /// An answer that may come to be stored, in an entry that was inserted when it was asked for. Whoever
 /// purges the target meanwhile kills that, too.
@@ -60,6 +65,8 @@ pub(super) struct Filling {
     /// The head of a body of which nobody knows how long it will be: there may be no room for the rest
     /// of it. So nobody reads it before it is whole.
     head: Option<Arc<Head>>,
+    /// What of a part that is stored goes with the one that comes.
+    joint: Joint,
     /// For itself, and for what is asked.
     charge: Option<Charge>,
 }
@@ -103,8 +110,19 @@ impl Filling {
             stage: Stage::Asked,
             is_of_target: false,
             head: None,
+            joint: Joint::default(),
             charge: None,
         }
+    }
+
+    /// Whether a part was asked for.
+    pub(super) fn is_for_part(&self) -> bool {
+        self.entry.is_for_part()
+    }
+
+    /// This part is there already.
+    pub(super) fn join(&mut self, part: Option<Arc<Entry>>) {
+        self.joint = Joint::of(part);
     }
 
     /// Charges for so many octets.
@@ -217,12 +235,16 @@ impl Filling {
             Body::Length(octets) => Some(octets),
             _ => None,
         };
-        if length.is_some_and(|length| length > self.ask.desk.settings().max_entry_size) {
+        let (extent, octets) = match came.status {
+            Status::PARTIAL_CONTENT => self.part_of(came, length).ok_or(PARTIAL)?,
+            _ => (Extent::Whole(length), length.unwrap_or(0)),
+        };
+        if octets > self.ask.desk.settings().max_entry_size {
             return Err(TOO_LARGE);
         }
-        let head = self.head_of(came, length)?;
+        let head = self.head_of(came, extent)?;
         // All of it at once: those who read along are not left with a half.
-        if !self.has_room(length.unwrap_or(0)) {
+        if !self.has_room(octets) || self.joint.begin(self.entry.body()).is_err() {
             return Err(NO_ROOM);
         }
         self.stage = Stage::Kept;
@@ -236,12 +258,26 @@ impl Filling {
         Ok(())
     }
 
+    /// What part a 206 brings, together with what is there of it, and how many octets that has.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn part_of(&mut self, came: &Came<'_>, length: Option<u64>) -> Option<(Extent, u64)> {
+        let part = Part::of_response(came.lines, length?).filter(|_| self.is_for_part())?;
+        let most = self.ask.desk.settings().max_entry_size;
+        let part = self.joint.with(part, came, most);
+        let octets = part.range().len();
+        Some(match part.is_whole() {
+            true => (Extent::Whole(Some(octets)), octets),
+            false => (Extent::Part(part), octets),
+        })
+    }
+
     /// The head that is stored, if it may be.
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn head_of(&self, came: &Came<'_>, length: Option<u64>) -> Result<Arc<Head>, Reason> {
+    fn head_of(&self, came: &Came<'_>, extent: Extent) -> Result<Arc<Head>, Reason> {
         let response = self.ask.response(came);
         self.judge(came, &response)?;
-        self.head_with(came, &response, length)
+        // What is stored of a part is divided as the whole would be.
+        self.head_with(came, &response.as_whole(), extent)
     }
 
     #[inline(never)] // Keeps its frame out of its caller's.
@@ -249,7 +285,7 @@ impl Filling {
         &self,
         came: &Came<'_>,
         response: &Response,
-        length: Option<u64>,
+        extent: Extent,
     ) -> Result<Arc<Head>, Reason> {
         let selector = self.selector(came)?;
         let lines = self
@@ -268,7 +304,7 @@ impl Filling {
             self.ask.asked,
             lines,
             selector,
-            length,
+            extent,
             Some(charge),
         );
         head.map_err(|_| NO_ROOM)
@@ -281,6 +317,7 @@ impl Filling {
         let rules = self.ask.desk.rules(self.ask.mapped);
         match response.may_be_stored(came.request, &rules, came.times.response_boottime) {
             Ok(Storable::Whole) => Ok(()),
+            Ok(Storable::Partial) if self.is_for_part() => Ok(()),
             Ok(Storable::Partial) => Err(PARTIAL),
             Err(why) => {
                 if let Some((_, stored)) = self.ask.stored.as_ref().filter(|_| why.is_of_resource())
@@ -340,7 +377,9 @@ impl Filling {
 
     /// Some octets of the body that was stored, from `position` on.
     pub(super) fn kept(&self, position: u64) -> &[u8] {
-        self.entry.body().at(position)
+        self.entry
+            .body()
+            .at(position.saturating_add(self.joint.before()))
     }
 
     /// Makes room for a body of so many octets; false if there is none.
@@ -354,6 +393,9 @@ impl Filling {
     pub(super) fn end(&mut self) {
         if self.stage != Stage::Kept {
             return;
+        }
+        if self.joint.end(self.entry.body()).is_err() || self.is_superseded() {
+            return self.give_up(None);
         }
         self.stage = Stage::Done;
         if let Some(head) = self.head.take() {
@@ -390,8 +432,25 @@ impl Filling {
         self.wake();
     }
 
-    /// Whether another entry is of the same variant, and not newer.
+    /// Whether it is only a part of what has come as a whole meanwhile.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn is_superseded(&self) -> bool {
+        let Some(head) = self.entry.head().filter(|head| head.part().is_some()) else {
+            return false;
+        };
+        let ledger = self.ask.desk.cache().ledger.lock();
+        let mut variants = ledger.variants(self.entry.hash());
+        variants.any(|(_, other)| !other.is_part() && self.is_as_new_as(&other, head))
+    }
+
+    /// Whether it takes the place of another entry.
     fn replaces(&self, other: &Arc<Entry>, head: &Arc<Head>) -> bool {
+        let is_enough = head.part().is_none() || other.is_part();
+        is_enough && self.is_as_new_as(other, head)
+    }
+
+    /// Whether another entry is of the same variant, and not newer.
+    fn is_as_new_as(&self, other: &Arc<Entry>, head: &Arc<Head>) -> bool {
         let is_newer = |other: &Arc<Head>| other.moment() > head.moment();
         !Arc::ptr_eq(other, &self.entry)
             && other.body().state() == State::Whole

@@ -49,6 +49,8 @@ use crate::cache::index::Wanted;
 use crate::cache::key::Key;
 use crate::cache::vary::Matcher;
 use crate::cache::vary::Tag;
+use crate::cache::Request;
+use crate::cache::Validators;
 use crate::config::CacheSettings;
 use crate::rt::random;
 use crate::rt::sync::new_spinlock_bh;
@@ -62,6 +64,7 @@ use cells::Cells;
 use entry::Body;
 use entry::Charge;
 pub(crate) use entry::Entry;
+use entry::Head;
 use entry::Moment;
 use entry::State;
 pub(crate) use entry::Waiter;
@@ -113,13 +116,13 @@ impl Cache {
             return Ok(None);
         }
         if let Some(old) = old {
-            if settings.memory_size <= old.most
+            if settings.memory_size.min(account.most_cache()) <= old.most
                 && old.entries == entries(settings, old.memory_of(settings))
             {
                 return Ok(Some(old.clone()));
             }
         }
-        let (most, account) = account.admit_cache(settings.memory_size)?;
+        let (most, account) = account.admit_cache(settings.memory_size, old.is_some())?;
         let memory = settings.memory_size.min(most);
         Self::new(entries(settings, memory), memory, (most, account)).map(Some)
     }
@@ -349,8 +352,36 @@ struct Sought<'r> {
     matcher: Matcher<'r>,
     /// Only what nobody knows yet what it will be.
     undecided: bool,
+    parts: Parts<'r>,
     /// By boottime.
     now: Instant,
+}
+
+/// Which parts of a representation are of use.
+#[derive(Clone, Copy)]
+enum Parts<'r> {
+    None,
+    /// Fresh ones that answer this request.
+    For(&'r Request<'r>),
+    /// Any, and nothing else.
+    Any,
+}
+
+impl Parts<'_> {
+    /// Whether what is stored, and matches, is of use.
+    fn want(&self, head: &Head, body: &Body, now: Instant) -> bool {
+        let Some(part) = head.part() else {
+            return !matches!(self, Parts::Any);
+        };
+        match self {
+            Parts::None => false,
+            Parts::For(request) => {
+                let validators = Validators::of(&head.lines, head.response.dated);
+                head.response.freshness.is_fresh(now) && part.serves(request, &validators)
+            }
+            Parts::Any => body.state() == State::Whole,
+        }
+    }
 }
 
 impl Wanted<Arc<Entry>> for Sought<'_> {
@@ -371,11 +402,13 @@ impl Wanted<Arc<Entry>> for Sought<'_> {
             // The origin may take its time; once it has begun, whoever reads that may not. It may be
             // decided by now: whoever waits for it looks again then.
             let is_slow = body.len() > 0 && body.is_stuck(self.now);
-            let nothing = (false, false, Moment::NONE);
-            return (body.state() != State::Broken && !is_slow).then_some(nothing);
+            let is_for_others = !entry.is_for_part() && !matches!(self.parts, Parts::Any);
+            let is_coming = body.state() != State::Broken && !is_slow && is_for_others;
+            return is_coming.then_some((false, false, Moment::NONE));
         };
         let is_of_use = !self.undecided && entry.is_readable(self.now);
         let is_match = is_of_use && self.matcher.matches(&head.selector, head.tag);
+        let is_match = is_match && self.parts.want(head, body, self.now);
         is_match.then(|| (true, !head.selector.is_empty(), head.moment()))
     }
 }

@@ -7,6 +7,7 @@ use kernel::prelude::*;
 use kernel::sync::Arc;
 
 use super::entry::Body;
+use super::entry::Extent;
 use super::entry::Head;
 use super::entry::State;
 use super::entry::Waiter;
@@ -21,6 +22,7 @@ use crate::cache::answer::Manner;
 use crate::cache::answer::Several;
 use crate::cache::answer::Stored;
 use crate::cache::mapping::Lifetimes;
+use crate::cache::range::ByteRange;
 use crate::cache::Request;
 use crate::rt::clock;
 use crate::rt::random;
@@ -98,8 +100,13 @@ impl Reader {
         let (text, content) = head(desk, served, request, (mapped, several.as_deref_mut()))?;
         let next = match content {
             Content::None => Next::Nothing,
+            Content::Part(range) => match served.head.part() {
+                None => Next::until(range.first(), range.end()),
+                Some(part) => Next::within(range, part.range())?,
+            },
+            // A part is found only by who asks for one that is in it.
+            Content::Whole | Content::Parts if served.head.part().is_some() => return Err(EINVAL),
             Content::Whole => Next::until(0, length(served)),
-            Content::Part(range) => Next::until(range.first(), range.end()),
             Content::Parts => Next::until(0, 0),
         };
         let source = Source {
@@ -286,6 +293,16 @@ impl Reader {
 }
 
 impl Next {
+    /// Octets of a representation of which these are stored.
+    fn within(range: ByteRange, stored: ByteRange) -> Result<Self> {
+        let first = range.first().checked_sub(stored.first()).ok_or(EINVAL)?;
+        let end = range.end().checked_sub(stored.first()).ok_or(EINVAL)?;
+        match range.end() <= stored.end() {
+            true => Ok(Self::until(first, end)),
+            false => Err(EINVAL),
+        }
+    }
+
     fn until(position: u64, end: u64) -> Self {
         Self::Octets {
             position,
@@ -308,7 +325,10 @@ impl Source {
 
 /// Octets of the whole body: who has not said how long it is has a head only when all of it is there.
 fn length(served: &Served) -> u64 {
-    served.head.length.unwrap_or_else(|| served.body.len())
+    match served.head.extent {
+        Extent::Whole(length) => length.unwrap_or_else(|| served.body.len()),
+        Extent::Part(part) => part.complete(),
+    }
 }
 
 /// Room for the parts that somebody asks for.

@@ -17,6 +17,7 @@ use super::visit::Question;
 use super::visit::Served;
 use super::written;
 use super::Found;
+use super::Parts;
 use super::Sought;
 use super::PATIENCE;
 use crate::cache::index::Id;
@@ -108,6 +109,10 @@ impl<'r> Search<'r> {
                 key,
                 matcher: Matcher::new(request, desk.settings().vary_cookie, secret),
                 undecided: false,
+                parts: match is_divided(desk, request) {
+                    true => Parts::For(request),
+                    false => Parts::None,
+                },
                 now: clock::boot_now(),
             },
             waited,
@@ -146,7 +151,8 @@ impl<'r> Search<'r> {
             if !self.may_fill(why, stored.is_some()) {
                 return self.without_asking(good);
             }
-            let Some(entry) = made.take().or_else(|| self.entry()) else {
+            let is_for_part = stored.is_none() && self.request.has_range;
+            let Some(entry) = made.take().or_else(|| self.entry(is_for_part)) else {
                 return self.without_asking(good);
             };
             match self.insert(&entry, why, &stored) {
@@ -191,7 +197,10 @@ impl<'r> Search<'r> {
             (Reuse::Fresh, Some((id, entry))) => Decided::served(self.fresh(id, &entry)).into(),
             (Reuse::Stale(Excuse::WhileRevalidate), Some(found)) => self.while_validated(found),
             (Reuse::Stale(_), Some((id, entry))) => Decided::served(self.stale(id, &entry)).into(),
-            (Reuse::Validate(why), found) => Judged::Asks(why, found),
+            // Of a part nothing is asked.
+            (Reuse::Validate(why), found) => {
+                Judged::Asks(why, found.filter(|(_, entry)| !entry.is_part()))
+            }
             (Reuse::Pass(why), _) => Judged::Asks(why, None),
             // Nothing was found, and nothing is.
             (Reuse::Fresh | Reuse::Stale(_), None) => Judged::Decided(Decided::Passes),
@@ -238,8 +247,19 @@ impl<'r> Search<'r> {
             || (why == Forward::Request && !request.control.no_store);
         request.method == Method::Get
             && is_sought
-            // A part is not stored; the whole is, if it is asked about what is there.
-            && (is_stored || !request.has_range)
+            // The whole comes if the origin is asked about what is there.
+            && (is_stored || !request.has_range || is_divided(self.desk, request))
+    }
+
+    /// A part of the representation that may be put together with the one that the request asks for.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn other_part(&self) -> Option<Arc<Entry>> {
+        let mut part = Sought {
+            parts: Parts::Any,
+            ..self.sought
+        };
+        let found = self.desk.cache.table.find(self.hash, &mut part);
+        found.map(|(_, _, entry)| entry)
     }
 
     /// Whether it may have the answer to another request, as far as anybody knows.
@@ -252,13 +272,13 @@ impl<'r> Search<'r> {
 
     /// An entry for the answer; none without memory.
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn entry(&self) -> Option<Arc<Entry>> {
+    fn entry(&self, is_for_part: bool) -> Option<Arc<Entry>> {
         let cache = self.desk.cache;
         let key = &self.sought.key;
         let key = written(key.len(), |out| key.write(out)).ok()?;
         let charge = cache.charge(entry::COST.saturating_add(entry::cost(key.len())))?;
         let body = Body::new(cache.charge(0)?).ok()?;
-        Entry::new(self.hash, key, body, charge).ok()
+        Entry::new(self.hash, key, body, is_for_part, charge).ok()
     }
 
     /// Puts it into the index, unless somebody else's is there.
@@ -388,11 +408,19 @@ impl<'r> Search<'r> {
             !asked.is_empty(),
         );
         // Without memory it is dropped, and the entry with it.
-        let Ok(filling) = KBox::new(filling, GFP_NOWAIT) else {
+        let Ok(mut filling) = KBox::new(filling, GFP_NOWAIT) else {
             return Decided::Passes;
         };
+        if filling.is_for_part() {
+            filling.join(self.other_part());
+        }
         self.ask(filling, asked)
     }
+}
+
+/// Whether a request asks for parts, and may have them.
+fn is_divided(desk: &Desk<'_>, request: &Request<'_>) -> bool {
+    request.has_range && request.method == Method::Get && desk.settings().enable_range
 }
 
 /// What came of the wish to insert.

@@ -14,7 +14,6 @@ impl Bed {
     /// The usual set-up with a cache that tells what it did, and with settings of its file.
     pub fn cached(settings: &[(&str, &str)]) -> Result<Bed, Failure> {
         let bed = Bed::new()?;
-        set("enable", "on")?;
         set("cache-status", "on")?;
         settings
             .iter()

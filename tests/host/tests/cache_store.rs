@@ -5,12 +5,12 @@
 mod astray;
 mod clear;
 mod evict;
-mod held;
 mod index;
 mod key;
 mod mapping;
 mod mappings;
 mod model;
+mod part;
 mod pattern;
 mod random;
 mod range;

@@ -157,7 +157,7 @@ impl Asking {
         charge: Option<Charge>,
     ) -> Option<Arc<Head>> {
         let selector = (copy(&old.selector).ok()?, old.tag);
-        Head::new(response, self.asked, lines, selector, old.length, charge).ok()
+        Head::new(response, self.asked, lines, selector, old.extent, charge).ok()
     }
 
     /// Whether what came may update what is stored, by what it says itself.
@@ -187,7 +187,7 @@ impl Asking {
             .desk
             .cache()
             .charge(entry::COST.saturating_add(entry::cost(key.len())))?;
-        let entry = Entry::new(stored.hash(), key, stored.body().clone(), charge).ok()?;
+        let entry = Entry::new(stored.hash(), key, stored.body().clone(), false, charge).ok()?;
         entry.begin(head);
         Some(entry)
     }

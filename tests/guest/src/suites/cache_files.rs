@@ -23,7 +23,7 @@ tests![
 ];
 
 const DEFAULTS: &str = "\
-enable off
+enable on
 memory-size 8M
 entries 8192
 max-entry-size 1M
@@ -52,7 +52,7 @@ fn settings_are_shown_as_set() -> Outcome {
     Gateway::load(PORT)?;
     let mut right = DEFAULTS.to_owned();
     for (line, written, read) in [
-        ("enable off", "enable true", "enable on"),
+        ("enable on", "enable false", "enable off"),
         ("memory-size 8M", "memory-size 256m", "memory-size 256M"),
         ("entries 8192", " entries\t16384 ", "entries 16384"),
         (

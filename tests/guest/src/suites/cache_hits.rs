@@ -471,7 +471,7 @@ fn settings_are_kept() -> Outcome {
         Ok(())
     };
     for line in [
-        "enable off",
+        "enable on",
         "entries 8192",
         "cache-status off",
         "purge-allow none",
@@ -479,7 +479,7 @@ fn settings_are_kept() -> Outcome {
         says(line)?;
     }
     for line in [
-        "enable on",
+        "enable off",
         "entries 100",
         "enable-range off",
         "rewrite-vary-as-private on",

@@ -20,6 +20,7 @@ tests![
     of_every_size,
     switched_off,
     a_part_is_not_the_whole,
+    parts_become_the_whole,
 ];
 
 const LEN: u64 = 100_000;
@@ -359,22 +360,47 @@ fn switched_off() -> Outcome {
 }
 
 /// RFC 9111 section 3.3: what came for a Range answers no request without one.
+/// What a backend sends for a part of the body.
+fn part(first: u64, last: u64) -> Vec<Step> {
+    let fields = format!("{TAGGED}Content-Range: bytes {first}-{last}/{LEN}\r\n");
+    let mut steps = Answer::new(&fields, 0, 0)
+        .status("206 Partial Content")
+        .framed(Framing::Length(last - first + 1))
+        .steps();
+    steps.push(Step::Body {
+        seed: 1,
+        at: first,
+        len: last - first + 1,
+    });
+    steps
+}
+
+const TAGGED: &str = "Cache-Control: max-age=3600\r\nETag: \"v1\"\r\n";
+
+/// Those of one version, in any order.
+fn parts_become_the_whole() -> Outcome {
+    let bed = Bed::cached(&[])?;
+    let mut visitor = Visitor::new(&bed)?;
+    for (first, last) in [
+        (40_000, 59_999),
+        (60_000, 99_999),
+        (10_000, 40_000),
+        (0, 9_999),
+    ] {
+        bed.origin.script("page", part(first, last));
+        let set = range(&format!("{first}-{last}"));
+        is_part(&visitor.miss(PAGE, &set)?, first, last, LEN)?;
+        is_part(&visitor.hit(PAGE, &set)?, first, last, LEN)?;
+        let inner = range(&format!("{}-{}", first + 5000, last - 3000));
+        is_part(&visitor.hit(PAGE, &inner)?, first + 5000, last - 3000, LEN)?;
+    }
+    whole(&visitor.hit(PAGE, "")?, 1, LEN)?;
+    is_part(&visitor.hit(PAGE, &range("5000-95000"))?, 5000, 95_000, LEN)?;
+    bed.works()
+}
+
 fn a_part_is_not_the_whole() -> Outcome {
     let bed = Bed::cached(&[])?;
-    let tag = format!("{FRESH}ETag: \"v1\"\r\n");
-    let part = |first: u64, last: u64| {
-        let fields = format!("{tag}Content-Range: bytes {first}-{last}/{LEN}\r\n");
-        let mut steps = Answer::new(&fields, 0, 0)
-            .status("206 Partial Content")
-            .framed(Framing::Length(last - first + 1))
-            .steps();
-        steps.push(Step::Body {
-            seed: 1,
-            at: first,
-            len: last - first + 1,
-        });
-        steps
-    };
     let mut visitor = Visitor::new(&bed)?;
     bed.origin.script("page", part(0, 999));
     let response = visitor.miss(PAGE, &range("0-999"))?;
@@ -383,7 +409,7 @@ fn a_part_is_not_the_whole() -> Outcome {
     bed.origin.script("page", part(500, 599));
     let (response, _) = visitor.ask("GET", PAGE, &range("500-599"))?;
     is_part(&response, 500, 599, LEN)?;
-    bed.origin.answer("page", &Answer::new(&tag, 1, LEN));
+    bed.origin.answer("page", &Answer::new(TAGGED, 1, LEN));
     whole(&visitor.miss(PAGE, "")?, 1, LEN)?;
     is_part(&visitor.hit(PAGE, &range("500-599"))?, 500, 599, LEN)?;
     whole(&visitor.hit(PAGE, "")?, 1, LEN)

@@ -35,10 +35,11 @@ fn client_disappears_before_the_answer() -> Outcome {
         "requests were lost"
     );
     let open = bed.origin.open();
-    for _ in 0..5 {
+    for number in 0..5 {
         let mut client = bed.client()?;
         let before = bed.origin.requests();
-        client.request("GET", "/hang")?;
+        // Each for something else: who asks for the same waits for the first one's answer.
+        client.request("GET", &format!("/hang?n={number}"))?;
         let arrived = || bed.origin.requests() > before;
         let arrived = scale::wait_until(Duration::from_secs(5), arrived);
         ensure!(arrived, "the request does not reach the backend");

@@ -175,7 +175,7 @@ fn a_line_for_each_exchange() -> Outcome {
     same!(line.referer, "http://a/b", "the Referer");
     same!(line.agent, "curl/8.14.1", "the User-Agent");
     same!(line.backend, "srun-0", "the backend");
-    same!(line.cache, "-", "the cache state");
+    same!(line.cache, "MISS", "the cache state");
     let total: f64 = line.total.parse()?;
     let first: f64 = line.first.parse()?;
     ensure!(first > 0.0 && first <= total, "the times: {line:?}");

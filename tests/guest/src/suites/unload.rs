@@ -150,9 +150,9 @@ fn while_connecting() -> Outcome {
     bed.gateway.backend(0, addr)?;
     let before = Sockets::now();
     let mut clients = Vec::new();
-    for _ in 0..10 {
+    for number in 0..10 {
         let mut client = bed.client()?;
-        client.request("GET", "/len/1")?;
+        client.request("GET", &format!("/len/{number}"))?;
         clients.push(client);
     }
     // Three sockets each: the client's, the accepted one, and the one that is connecting.

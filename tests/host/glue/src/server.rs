@@ -123,7 +123,11 @@ pub(crate) mod memory {
             Ok(Charge)
         }
 
-        pub(crate) fn admit_cache(&self, _wanted: u64) -> Result<(u64, Option<Charge>)> {
+        pub(crate) fn most_cache(&self) -> u64 {
+            u64::MAX
+        }
+
+        pub(crate) fn admit_cache(&self, _wanted: u64, _: bool) -> Result<(u64, Option<Charge>)> {
             Ok((u64::MAX, None))
         }
     }

@@ -7,4 +7,5 @@ mod crossing;
 mod limits;
 mod model;
 mod page;
+mod parts;
 mod together;

@@ -9,7 +9,7 @@ use crate::config::{CacheSettings, Refusal, Settings};
 use crate::time::Duration;
 
 const DEFAULTS: &str = "\
-enable off
+enable on
 memory-size 8M
 entries 8192
 max-entry-size 1M

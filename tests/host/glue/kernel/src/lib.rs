@@ -38,6 +38,8 @@ pub mod prelude {
 
     /// Out of memory.
     pub const ENOMEM: Error = Error(-12);
+    /// What should be there is not.
+    pub const EINVAL: Error = Error(-22);
     /// Somebody else is at it.
     pub const EBUSY: Error = Error(-16);
 

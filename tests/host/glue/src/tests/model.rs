@@ -73,6 +73,8 @@ struct Model {
     answers: u64,
     stored: u64,
     cut: u64,
+    /// Parts that the origin has sent.
+    parts: u64,
     /// There may be no memory.
     faulty: bool,
     /// Who goes on in the middle of another one's step.
@@ -99,6 +101,7 @@ impl Model {
             amid: None,
             stored: 0,
             cut: 0,
+            parts: 0,
         }
     }
 
@@ -361,6 +364,18 @@ impl Model {
             return;
         }
         let body = page.body();
+        if let Some((first, end)) = part_of(&head, body.len()).filter(|_| self.dice(3) > 0) {
+            let octets = end - first;
+            let (last, all) = (end - 1, body.len());
+            let mut text = format!(
+                "HTTP/1.1 206 Part\r\n{fields}Content-Range: bytes {first}-{last}/{all}\r\nContent-Length: {octets}\r\n\r\n"
+            )
+            .into_bytes();
+            text.extend_from_slice(&body[first..end]);
+            self.origins[who].coming = text.into();
+            self.parts += 1;
+            return;
+        }
         let mut text = format!("HTTP/1.1 200 OK\r\n{fields}").into_bytes();
         let framing = self.dice(4);
         match framing {
@@ -547,6 +562,15 @@ impl Model {
         let stuck: Vec<_> = stuck.map(|who| self.world.clients[who].phase()).collect();
         panic!("they wait: {stuck:?}");
     }
+}
+
+/// What a request that the origin has got asks for of so many octets, if that is a part.
+fn part_of(head: &str, len: usize) -> Option<(usize, usize)> {
+    let (_, range) = head.split_once("Range: bytes=")?;
+    let (range, _) = range.split_once("\r\n")?;
+    let (first, last) = range.split_once('-')?;
+    let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+    (first < len).then(|| (first, len.min(last + 1)))
 }
 
 #[test]
