@@ -534,12 +534,6 @@ impl Exchange {
         self.stage_page(now, status, why, io);
     }
 
-    /// Notes who has ended the exchange before its time; the first one counts.
-    fn blame(&mut self, cause: Cause) {
-        let stage = self.stage();
-        self.outcome.blame(cause, stage);
-    }
-
     /// Lets go of the backend connection, or of the wish for one.
     fn drop_upstream(&mut self, reuse: bool) {
         // Nobody has heard of a wish that was not polled yet.
@@ -552,26 +546,6 @@ impl Exchange {
         }
         self.upstream = Upstream::None;
         self.sending = false;
-    }
-
-    /// Ends this exchange for the log; once.
-    fn finish(&mut self, now: Instant) {
-        if self.request.is_some() || self.answered || self.phase == Phase::Head {
-            if !self.outcome.own_page {
-                self.outcome.octets = self.gone.unwrap_or(self.download.passed_on());
-            }
-            self.outcome.uploaded = self.upload.octets();
-            self.outcome.total = now.since(self.clock.begun());
-            self.todo.finish = Some(self.outcome);
-        }
-        self.outcome = Outcome::NOTHING;
-        self.garbage = false;
-        self.failure = None;
-        self.queue_until = None;
-        self.elsewhere = false;
-        self.replaced = false;
-        self.request = None;
-        self.answered = false;
     }
 
     /// Closes the client's connection with RST.

@@ -31,7 +31,8 @@ use fields::Fields;
 
 /// A stored response, as far as an answer needs it.
 ///
-/// What is stored of a 206 is not put together here, nor cut. See to it that there is none.
+/// Of one of which only a [part](super::range::Part) is stored, this is the whole, and the request is
+/// one that this part [serves](super::range::Part::serves).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stored<'a> {
     /// Its field lines, as [`Received`](super::Received) has written them: without Age and framing,

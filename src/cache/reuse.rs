@@ -66,7 +66,7 @@ impl Failure {
 /// What is done with a request for which there is this stored response, or none.
 ///
 /// Whether the parts that a request asks for are there, if a 206 is stored, is for the caller to
-/// see: [`Held`](super::range::Held).
+/// see: [`Part`](super::range::Part).
 ///
 /// `missed` says what a cache that has none tells: that it has nothing for the target, or no
 /// variant that matches. `now` is boottime.

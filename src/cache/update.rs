@@ -3,8 +3,8 @@
 //! Which fields of a response are stored, and how a newer one updates them (RFC 9111 sections 3.1
 //! and 3.2).
 //!
-//! The field lines that are stored have no Age, which is told anew each time, no Content-Length, which
-//! the stored body says, and always a Date.
+//! The field lines that are stored have no Age, which is told anew each time, no Content-Length and
+//! Content-Range, which the stored body says, and always a Date.
 
 use super::control::Directives;
 use super::field::{is_of_content, values, Field};
@@ -20,6 +20,8 @@ use crate::time::UnixTime;
 pub(crate) struct Received<'a> {
     lines: &'a [u8],
     strips_cookies: bool,
+    /// It is a 206.
+    is_part: bool,
     /// When it came, by the wall clock.
     came: UnixTime,
 }
@@ -39,7 +41,16 @@ impl<'a> Received<'a> {
         Received {
             lines,
             strips_cookies: rules.set_cookie == SetCookie::Strip,
+            is_part: false,
             came,
+        }
+    }
+
+    /// The same of a part: what it says of its very octets is stored nowhere.
+    pub(crate) fn of_part(self) -> Received<'a> {
+        Received {
+            is_part: true,
+            ..self
         }
     }
 
@@ -149,16 +160,18 @@ impl Merged<'_> {
         let is_stored = self.recipient == Recipient::Store;
         let is_kept = match Field::of(name) {
             Field::Age | Field::ContentLength | Field::Trailer => false,
+            // Which part that is, is told anew; of all of it, it means nothing (RFC 9110 section 14.4).
+            Field::ContentRange => false,
             // How the stored octets are to be read is not for an answer without any to say: RFC
             // 9111 section 3.2 excepts "those fields necessary to ensure integrity of the stored
             // response".
-            Field::ContentEncoding | Field::ContentRange => !self.is_update,
+            Field::ContentEncoding => !self.is_update,
             Field::Date => self.received.has_date(),
             Field::ProxyAuthenticate
             | Field::ProxyAuthenticationInfo
             | Field::ProxyAuthorization => !is_stored,
             Field::SetCookie | Field::SetCookie2 => !(is_stored && self.received.strips_cookies),
-            _ if self.is_update && is_of_content(name) => false,
+            _ if (self.is_update || self.received.is_part) && is_of_content(name) => false,
             _ => !Name::of(name).is_hop_by_hop(),
         };
         is_kept && !self.named.has(name) && !(is_stored && self.withholds(name))

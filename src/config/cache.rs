@@ -32,8 +32,7 @@ settings! {
     /// What is in force until somebody sets something else: the defaults of Resin's.
     static CACHE_DEFAULTS;
 
-    /// Whether responses are stored, and those that are stored reused. Resin's default is on; this is
-    /// off until it has been proved.
+    /// Whether responses are stored, and those that are stored reused.
     enable: bool = "enable", true, ();
     /// The most octets of everything that the cache holds: bodies, heads, and its own tables.
     memory_size: u64 = "memory-size", 8 << 20, size(1 << 20, 1 << 40);

@@ -7,6 +7,7 @@ use super::Phase;
 use crate::config::Log;
 use crate::http::Status;
 use crate::time::Duration;
+use crate::time::Instant;
 use crate::time::UnixTime;
 
 /// What there is to say of an exchange that is over.
@@ -110,6 +111,32 @@ impl Cause {
 }
 
 impl Exchange {
+    /// Notes who has ended the exchange before its time; the first one counts.
+    pub(super) fn blame(&mut self, cause: Cause) {
+        let stage = self.stage();
+        self.outcome.blame(cause, stage);
+    }
+
+    /// Ends this exchange for the log; once.
+    pub(super) fn finish(&mut self, now: Instant) {
+        if self.request.is_some() || self.answered || self.phase == Phase::Head {
+            if !self.outcome.own_page {
+                self.outcome.octets = self.gone.unwrap_or(self.download.passed_on());
+            }
+            self.outcome.uploaded = self.upload.octets();
+            self.outcome.total = now.since(self.clock.begun());
+            self.todo.finish = Some(self.outcome);
+        }
+        self.outcome = Outcome::NOTHING;
+        self.garbage = false;
+        self.failure = None;
+        self.queue_until = None;
+        self.elsewhere = false;
+        self.replaced = false;
+        self.request = None;
+        self.answered = false;
+    }
+
     /// The letter of where the exchange is: `R`equest head, `C`onnecting, request `B`ody, response
     /// `H`ead, response `D`ata, `L`ast octets, `T`unnel.
     pub(super) fn stage(&self) -> u8 {

@@ -23,6 +23,7 @@ use super::visit::Served;
 use super::written;
 use crate::bytes::Full;
 use crate::bytes::Writer;
+use crate::cache::first;
 use crate::cache::index::Id;
 use crate::cache::key;
 use crate::cache::range::Part;
@@ -30,6 +31,7 @@ use crate::cache::reuse_on_failure;
 use crate::cache::vary;
 use crate::cache::DeltaSeconds;
 use crate::cache::Failure;
+use crate::cache::Field;
 use crate::cache::Request;
 use crate::cache::Response;
 use crate::cache::Storable;
@@ -235,14 +237,16 @@ impl Filling {
             Body::Length(octets) => Some(octets),
             _ => None,
         };
-        let (extent, octets) = match came.status {
-            Status::PARTIAL_CONTENT => self.part_of(came, length).ok_or(PARTIAL)?,
-            _ => (Extent::Whole(length), length.unwrap_or(0)),
-        };
-        if octets > self.ask.desk.settings().max_entry_size {
+        if length.is_some_and(|length| length > self.ask.desk.settings().max_entry_size) {
             return Err(TOO_LARGE);
         }
-        let head = self.head_of(came, extent)?;
+        let (head, octets) = match came.status {
+            Status::PARTIAL_CONTENT => self.part(came, length)?,
+            _ => (
+                self.head_of(came, Extent::Whole(length))?,
+                length.unwrap_or(0),
+            ),
+        };
         // All of it at once: those who read along are not left with a half.
         if !self.has_room(octets) || self.joint.begin(self.entry.body()).is_err() {
             return Err(NO_ROOM);
@@ -258,17 +262,58 @@ impl Filling {
         Ok(())
     }
 
-    /// What part a 206 brings, together with what is there of it, and how many octets that has.
+    /// The head of a part, together with what is there of it, and how many octets both have.
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn part_of(&mut self, came: &Came<'_>, length: Option<u64>) -> Option<(Extent, u64)> {
-        let part = Part::of_response(came.lines, length?).filter(|_| self.is_for_part())?;
+    fn part(&mut self, came: &Came<'_>, length: Option<u64>) -> Result<(Arc<Head>, u64), Reason> {
+        let part = length.and_then(|length| Part::of_response(came.lines, length));
+        let part = part.filter(|_| self.is_for_part()).ok_or(PARTIAL)?;
+        let dated = self.ask.response(came).dated;
         let most = self.ask.desk.settings().max_entry_size;
-        let part = self.joint.with(part, came, most);
-        let octets = part.range().len();
-        Some(match part.is_whole() {
-            true => (Extent::Whole(Some(octets)), octets),
-            false => (Extent::Part(part), octets),
-        })
+        let joined = self
+            .joint
+            .with(part, &Validators::of(came.lines, dated), most);
+        let extent = match joined.unwrap_or(part) {
+            whole if whole.is_whole() => Extent::Whole(Some(whole.complete())),
+            part => Extent::Part(part),
+        };
+        let octets = joined.unwrap_or(part).range().len();
+        if joined.is_none() {
+            // It need not have all the fields (RFC 9110 section 15.3.7).
+            let is_continued = first(came.request.lines, Field::IfRange).is_some();
+            let head = self
+                .head_of(came, extent)
+                .and_then(|head| match is_continued {
+                    true => Err(PARTIAL),
+                    false => Ok(head),
+                });
+            return Ok((head?, octets));
+        }
+        Ok((self.joined_head(came, extent)?, octets))
+    }
+
+    /// The head of what a part is together with the one that is stored.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn joined_head(&self, came: &Came<'_>, extent: Extent) -> Result<Arc<Head>, Reason> {
+        self.judge(came, &self.ask.response(came))?;
+        let lines = self.joined_lines(came).ok_or(NO_ROOM)?;
+        let came = Came {
+            lines: &lines,
+            ..*came
+        };
+        let response = self.ask.response(&came).as_whole();
+        self.judge(&came, &response)?;
+        self.head_with(&came, &response, extent)
+    }
+
+    /// The field lines of the part that is stored, with those of what comes in their place (RFC 9111
+    /// section 3.4).
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn joined_lines(&self, came: &Came<'_>) -> Option<KVec<u8>> {
+        let stored = self.joint.other()?.head()?;
+        self.ask
+            .lines_of(came, &stored.lines, |received, stored, out| {
+                received.of_part().update(stored, out)
+            })
     }
 
     /// The head that is stored, if it may be.
@@ -288,9 +333,13 @@ impl Filling {
         extent: Extent,
     ) -> Result<Arc<Head>, Reason> {
         let selector = self.selector(came)?;
+        let is_part = came.status == Status::PARTIAL_CONTENT;
         let lines = self
             .ask
-            .lines_of(came, &[], |received, _, out| received.store(out));
+            .lines_of(came, &[], |received, _, out| match is_part {
+                true => received.of_part().store(out),
+                false => received.store(out),
+            });
         let lines = lines.ok_or(NO_ROOM)?;
         if !self.ask.can_be_read(&lines) {
             return Err(LONG_HEAD);
@@ -320,8 +369,9 @@ impl Filling {
             Ok(Storable::Partial) if self.is_for_part() => Ok(()),
             Ok(Storable::Partial) => Err(PARTIAL),
             Err(why) => {
-                if let Some((_, stored)) = self.ask.stored.as_ref().filter(|_| why.is_of_resource())
-                {
+                let stored = self.ask.stored.as_ref().map(|(_, stored)| stored);
+                let stored = stored.or(self.joint.other());
+                if let Some(stored) = stored.filter(|_| why.is_of_resource()) {
                     self.ask.drop_variant(stored);
                 }
                 Err(why.into())
@@ -394,7 +444,8 @@ impl Filling {
         if self.stage != Stage::Kept {
             return;
         }
-        if self.joint.end(self.entry.body()).is_err() || self.is_superseded() {
+        let joined = self.joint.end(self.entry.body());
+        if joined.is_err() || self.is_superseded() {
             return self.give_up(None);
         }
         self.stage = Stage::Done;
@@ -423,7 +474,9 @@ impl Filling {
             drop(replaced);
             // Several may have asked at the same time, each for himself.
             cache.kill_those(self.entry.hash(), |other| self.replaces(other, head));
-            cache.refused.forget(self.entry.hash());
+            if head.part().is_none() {
+                cache.refused.forget(self.entry.hash());
+            }
             self.ask.desk.count(Count::CacheStored);
             let (_, target) = key::parts(self.entry.key()).unwrap_or_default();
             let deed = Deed::Caches(head, self.entry.body().len());
@@ -438,23 +491,28 @@ impl Filling {
         let Some(head) = self.entry.head().filter(|head| head.part().is_some()) else {
             return false;
         };
+        let ours = Validators::of(&head.lines, head.response.dated);
+        let is_better = |other: &Arc<Head>| {
+            let theirs = Validators::of(&other.lines, other.response.dated);
+            other.part().is_none()
+                && (other.moment() > head.moment() || theirs.allow_combining_with(&ours))
+        };
         let ledger = self.ask.desk.cache().ledger.lock();
         let mut variants = ledger.variants(self.entry.hash());
-        variants.any(|(_, other)| !other.is_part() && self.is_as_new_as(&other, head))
+        variants.any(|(_, other)| self.is_same(&other) && other.head().is_some_and(is_better))
     }
 
     /// Whether it takes the place of another entry.
     fn replaces(&self, other: &Arc<Entry>, head: &Arc<Head>) -> bool {
+        let is_newer = |other: &Arc<Head>| other.moment() > head.moment();
         let is_enough = head.part().is_none() || other.is_part();
-        is_enough && self.is_as_new_as(other, head)
+        is_enough && self.is_same(other) && !other.head().is_some_and(is_newer)
     }
 
-    /// Whether another entry is of the same variant, and not newer.
-    fn is_as_new_as(&self, other: &Arc<Entry>, head: &Arc<Head>) -> bool {
-        let is_newer = |other: &Arc<Head>| other.moment() > head.moment();
+    /// Whether all of another entry is there, and it is of the same variant.
+    fn is_same(&self, other: &Arc<Entry>) -> bool {
         !Arc::ptr_eq(other, &self.entry)
             && other.body().state() == State::Whole
-            && !other.head().is_some_and(is_newer)
             && is_same_variant(other, &self.entry)
     }
 

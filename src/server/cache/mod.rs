@@ -409,7 +409,10 @@ impl Wanted<Arc<Entry>> for Sought<'_> {
         let is_of_use = !self.undecided && entry.is_readable(self.now);
         let is_match = is_of_use && self.matcher.matches(&head.selector, head.tag);
         let is_match = is_match && self.parts.want(head, body, self.now);
-        is_match.then(|| (true, !head.selector.is_empty(), head.moment()))
+        // A part that is there is better than a larger one that comes.
+        let is_late = head.part().is_some() && body.state() != State::Whole;
+        let moment = if is_late { Moment::NONE } else { head.moment() };
+        is_match.then(|| (true, !head.selector.is_empty(), moment))
     }
 }
 

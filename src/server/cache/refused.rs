@@ -27,6 +27,9 @@ const LINES: usize = 128;
 const SHOWN: usize = 256;
 /// How long after that an answer is waited for again.
 const MEMORY: Duration = Duration::from_secs(60);
+/// The same if it was the answer for one, who has got a cookie: others may have one already, and then
+/// theirs is stored.
+const BRIEFLY: Duration = Duration::from_secs(5);
 
 /// Those of one cache.
 pub(crate) struct Refused {
@@ -53,25 +56,40 @@ pub(super) struct Reason {
     pub(super) text: &'static str,
     /// Neither will other answers for the target.
     pub(super) lasts: bool,
+    /// How long nobody waits for another one's answer.
+    memory: Duration,
 }
 
 impl Reason {
     /// One of the target.
     pub(super) const fn of_target(text: &'static str) -> Self {
-        Self { text, lasts: true }
+        Self {
+            text,
+            lasts: true,
+            memory: MEMORY,
+        }
     }
 
     /// One of the moment.
     pub(super) const fn of_moment(text: &'static str) -> Self {
-        Self { text, lasts: false }
+        Self {
+            text,
+            lasts: false,
+            memory: Duration::ZERO,
+        }
     }
 }
 
 impl From<Uncacheable> for Reason {
     fn from(why: Uncacheable) -> Self {
-        Self {
-            text: why.as_str(),
-            lasts: !why.is_of_request(),
+        let text = why.as_str();
+        match why {
+            Uncacheable::SetCookie | Uncacheable::Session => Self {
+                memory: BRIEFLY,
+                ..Self::of_moment(text)
+            },
+            why if why.is_of_request() => Self::of_moment(text),
+            _ => Self::of_target(text),
         }
     }
 }
@@ -116,8 +134,9 @@ impl Refused {
             target.until.store(0, Relaxed);
             target.hash.store(hash, Relaxed);
         }
-        if why.lasts {
-            target.until.store((now + MEMORY).as_nanos(), Relaxed);
+        let until = (now + why.memory).as_nanos();
+        if !why.memory.is_zero() && target.until.load(Relaxed) < until {
+            target.until.store(until, Relaxed);
         }
         if is_new {
             self.note(key, why.text);

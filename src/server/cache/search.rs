@@ -9,6 +9,7 @@ use kernel::sync::Arc;
 use super::entry;
 use super::entry::Body;
 use super::entry::Entry;
+use super::entry::State;
 use super::filling;
 use super::filling::Filling;
 use super::heading::Heading;
@@ -16,6 +17,7 @@ use super::visit::Desk;
 use super::visit::Question;
 use super::visit::Served;
 use super::written;
+use super::Books;
 use super::Found;
 use super::Parts;
 use super::Sought;
@@ -182,7 +184,7 @@ impl<'r> Search<'r> {
 
     /// What follows from what was found.
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn judge(&self, found: Found) -> Judged {
+    fn judge(&mut self, found: Found) -> Judged {
         let head = found.as_ref().and_then(|(_, entry)| entry.head());
         let rules = Rules::of(
             &self.desk.config.cache,
@@ -197,10 +199,12 @@ impl<'r> Search<'r> {
             (Reuse::Fresh, Some((id, entry))) => Decided::served(self.fresh(id, &entry)).into(),
             (Reuse::Stale(Excuse::WhileRevalidate), Some(found)) => self.while_validated(found),
             (Reuse::Stale(_), Some((id, entry))) => Decided::served(self.stale(id, &entry)).into(),
-            // Of a part nothing is asked.
-            (Reuse::Validate(why), found) => {
-                Judged::Asks(why, found.filter(|(_, entry)| !entry.is_part()))
+            (Reuse::Validate(why), Some((_, entry))) if entry.is_part() => {
+                // Of a part nothing is asked: as if it was not there.
+                self.sought.parts = Parts::None;
+                Judged::Asks(why, None)
             }
+            (Reuse::Validate(why), found) => Judged::Asks(why, found),
             (Reuse::Pass(why), _) => Judged::Asks(why, None),
             // Nothing was found, and nothing is.
             (Reuse::Fresh | Reuse::Stale(_), None) => Judged::Decided(Decided::Passes),
@@ -253,12 +257,10 @@ impl<'r> Search<'r> {
 
     /// A part of the representation that may be put together with the one that the request asks for.
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn other_part(&self) -> Option<Arc<Entry>> {
-        let mut part = Sought {
-            parts: Parts::Any,
-            ..self.sought
-        };
-        let found = self.desk.cache.table.find(self.hash, &mut part);
+    fn other_part(&mut self) -> Option<Arc<Entry>> {
+        let parts = core::mem::replace(&mut self.sought.parts, Parts::Any);
+        let found = self.desk.cache.table.find(self.hash, &mut self.sought);
+        self.sought.parts = parts;
         found.map(|(_, _, entry)| entry)
     }
 
@@ -289,6 +291,9 @@ impl<'r> Search<'r> {
             let mut ledger = cache.ledger.lock();
             if let Some(inserted) = self.other(why, stored) {
                 return inserted;
+            }
+            if entry.is_for_part() && parts_coming(&ledger, self.hash) >= PARTS_COMING {
+                return Inserted::Not;
             }
             let room = ledger.room_to_insert(&cache.budget, self.hash, 0);
             match room {
@@ -352,7 +357,7 @@ impl<'r> Search<'r> {
 
     /// The origin is asked about what the client gets meanwhile.
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn refresh(&self, inserted: (Id, Arc<Entry>), stored: Found) -> Decided {
+    fn refresh(&mut self, inserted: (Id, Arc<Entry>), stored: Found) -> Decided {
         let good = stored.clone();
         let served = match self.without_asking(good.as_ref()) {
             Decided::Serves(served) => served,
@@ -393,22 +398,26 @@ impl<'r> Search<'r> {
         }
     }
 
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn filling(
+        &self,
+        inserted: (Id, Arc<Entry>),
+        stored: Found,
+        asks: bool,
+    ) -> Option<KBox<Filling>> {
+        let filling = Filling::new(self.desk.keep(), inserted, self.mapped, stored, asks);
+        KBox::new(filling, GFP_NOWAIT).ok()
+    }
+
     /// The origin is asked.
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn fill(&self, inserted: (Id, Arc<Entry>), stored: Option<(Id, Arc<Entry>)>) -> Decided {
+    fn fill(&mut self, inserted: (Id, Arc<Entry>), stored: Found) -> Decided {
         let asked = stored
             .as_ref()
             .and_then(|(_, entry)| filling::conditions(entry));
         let asked = asked.unwrap_or_default();
-        let filling = Filling::new(
-            self.desk.keep(),
-            inserted,
-            self.mapped,
-            stored,
-            !asked.is_empty(),
-        );
         // Without memory it is dropped, and the entry with it.
-        let Ok(mut filling) = KBox::new(filling, GFP_NOWAIT) else {
+        let Some(mut filling) = self.filling(inserted, stored, !asked.is_empty()) else {
             return Decided::Passes;
         };
         if filling.is_for_part() {
@@ -416,6 +425,20 @@ impl<'r> Search<'r> {
         }
         self.ask(filling, asked)
     }
+}
+
+/// How many parts of one target come in at a time.
+const PARTS_COMING: usize = 4;
+
+/// How many do.
+#[inline(never)] // Keeps its frame out of its caller's.
+fn parts_coming(ledger: &Books, hash: u64) -> usize {
+    let is_coming =
+        |entry: &Arc<Entry>| entry.is_for_part() && entry.body().state() == State::Growing;
+    ledger
+        .variants(hash)
+        .filter(|(_, entry)| is_coming(entry))
+        .count()
 }
 
 /// Whether a request asks for parts, and may have them.

@@ -44,6 +44,7 @@ mod pure {
 use pure::{bytes, cache, config, exchange, http, lb, log, probe, slab, srun, status, time};
 
 pub mod asked_grammar;
+pub mod cache_grammar;
 pub mod choosing;
 pub mod chunked_grammar;
 pub mod forward_grammar;

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use crate::{
-    asked_grammar, chunked_grammar, forward_grammar, frames_grammar, head_grammar, log_grammar,
-    proc_grammar, simulation, sticky_grammar,
+    asked_grammar, cache_grammar, chunked_grammar, forward_grammar, frames_grammar, head_grammar,
+    log_grammar, proc_grammar, simulation, sticky_grammar,
 };
 
 /// Runs every file of a corpus through `check`.
@@ -38,6 +38,7 @@ fn every_target_has_a_replay() {
         names,
         [
             "asked_grammar",
+            "cache_grammar",
             "chunked_grammar",
             "exchange",
             "forward_grammar",
@@ -53,6 +54,11 @@ fn every_target_has_a_replay() {
 #[test]
 fn asked_grammar() {
     replay("asked_grammar", asked_grammar::check);
+}
+
+#[test]
+fn cache_grammar() {
+    replay("cache_grammar", cache_grammar::check);
 }
 
 #[test]

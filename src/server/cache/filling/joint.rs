@@ -7,7 +7,6 @@ use core::ops::Range;
 use kernel::prelude::*;
 use kernel::sync::Arc;
 
-use super::Came;
 use crate::cache::range::Part;
 use crate::cache::Validators;
 use crate::server::cache::entry::Body;
@@ -36,17 +35,17 @@ impl Joint {
         }
     }
 
-    /// What the part that comes is together with the one that is stored, if both are of the same version
-    /// and that is no more than `most` octets. Else the one that comes.
-    #[inline(never)] // Keeps its frame out of its caller's.
-    pub(super) fn with(&mut self, part: Part, came: &Came<'_>, most: u64) -> Part {
-        self.try_with(part, came, most).unwrap_or(part)
+    /// The part that is stored.
+    pub(super) fn other(&self) -> Option<&Arc<Entry>> {
+        self.other.as_ref()
     }
 
-    fn try_with(&mut self, part: Part, came: &Came<'_>, most: u64) -> Option<Part> {
+    /// What the part that comes, with these validators, is together with the one that is stored. None if
+    /// they are not of the same version, have a gap between them, or are more than `most` octets.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(super) fn with(&mut self, part: Part, new: &Validators<'_>, most: u64) -> Option<Part> {
         let head = self.other.as_ref()?.head()?;
         let stored = head.part()?;
-        let new = Validators::of(came.lines, came.times.response_wall);
         let old = Validators::of(&head.lines, head.response.dated);
         let joined = part
             .joined(stored)
@@ -77,8 +76,11 @@ impl Joint {
     }
 
     /// The same with what comes behind it.
-    pub(super) fn end(&self, body: &Body) -> Result {
-        self.copy(self.after.clone(), body)
+    pub(super) fn end(&mut self, body: &Body) -> Result {
+        let copied = self.copy(self.after.clone(), body);
+        // The client may take long for what it gets.
+        self.other = None;
+        copied
     }
 
     fn copy(&self, run: Range<u64>, to: &Body) -> Result {

@@ -23,11 +23,10 @@ fn asked(version: &str) -> Bench {
 /// The head that comes before [`BODY`], that as it is sent, and whether the connection ends after it.
 fn framings() -> Vec<(&'static str, String, bool)> {
     let chunks = |size: usize| -> String {
-        let chunks = BODY.as_bytes().chunks(size);
         let text = |chunk: &[u8]| String::from_utf8_lossy(chunk).into_owned();
-        chunks
-            .map(|chunk| format!("{:x}\r\n{}\r\n", chunk.len(), text(chunk)))
-            .collect()
+        let chunks = BODY.as_bytes().chunks(size);
+        let chunks = chunks.map(|chunk| format!("{:x}\r\n{}\r\n", chunk.len(), text(chunk)));
+        chunks.collect::<Vec<_>>().concat()
     };
     vec![
         ("Content-Length: 75\r\n", BODY.to_owned(), false),

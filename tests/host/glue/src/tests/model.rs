@@ -8,7 +8,7 @@
 //! that was fresh enough when he asked. `RESIN_STEPS` says how many steps there are, `RESIN_SEED` from
 //! where.
 
-use super::page::Page;
+use super::page::{part_of, Page};
 use crate::reply::Reply;
 use crate::rig::Client;
 use crate::world::World;
@@ -247,8 +247,17 @@ impl Model {
             }
             7 => pending.fields = "Cache-Control: only-if-cached\r\n".into(),
             8 | 9 => {
-                let first = self.dice(4000);
-                let last = first + self.dice(5000);
+                let (first, last) = match self.dice(3) {
+                    0 => {
+                        let first = self.dice(4000);
+                        (first, first + self.dice(5000))
+                    }
+                    // Those that meet.
+                    _ => {
+                        let first = self.dice(4) * 1500;
+                        (first, first + [1499, 2999, 8999][self.dice(3) as usize])
+                    }
+                };
                 pending.fields = format!("Range: bytes={first}-{last}\r\n");
             }
             10 | 11 => pending.fields = format!("If-None-Match: {}\r\n", page.tag()),
@@ -365,14 +374,7 @@ impl Model {
         }
         let body = page.body();
         if let Some((first, end)) = part_of(&head, body.len()).filter(|_| self.dice(3) > 0) {
-            let octets = end - first;
-            let (last, all) = (end - 1, body.len());
-            let mut text = format!(
-                "HTTP/1.1 206 Part\r\n{fields}Content-Range: bytes {first}-{last}/{all}\r\nContent-Length: {octets}\r\n\r\n"
-            )
-            .into_bytes();
-            text.extend_from_slice(&body[first..end]);
-            self.origins[who].coming = text.into();
+            self.origins[who].coming = page.part(first..end, &fields);
             self.parts += 1;
             return;
         }
@@ -481,6 +483,11 @@ impl Model {
         let body = page.body();
         assert_eq!(page.key, pending.key, "{reply:?}");
         assert!(page.lang == '-' || page.lang == pending.lang, "{reply:?}");
+        assert!(
+            reply.status == 206 || reply.field("content-range").is_none(),
+            "{}",
+            reply.head
+        );
         let body = match reply.field("content-range") {
             Some(range) => {
                 let (range, complete) = range["bytes ".len()..].split_once('/').unwrap();
@@ -562,15 +569,6 @@ impl Model {
         let stuck: Vec<_> = stuck.map(|who| self.world.clients[who].phase()).collect();
         panic!("they wait: {stuck:?}");
     }
-}
-
-/// What a request that the origin has got asks for of so many octets, if that is a part.
-fn part_of(head: &str, len: usize) -> Option<(usize, usize)> {
-    let (_, range) = head.split_once("Range: bytes=")?;
-    let (range, _) = range.split_once("\r\n")?;
-    let (first, last) = range.split_once('-')?;
-    let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
-    (first < len).then(|| (first, len.min(last + 1)))
 }
 
 #[test]

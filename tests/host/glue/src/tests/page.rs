@@ -2,6 +2,8 @@
 
 //! What an origin has for a target.
 
+use std::ops::Range;
+
 /// How an origin's answer may be used, in seconds.
 #[derive(Clone, Copy)]
 pub(super) struct Profile {
@@ -79,10 +81,33 @@ impl Page {
         }
     }
 
+    /// A 206 with these octets.
+    pub(super) fn part(self, range: Range<usize>, fields: &str) -> Vec<u8> {
+        let body = self.body();
+        let (first, last) = (range.start, range.end - 1);
+        let (octets, all) = (range.len(), body.len());
+        let mut text = format!(
+            "HTTP/1.1 206 Part\r\n{fields}Content-Range: bytes {first}-{last}/{all}\r\n\
+             Content-Length: {octets}\r\n\r\n"
+        )
+        .into_bytes();
+        text.extend_from_slice(&body[range]);
+        text
+    }
+
     pub(super) fn body(self) -> Vec<u8> {
         let len = (self.key * 7919 + self.version * 104_729) % 9000;
         let len = if len < 900 { 0 } else { len as usize };
         let unit = format!("{}{};", self.tag(), self.version);
         unit.bytes().cycle().take(len).collect()
     }
+}
+
+/// What a request that the origin has got asks for of so many octets, if that is a part.
+pub(super) fn part_of(head: &str, len: usize) -> Option<(usize, usize)> {
+    let (_, range) = head.split_once("Range: bytes=")?;
+    let (range, _) = range.split_once("\r\n")?;
+    let (first, last) = range.split_once('-')?;
+    let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+    (first < len).then(|| (first, len.min(last + 1)))
 }

@@ -136,6 +136,92 @@ fn the_last_part_makes_it_whole() {
     hits(&mut world, "-3", 17, 20);
     let several = world.hit(&asks("0-1,5-6"));
     assert_eq!(several.status, 206);
+    let all = world.hit(GET);
+    assert_eq!((all.status, all.field("content-range")), (200, None));
+    world.assert_empty();
+    // At once, as browsers ask for films.
+    let mut world = World::new();
+    fetch(&mut world, "0-", FRESH, 0, 20);
+    let all = world.hit(GET);
+    assert_eq!((all.text(), all.field("content-range")), (ALL, None));
+    world.assert_empty();
+}
+
+/// What a part does not say again stays as it was said, but what is of its very octets.
+#[test]
+fn joined_parts_have_the_fields_of_both() {
+    let first = format!("{FRESH}Content-Type: text/x\r\nX-One: 1\r\nContent-MD5: abc\r\n");
+    let second = "ETag: \"1\"\r\nX-One: 2\r\nContent-MD5: def\r\nCache-Control: max-age=50\r\n";
+    let mut world = World::new();
+    fetch(&mut world, "0-9", &first, 0, 10);
+    let asked = asks("10-").replace("\r\n\r\n", "\r\nIf-Range: \"1\"\r\n\r\n");
+    world.fetch(&asked, part(second, 10, 20));
+    world.forget();
+    let all = world.hit(GET);
+    assert_eq!(all.text(), ALL);
+    for (name, value) in [
+        ("content-type", Some("text/x")),
+        ("x-one", Some("2")),
+        ("cache-control", Some("max-age=50")),
+        ("content-md5", None),
+    ] {
+        assert_eq!(all.field(name), value, "{name}");
+    }
+    world.assert_empty();
+    // One that goes on with what is not there is not stored: it need not have all fields.
+    let mut world = World::new();
+    world.fetch(&asked, part(second, 10, 20));
+    misses(&mut world, &asks("10-"));
+    world.assert_empty();
+}
+
+/// Who may have a page of his own does not get what is only guessed to be fresh, and is not asked for it:
+/// that leads to the origin, at once.
+#[test]
+fn a_part_that_would_have_to_be_validated_is_none() {
+    let dated = "ETag: \"1\"\r\nLast-Modified: Sat, 05 Nov 1994 08:49:37 GMT\r\n";
+    let mut world = World::new();
+    fetch(&mut world, "0-9", dated, 0, 10);
+    hits(&mut world, "0-5", 0, 6);
+    let known = asks("0-5").replace("\r\n\r\n", "\r\nCookie: a=b\r\n\r\n");
+    misses(&mut world, &known);
+    let mut world = World::new();
+    fetch(
+        &mut world,
+        "0-9",
+        "Cache-Control: no-cache, max-age=9\r\nETag: \"1\"\r\n",
+        0,
+        10,
+    );
+    misses(&mut world, &asks("0-5"));
+    // What the origin does not want to be stored is not any more.
+    fetch(&mut world, "0-9", FRESH, 0, 10);
+    let reload = asks("0-5").replace("\r\n\r\n", "\r\nCache-Control: no-cache\r\n\r\n");
+    world.fetch(
+        &reload,
+        part("Cache-Control: no-store\r\nETag: \"1\"\r\n", 0, 6),
+    );
+    world.forget();
+    misses(&mut world, &asks("0-5"));
+    world.assert_empty();
+}
+
+/// Parts that come slowly take no more than some of the places of a target.
+#[test]
+fn not_many_parts_of_one_target_at_a_time() {
+    let mut world = World::new();
+    let clients: Vec<_> = (0..12).map(|_| world.ask(&asks("0-4"))).collect();
+    let whole = world.ask(GET);
+    let follower = world.ask(GET);
+    assert!(world.asked(whole).is_some() && world.asked(follower).is_none());
+    world.answer(whole, answer(FRESH, ALL));
+    assert_eq!(world.reply(follower).text(), ALL);
+    for client in clients {
+        world.answer(client, part(FRESH, 0, 5));
+        assert_eq!(world.reply(client).text(), "01234");
+    }
+    world.forget();
+    assert_eq!(world.hit(GET).text(), ALL);
     world.assert_empty();
 }
 

@@ -33,6 +33,34 @@ fn one_asks_for_all() {
     }
 }
 
+/// A page that gives each of its visitors a session: for some time nobody waits for another one's. Who
+/// has a cookie was not stored for anybody, but what comes without one is.
+#[test]
+fn nobody_waits_for_the_session_of_another() {
+    let session = format!("{FRESH}Set-Cookie: JSESSIONID=abc\r\n");
+    let mut world = World::new();
+    let (first, second) = (world.ask(GET), world.ask(GET));
+    assert!(world.asked(second).is_none());
+    world.answer(first, answer(&session, "hello"));
+    world.answer(second, answer(&session, "hello"));
+    let both = [world.ask(GET), world.ask(GET)];
+    for who in both {
+        assert!(world.asked(who).is_some(), "he waits");
+        world.answer(who, answer(FRESH, "hello"));
+        assert_eq!(world.reply(who).text(), "hello");
+    }
+    assert_eq!(world.hit(GET).text(), "hello");
+    // After a while they do again.
+    let mut world = World::new();
+    world.fetch(GET, answer(&session, "hello"));
+    world.pass(6000);
+    let (first, second) = (world.ask(GET), world.ask(GET));
+    assert!(world.asked(first).is_some() && world.asked(second).is_none());
+    world.answer(first, answer(FRESH, "hello"));
+    assert_eq!(world.reply(second).text(), "hello");
+    world.assert_empty();
+}
+
 #[test]
 fn each_split_of_an_answer_is_the_same() {
     let octets = answer(FRESH, "hello");
