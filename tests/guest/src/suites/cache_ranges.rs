@@ -359,7 +359,6 @@ fn switched_off() -> Outcome {
     whole(&visitor.hit(PAGE, "")?, 1, LEN)
 }
 
-/// RFC 9111 section 3.3: what came for a Range answers no request without one.
 /// What a backend sends for a part of the body.
 fn part(first: u64, last: u64) -> Vec<Step> {
     let fields = format!("{TAGGED}Content-Range: bytes {first}-{last}/{LEN}\r\n");
@@ -399,6 +398,7 @@ fn parts_become_the_whole() -> Outcome {
     bed.works()
 }
 
+/// RFC 9111 section 3.3: what came for a Range answers no request without one.
 fn a_part_is_not_the_whole() -> Outcome {
     let bed = Bed::cached(&[])?;
     let mut visitor = Visitor::new(&bed)?;

@@ -10,6 +10,7 @@ mod random;
 use super::{asked, at, date, get, instant, lines, response, status};
 use crate::bytes::{Full, Writer};
 use crate::cache::answer::{room, write, Content, Manner, Several, Stored, MORE_FIELDS};
+use crate::cache::mapping::Command;
 use crate::cache::range::ByteRange;
 use crate::cache::{DeltaSeconds, Forward, Handling, Request, Response, Rules};
 use crate::http::body::Body;
@@ -505,4 +506,33 @@ fn a_clock_that_goes_back_does_no_harm() {
 
 fn plain(kept: &[u8], code: u16) -> Response {
     response(code, kept, &Rules::DEFAULT)
+}
+
+/// What a mapping says goes with what is fresh by it, and with nothing else.
+#[test]
+fn what_is_fresh_by_a_mapping_says_so() {
+    let Ok(Command::Add(mapping)) = Command::parse(b"url-pattern / max-age 60s") else {
+        panic!("no mapping");
+    };
+    let manner = Manner {
+        mapped: Some(mapping.lifetimes),
+        ..MANNER
+    };
+    let rules = Rules {
+        mapped: Some(DeltaSeconds::from_secs(60)),
+        ..Rules::DEFAULT
+    };
+    for (own, said) in [
+        (&[DATE, TAG][..], &["max-age=60"][..]),
+        (&[DATE, TAG, "Cache-Control: max-age=5"], &["max-age=5"]),
+    ] {
+        let kept = lines(own);
+        let stored = Stored {
+            lines: &kept,
+            response: &response(200, &kept, &rules),
+            length: 3,
+        };
+        let told = answer(&stored, &get(b""), &manner).values("Cache-Control");
+        assert_eq!(told, said);
+    }
 }

@@ -39,6 +39,14 @@ fn what_is_stale_may_be_reused_while_it_is_validated() {
         ("", "max-age=10, stale-while-revalidate=5", 16, STALE, STALE),
         ("", "max-age=10, stale-while-revalidate=0", 10, STALE, STALE),
         ("", "max-age=10, stale-while-revalidate=x", 10, STALE, STALE),
+        // How stale it may be is for the client to say, where it says so.
+        (
+            "max-stale=1",
+            "max-age=10, stale-while-revalidate=5",
+            13,
+            STALE,
+            STALE,
+        ),
         ("", "max-age=10", 13, STALE, EXCUSED),
         ("", "max-age=10", 14, STALE, STALE),
         // RFC 9111 section 5.2.1: who wants it fresh gets it fresh.

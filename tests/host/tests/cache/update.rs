@@ -57,6 +57,29 @@ fn dated(secs: i64) -> String {
     format!("Date: {}", date(secs))
 }
 
+/// What is of the very octets of a part is not of the whole (RFC 9530 section 2).
+#[test]
+fn a_part_has_no_digest_of_its_content() {
+    let fields = lines(&[
+        "Content-MD5: x",
+        "Content-Digest: y",
+        "Repr-Digest: z",
+        "Content-Range: bytes 0-1/2",
+        &dated(0),
+    ]);
+    let received = Received::of(&fields, &Rules::DEFAULT, at(0)).of_part();
+    let kept = split(&written(|out| received.store(out)));
+    assert_eq!(kept, ["Repr-Digest: z".to_owned(), dated(0)]);
+    // Nor has what it is put together with.
+    let kept = split(&written(|out| {
+        received.update(b"X: y\r\nRepr-Digest: a\r\n", out)
+    }));
+    assert_eq!(
+        kept,
+        ["X: y".to_owned(), "Repr-Digest: z".to_owned(), dated(0)]
+    );
+}
+
 /// "Caches MUST include all received response header fields -- including unrecognized ones -- when
 /// storing a response", with exceptions.
 #[test]

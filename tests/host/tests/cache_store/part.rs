@@ -3,6 +3,10 @@
 //! What is stored of a representation of which only a part has come.
 
 use crate::cache::range::Part;
+use crate::cache::{Request, Validators};
+use crate::http::head::BodyLength;
+use crate::http::Method;
+use crate::time::UnixTime;
 
 fn part(range: &str, octets: u64) -> Option<Part> {
     Part::of_response(
@@ -33,6 +37,36 @@ fn a_part_is_what_a_206_says_and_brings() {
     }
     assert!(part("0-18446744073709551613/18446744073709551614", u64::MAX - 1).is_some());
     assert_eq!(Part::of_response(b"", 0), None);
+}
+
+/// A part serves who asks for one that is in it, of the version that it is of.
+#[test]
+fn a_part_serves_what_is_in_it() {
+    let some = part("4-11/20", 8).unwrap();
+    let serves = |method: Method, lines: &str| {
+        let request = Request::of(method, lines.as_bytes(), BodyLength::None, false);
+        let stored = b"ETag: \"a\"\r\n";
+        let validators = Validators::of(stored, UnixTime::from_secs(784_111_777));
+        some.serves(&request, &validators)
+    };
+    for range in ["4-11", "5-6", "11-", "-16", "11-99"] {
+        let right = matches!(range, "4-11" | "5-6");
+        let lines = format!("Range: bytes={range}\r\n");
+        assert_eq!(serves(Method::Get, &lines), right, "{range}");
+        assert!(!serves(Method::Head, &lines), "{range}");
+    }
+    for (lines, right) in [
+        ("Range: bytes=5-6\r\nIf-Range: \"a\"\r\n", true),
+        ("Range: bytes=5-6\r\nIf-Range: \"b\"\r\n", false),
+        ("Range: bytes=5-6\r\nRange: bytes=5-6\r\n", false),
+        ("Range: bytes=5-6,8-9\r\n", false),
+        ("Range: bytes=5-6, 6-7\r\n", false),
+        ("Range: lines=5-6\r\n", false),
+        ("Range: bytes=99-\r\n", false),
+        ("", false),
+    ] {
+        assert_eq!(serves(Method::Get, lines), right, "{lines}");
+    }
 }
 
 #[test]

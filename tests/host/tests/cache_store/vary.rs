@@ -253,6 +253,11 @@ fn values_that_say_the_same_are_the_same() {
         ),
         (
             "Accept-Encoding",
+            "Accept-Encoding: X-COMPRESS\r\nConnection: close, keep-alive\r\n",
+            "Accept-Encoding: compress\r\nConnection: close\r\n",
+        ),
+        (
+            "Accept-Encoding",
             "Accept-Encoding:\r\n",
             "Accept-Encoding: identity;q=0.3\r\n",
         ),
@@ -277,6 +282,11 @@ fn values_that_say_the_same_are_the_same() {
 fn values_that_may_differ_are_different() {
     let different = [
         // Nobody knows whether it is a list, and in a comment white space counts.
+        (
+            "Accept-Encoding",
+            "Accept-Encoding: x-br\r\n",
+            "Accept-Encoding: br\r\n",
+        ),
         (
             "User-Agent",
             "User-Agent: a (b, c)\r\n",
