@@ -3,8 +3,8 @@
 //! Which fields of a response are stored, and how a newer one updates them (RFC 9111 sections 3.1
 //! and 3.2).
 //!
-//! The field lines that are stored have no Age, which is told anew each time, no Content-Length and
-//! Content-Range, which the stored body says, and always a Date.
+//! The field lines that are stored have no Age, which is told anew each time, no Content-Length, which
+//! the stored body says, and always a Date.
 
 use super::control::Directives;
 use super::field::{is_of_content, values, Field};
@@ -160,8 +160,8 @@ impl Merged<'_> {
         let is_stored = self.recipient == Recipient::Store;
         let is_kept = match Field::of(name) {
             Field::Age | Field::ContentLength | Field::Trailer => false,
-            // Which part that is, is told anew; of all of it, it means nothing (RFC 9110 section 14.4).
-            Field::ContentRange => false,
+            // Which part it is, is told anew. With all of it, it means nothing (RFC 9110 section 14.4).
+            Field::ContentRange => !self.is_update && !self.received.is_part,
             // How the stored octets are to be read is not for an answer without any to say: RFC
             // 9111 section 3.2 excepts "those fields necessary to ensure integrity of the stored
             // response".

@@ -87,6 +87,8 @@ impl<'a> Fields<'a> {
         }
         match self.shape {
             Shape::Whole { .. } => true,
+            // Whoever says that of all of it means nothing (RFC 9110 section 14.4).
+            _ if field == Field::ContentRange => false,
             Shape::Part { .. } => true,
             Shape::Parts { .. } => !is_one_of(name, &[b"content-type"]),
             Shape::NotModified { has_tag } => is_in_304(field, name, has_tag),

@@ -92,6 +92,8 @@ fn all_fields_are_stored_but_some() {
         "Content-Encoding: gzip",
         "Content-Location: /x",
         "Content-MD5: x",
+        // Of a whole it says nothing (RFC 9110 section 14.4), but somebody has said it.
+        "Content-Range: bytes 0-1/2",
         "Content-Type: text/plain",
         "ETag: \"x\"",
         "Expires: 0",
@@ -108,8 +110,6 @@ fn all_fields_are_stored_but_some() {
     for field in [
         "Age: 5",
         "Content-Length: 5",
-        // Of a whole it says nothing (RFC 9110 section 14.4).
-        "Content-Range: bytes 0-1/2",
         "Connection: x",
         "Keep-Alive: x",
         "Proxy-Connection: x",

@@ -311,3 +311,24 @@ fn parts_are_offered_where_they_can_be_had() {
     };
     assert_eq!(found(200, &[DATE], &[], &manner), NONE);
 }
+
+/// RFC 9110 section 14.4: a Content-Range of a 200 means nothing. It goes out with what it came with, but
+/// not beside one that means something.
+#[test]
+fn a_content_range_of_the_whole_is_not_that_of_a_part() {
+    let kept = [DATE, TAG, "Content-Range: bytes 0-1/9"];
+    let of = |asked: &[&str]| of(&kept, asked, &MANNER);
+    assert_eq!(of(&[]).values("Content-Range"), ["bytes 0-1/9"]);
+    for (asked, status, said) in [
+        ("Range: bytes=5-6", 206, &["bytes 5-6/1000"][..]),
+        ("Range: bytes=5-6, 8-9", 206, &[]),
+        ("Range: bytes=1000-", 416, &["bytes */1000"]),
+        ("If-None-Match: \"a\"", 304, &[]),
+    ] {
+        let answer = of(&[asked]);
+        assert_eq!(
+            (answer.said().0, answer.values("Content-Range")),
+            (status, said.iter().map(|text| (*text).to_owned()).collect())
+        );
+    }
+}
