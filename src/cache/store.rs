@@ -207,6 +207,11 @@ impl Response {
         }
     }
 
+    /// Whether whoever it was made for may have a page of his own.
+    pub(crate) fn may_be_personal(&self) -> bool {
+        self.may_be_personal
+    }
+
     /// The same as the answer to who asks for all of it, of which this may be a part.
     pub(crate) fn as_whole(&self) -> Response {
         let status = match self.status {

@@ -300,9 +300,24 @@ impl Filling {
             lines: &lines,
             ..*came
         };
-        let response = self.ask.response(&came).as_whole();
+        let response = self.joined_response(&came);
         self.judge(&came, &response)?;
         self.head_with(&came, &response, extent)
+    }
+
+    /// What is known of both, which were made for whom either was.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn joined_response(&self, came: &Came<'_>) -> Response {
+        let stored = self.joint.other().and_then(|other| other.head());
+        match stored.filter(|stored| stored.response.may_be_personal()) {
+            Some(stored) => {
+                let rules = self.ask.desk.rules(self.ask.mapped);
+                stored
+                    .response
+                    .updated(came.lines, came.age, &came.times, &rules)
+            }
+            None => self.ask.response(came).as_whole(),
+        }
     }
 
     /// The field lines of the part that is stored, with those of what comes in their place (RFC 9111
@@ -458,7 +473,9 @@ impl Filling {
         };
         let cache = self.ask.desk.cache();
         let octets = self.entry.octets();
-        let stored = self.ask.stored.as_ref().map(|(id, _)| *id);
+        // A part takes the place of no whole.
+        let stored = self.ask.stored.as_ref().filter(|_| head.part().is_none());
+        let stored = stored.map(|(id, _)| *id);
         let replaced = {
             let mut ledger = cache.ledger.lock();
             let variants = || ledger.variants(self.entry.hash());
@@ -523,6 +540,7 @@ impl Filling {
             return;
         }
         self.stage = Stage::Done;
+        self.joint.let_go();
         if let Some((_, stored)) = self.ask.stored.as_ref().filter(|_| self.is_errand) {
             // What was updated is another entry by now.
             stored.note_try();

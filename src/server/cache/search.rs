@@ -154,7 +154,8 @@ impl<'r> Search<'r> {
                 return self.without_asking(good);
             }
             let is_for_part = stored.is_none() && self.request.has_range;
-            let Some(entry) = made.take().or_else(|| self.entry(is_for_part)) else {
+            let fits = |entry: &Arc<Entry>| entry.is_for_part() == is_for_part;
+            let Some(entry) = made.take().filter(fits).or_else(|| self.entry(is_for_part)) else {
                 return self.without_asking(good);
             };
             match self.insert(&entry, why, &stored) {

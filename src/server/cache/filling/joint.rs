@@ -78,15 +78,20 @@ impl Joint {
     /// The same with what comes behind it.
     pub(super) fn end(&mut self, body: &Body) -> Result {
         let copied = self.copy(self.after.clone(), body);
-        // The client may take long for what it gets.
-        self.other = None;
+        self.let_go();
         copied
     }
 
+    /// The part that is stored is not needed any more. The client may take long for what it gets.
+    pub(super) fn let_go(&mut self) {
+        self.other = None;
+    }
+
     fn copy(&self, run: Range<u64>, to: &Body) -> Result {
-        let (Some(other), false) = (&self.other, run.is_empty()) else {
+        if run.is_empty() {
             return Ok(());
-        };
+        }
+        let other = self.other.as_ref().ok_or(EINVAL)?;
         let mut at = run.start;
         while at < run.end {
             let octets = other.body().at(at);

@@ -206,6 +206,29 @@ fn a_part_that_would_have_to_be_validated_is_none() {
     world.assert_empty();
 }
 
+/// What was made for somebody who is known stays so when it is put together with what was not.
+#[test]
+fn parts_stay_whose_they_are() {
+    let dated =
+        "ETag: \"1\"\r\nLast-Modified: Sat, 05 Nov 1994 08:49:37 GMT\r\nCache-Control: public\r\n";
+    let known = |range: &str| asks(range).replace("\r\n\r\n", "\r\nCookie: a=b\r\n\r\n");
+    for (first, second, is_shared) in [
+        (asks("0-9"), asks("10-"), true),
+        (known("0-9"), asks("10-"), false),
+        (asks("0-9"), known("10-"), false),
+    ] {
+        let mut world = World::new();
+        world.fetch(&first, part(dated, 0, 10));
+        world.forget();
+        world.fetch(&second, part(dated, 10, 20));
+        world.forget();
+        let who = world.ask(GET);
+        assert_eq!(world.asked(who).is_none(), is_shared, "{first} {second}");
+        world.leave(who);
+        world.assert_empty();
+    }
+}
+
 /// Parts that come slowly take no more than some of the places of a target.
 #[test]
 fn not_many_parts_of_one_target_at_a_time() {
