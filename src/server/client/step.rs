@@ -16,6 +16,7 @@ use crate::config::Protocol;
 use crate::exchange::Action;
 use crate::exchange::Buffers;
 use crate::exchange::Event;
+use crate::exchange::Exchange;
 use crate::exchange::Io;
 use crate::exchange::Refusal;
 use crate::lb::Verdict;
@@ -150,9 +151,9 @@ impl Client {
 }
 
 impl State {
-    /// Lets the exchange take in an event.
-    #[inline(never)] // Keeps its frame out of its caller's.
-    pub(super) fn handle(&mut self, now: Instant, event: Event) {
+    /// What the exchange does with what it sees of its connections.
+    #[inline(always)] // Its callers have a frame of their own.
+    fn with<R>(&mut self, act: impl FnOnce(&mut Exchange, &mut Io<'_, Memory>) -> R) -> R {
         let mut io = io(
             &mut self.buffers,
             &self.config,
@@ -161,7 +162,13 @@ impl State {
             &mut self.visit,
             (self.peer, self.id),
         );
-        self.exchange.handle(now, event, &mut io);
+        act(&mut self.exchange, &mut io)
+    }
+
+    /// Lets the exchange take in an event.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(super) fn handle(&mut self, now: Instant, event: Event) {
+        self.with(|exchange, io| exchange.handle(now, event, io));
     }
 
     /// The cache has done its part for the present request.
@@ -182,16 +189,7 @@ impl State {
     /// Gives the client the status of the gateway, or none if there was no memory for it.
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn answer(&mut self, now: Instant, format: Format, body: Option<&[u8]>) {
-        let mut io = io(
-            &mut self.buffers,
-            &self.config,
-            self.socket.as_ref(),
-            &self.upstream,
-            &mut self.visit,
-            (self.peer, self.id),
-        );
-        self.exchange
-            .answer(now, format.content_type(), body, &mut io);
+        self.with(|exchange, io| exchange.answer(now, format.content_type(), body, io));
     }
 
     /// Sends the FINs that are due, if the sockets can be had.
@@ -322,28 +320,12 @@ impl State {
     /// Whether the backend goes on though the client takes nothing now.
     #[inline(never)] // Keeps its frame out of its caller's.
     fn client_waits(&mut self, now: Instant) -> bool {
-        let mut io = io(
-            &mut self.buffers,
-            &self.config,
-            self.socket.as_ref(),
-            &self.upstream,
-            &mut self.visit,
-            (self.peer, self.id),
-        );
-        self.exchange.client_waits(now, &mut io)
+        self.with(|exchange, io| exchange.client_waits(now, io))
     }
 
     #[inline(never)] // Keeps its frame out of its caller's.
     fn client_took(&mut self, now: Instant, taken: usize) {
-        let mut io = io(
-            &mut self.buffers,
-            &self.config,
-            self.socket.as_ref(),
-            &self.upstream,
-            &mut self.visit,
-            (self.peer, self.id),
-        );
-        self.exchange.client_took(now, taken, &mut io);
+        self.with(|exchange, io| exchange.client_took(now, taken, io));
     }
 
     #[inline(never)] // Keeps its frame out of its caller's.
@@ -382,15 +364,7 @@ impl State {
     }
 
     fn upstream_took(&mut self, now: Instant, taken: usize) {
-        let mut io = io(
-            &mut self.buffers,
-            &self.config,
-            self.socket.as_ref(),
-            &self.upstream,
-            &mut self.visit,
-            (self.peer, self.id),
-        );
-        self.exchange.upstream_took(now, taken, &mut io);
+        self.with(|exchange, io| exchange.upstream_took(now, taken, io));
     }
 
     #[inline(never)] // Keeps its frame out of its caller's.
