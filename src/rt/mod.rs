@@ -21,6 +21,7 @@ pub(crate) mod proc;
 pub(crate) mod random;
 pub(crate) mod shrinker;
 pub(crate) mod socket;
+pub(crate) mod softirq;
 pub(crate) mod sync;
 pub(crate) mod wait;
 pub(crate) mod words;

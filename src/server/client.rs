@@ -2,16 +2,16 @@
 
 //! One client connection: drives its [`Exchange`] with what its two sockets deliver.
 //!
-//! The step ([`Step`]) moves the exchange forward and never sleeps; it runs in this client's work
-//! item, on the CPU that the client's packets come to. What has to sleep (connecting, closing) it
-//! hands back as a [`Chore`].
+//! The step ([`step`]) moves the exchange forward and never sleeps. It is a job in softirq where a
+//! packet came, or a part of this client's work item. What has to sleep (connecting, closing) it
+//! leaves to the work item as a [`Chore`].
 //!
 //! # Locking
 //!
 //! `state` is held for a step. Under it are taken, one at a time: the lock of one of the two
 //! sockets, the idle stack of a backend, an upstream's waiter, the balancer, those of the cache, the
 //! engine's leaf locks. The sockets' callbacks, which run under a socket's lock, do not take it: they
-//! queue the work item.
+//! add the job or queue the work item.
 //!
 //! # Errands
 //!
@@ -49,6 +49,10 @@ use crate::rt::socket;
 use crate::rt::socket::Attached;
 use crate::rt::socket::Events;
 use crate::rt::socket::Socket;
+use crate::rt::softirq;
+use crate::rt::softirq::impl_has_job;
+use crate::rt::softirq::Job;
+use crate::rt::softirq::Softly;
 use crate::rt::sync::new_spinlock_bh;
 use crate::rt::sync::SpinLockBh;
 use crate::server::backend::Backend;
@@ -88,6 +92,8 @@ pub(crate) struct Client {
     state: SpinLockBh<State>,
     #[pin]
     work: Work<Client>,
+    #[pin]
+    job: Job<Client>,
     /// For [`COST`]; the buffers have their own.
     _charge: Charge,
 }
@@ -107,6 +113,8 @@ struct State {
     is_errand: bool,
     /// An errand for somebody else to be sent out with.
     errand: Option<KBox<Errand>>,
+    /// What the job has left to the work item; until that has done it, there are no steps.
+    left: Option<Chore>,
     exchange: Exchange,
     buffers: Buffers<Memory>,
     /// The configuration that the present request is served with.
@@ -168,6 +176,7 @@ impl State {
             socket: None,
             is_errand: false,
             errand: None,
+            left: None,
             exchange: Exchange::NEW,
             buffers <- account.buffers(),
             config,
@@ -227,15 +236,16 @@ impl Client {
                 granted: Atomic::new(0),
                 state <- new_spinlock_bh!(State::new(config, &account, peer, id)),
                 work <- new_work!("resin client"),
+                job <- Job::new(),
                 _charge: charge,
             }),
             GFP_KERNEL,
         )
     }
 
-    /// Lets the work item look after the connection. Any context.
+    /// Lets the job or the work item look after the connection. Any context.
     pub(crate) fn wake(self: &Arc<Self>) {
-        self.engine.queue_on(self.cpu, self.as_arc_borrow());
+        wake(self.as_arc_borrow());
     }
 
     /// Gives it the place that it has waited for; what it was given before and has not taken comes
@@ -366,7 +376,27 @@ impl Hop {
 
 impl Events for Client {
     fn on_event(this: ArcBorrow<'_, Self>, _: socket::Event) {
-        this.engine.queue_on(this.cpu, this);
+        wake(this);
+    }
+}
+
+/// Where a process has something to say of a socket it may own it, so that nothing could be done with
+/// it in softirq: then it is up to the work item.
+fn wake(client: ArcBorrow<'_, Client>) {
+    if softirq::is_serving() {
+        client.engine.run_softly(client);
+    } else {
+        client.engine.queue_on(client.cpu, client);
+    }
+}
+
+impl_has_job!(Client, job);
+
+impl Softly for Client {
+    fn run_softly(this: Arc<Self>) {
+        if !this.engine.is_stopping() && this.step_softly() {
+            this.engine.queue_on(this.cpu, this.as_arc_borrow());
+        }
     }
 }
 
@@ -375,11 +405,7 @@ impl WorkItem for Client {
 
     fn run(this: Arc<Self>) {
         for _ in 0..BUDGET {
-            if this.engine.is_stopping() {
-                return this.close(true);
-            }
-            let chore = this.step();
-            match chore {
+            match this.step() {
                 Chore::None => return,
                 Chore::Again => return this.wake(),
                 Chore::Connect(backend) => this.connect(backend),

@@ -12,9 +12,9 @@
 //! # Stopping
 //!
 //! [`Engine::stop`] closes the listener first, so that no client is added but by a client: those have done
-//! so when the queue was flushed for the first time. After `stopping` is set
-//! and a grace period has passed no callback queues work; each client is queued once more and
-//! closes itself.
+//! so when the queue was flushed for the first time. After `stopping` is set and a grace period has
+//! passed nobody in softirq adds a job or queues work but the jobs that wait, and those are over then; each
+//! client is queued once more and closes itself.
 
 use kernel::alloc::KVec;
 use kernel::prelude::*;
@@ -44,6 +44,8 @@ use crate::rt::net::Net;
 use crate::rt::percpu::PerCpu;
 use crate::rt::random;
 use crate::rt::shrinker::Shrinker;
+use crate::rt::softirq::Jobs;
+use crate::rt::softirq::Softly;
 use crate::rt::sync::new_spinlock_bh;
 use crate::rt::sync::synchronize_rcu;
 use crate::rt::sync::SpinLockBh;
@@ -166,8 +168,9 @@ pub(crate) struct Engine {
     log: Arc<Log>,
     /// How its backends are.
     journal: Journal,
-    /// From [`Engine::prepare`] on. Nothing above refers to works any more when this is drained and
-    /// destroyed.
+    /// From [`Engine::prepare`] on. Nothing above refers to works and jobs any more when these are
+    /// drained and destroyed.
+    jobs: SetOnce<Jobs>,
     queue: SetOnce<Queue>,
 }
 
@@ -201,6 +204,7 @@ impl Engine {
                 prober <- new_spinlock_bh!(None),
                 shrinker <- new_spinlock_bh!(None),
                 log,
+                jobs: SetOnce::new(),
                 queue: SetOnce::new(),
             }),
             GFP_KERNEL_ACCOUNT,
@@ -242,6 +246,9 @@ impl Engine {
     /// listened on or configured. Most namespaces never have anything to do. Process context, one at a
     /// time.
     pub(crate) fn prepare(&self) -> Result {
+        if self.jobs.as_ref().is_none() {
+            self.jobs.populate(Jobs::new()?);
+        }
         if self.queue.as_ref().is_none() {
             self.queue.populate(Queue::new(c"resin")?);
         }
@@ -333,6 +340,16 @@ impl Engine {
     /// Whether everything is to end.
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Acquire)
+    }
+
+    /// Lets the job of `item` run on this CPU, unless the engine is stopping. In softirq.
+    pub(crate) fn run_softly<T: Softly>(&self, item: ArcBorrow<'_, T>) {
+        if self.is_stopping() {
+            return;
+        }
+        if let Some(jobs) = self.jobs.as_ref() {
+            jobs.add(item);
+        }
     }
 
     /// Queues a work item on `cpu`, unless the engine is stopping. Any context.
@@ -501,6 +518,9 @@ impl Engine {
         // That waits, too.
         let shrinker = self.shrinker.lock().take();
         drop(shrinker);
+        if let Some(jobs) = self.jobs.as_ref() {
+            jobs.wait();
+        }
         if let Some(queue) = self.queue() {
             // The last accepted connections are among the clients after this.
             queue.flush();

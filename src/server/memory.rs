@@ -11,7 +11,6 @@
 
 use core::ops::Deref;
 use core::ops::DerefMut;
-use kernel::alloc::KVec;
 use kernel::prelude::*;
 use kernel::sync::atomic::Atomic;
 use kernel::sync::atomic::Relaxed;
@@ -21,6 +20,7 @@ use crate::bytes::Buffer;
 use crate::exchange::Buffers;
 use crate::exchange::Store;
 use crate::rt::memory;
+use crate::rt::memory::Octets;
 
 /// One part in so many of the machine's memory is the ceiling.
 const SHARE: usize = 8;
@@ -166,7 +166,7 @@ impl Account {
 
     fn buffer(&self) -> Buffer<Memory> {
         Buffer::new(Memory {
-            octets: KVec::new(),
+            octets: Octets::none(),
             charge: Charge::none(self.clone()),
         })
     }
@@ -229,7 +229,7 @@ impl Drop for Charge {
 ///
 /// What is allocated is charged.
 pub(crate) struct Memory {
-    octets: KVec<u8>,
+    octets: Octets,
     charge: Charge,
 }
 
@@ -248,16 +248,16 @@ impl DerefMut for Memory {
 }
 
 impl Memory {
-    /// Other memory of `size` octets with the same ones in it, and zeros up to `capacity`.
-    fn larger(&self, size: usize, capacity: usize) -> Result<KVec<u8>> {
-        let mut octets = KVec::with_capacity(size, GFP_NOWAIT)?;
-        octets.extend_from_slice(&self.octets, GFP_NOWAIT)?;
-        octets.resize(capacity, 0, GFP_NOWAIT)?;
+    /// Other memory of `size` octets with the same ones in it.
+    fn larger(&self, size: usize) -> Result<Octets> {
+        let mut octets = Octets::with_capacity(size)?;
+        octets.use_first(self.octets.len());
+        octets.copy_from_slice(&self.octets);
         Ok(octets)
     }
 
     /// Puts `octets`, which are charged, in the place of what there was.
-    fn give_back(&mut self, octets: KVec<u8>) {
+    fn give_back(&mut self, octets: Octets) {
         let old = core::mem::replace(&mut self.octets, octets);
         let size = old.capacity();
         drop(old);
@@ -267,11 +267,9 @@ impl Memory {
 
 impl Store for Memory {
     fn reserve(&mut self, capacity: usize) -> bool {
-        if capacity <= self.octets.len() {
-            return true;
-        }
         if capacity <= self.octets.capacity() {
-            return self.octets.resize(capacity, 0, GFP_NOWAIT).is_ok();
+            self.octets.use_first(capacity);
+            return true;
         }
         // What the kernel would round it up to anyway.
         let Some(size) = capacity.checked_next_power_of_two() else {
@@ -281,15 +279,16 @@ impl Store for Memory {
         if !self.charge.add(size, WHOLE) {
             return false;
         }
-        let Ok(octets) = self.larger(size, capacity) else {
+        let Ok(mut octets) = self.larger(size) else {
             self.charge.sub(size);
             return false;
         };
+        octets.use_first(capacity);
         self.give_back(octets);
         true
     }
 
     fn release(&mut self) {
-        self.give_back(KVec::new());
+        self.give_back(Octets::none());
     }
 }

@@ -8,7 +8,9 @@
 #include <linux/errno.h>
 #include <linux/fs.h>
 #include <linux/gfp.h>
+#include <linux/interrupt.h>
 #include <linux/kmemleak.h>
+#include <linux/llist.h>
 #include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
@@ -404,6 +406,78 @@ u64 resin_helper_counter_sum(u64 __percpu *counter)
 void resin_helper_counters_free(u64 __percpu *counters)
 {
 	free_percpu(counters);
+}
+
+/* --- rt/softirq.rs ----------------------------------------------------------------------------- */
+
+/* What waits to be run in softirq on one CPU, the last one first. */
+struct resin_helper_jobs {
+	struct llist_head waiting;
+	struct tasklet_struct tasklet;
+};
+
+/* Runs what waits; what is added meanwhile, perhaps by itself, gets its turn in the next round. */
+static void run_jobs(struct tasklet_struct *tasklet)
+{
+	struct resin_helper_jobs *own = from_tasklet(own, tasklet, tasklet);
+	struct llist_node *waiting = llist_reverse_order(llist_del_all(&own->waiting));
+	struct resin_helper_job *job, *next;
+
+	llist_for_each_entry_safe(job, next, waiting, node) {
+		/* From here on it can be added again. What was done before that is seen by run(). */
+		clear_bit(0, &job->queued);
+		smp_mb__after_atomic();
+		job->run(job);
+	}
+}
+
+struct resin_helper_jobs __percpu *resin_helper_jobs_alloc(void)
+{
+	struct resin_helper_jobs __percpu *jobs =
+		alloc_percpu_gfp(struct resin_helper_jobs, GFP_KERNEL_ACCOUNT);
+	int cpu;
+
+	if (!jobs)
+		return NULL;
+	for_each_possible_cpu(cpu) {
+		struct resin_helper_jobs *own = per_cpu_ptr(jobs, cpu);
+
+		init_llist_head(&own->waiting);
+		tasklet_setup(&own->tasklet, run_jobs);
+	}
+	return jobs;
+}
+
+/* false: it waits already, and will run after this all the same. In softirq. */
+bool resin_helper_jobs_add(struct resin_helper_jobs __percpu *jobs, struct resin_helper_job *job)
+{
+	struct resin_helper_jobs *own = this_cpu_ptr(jobs);
+
+	if (test_and_set_bit(0, &job->queued))
+		return false;
+	if (llist_add(&job->node, &own->waiting))
+		tasklet_schedule(&own->tasklet);
+	return true;
+}
+
+/* Until all that was added before has run. Process context; nobody adds any more. */
+void resin_helper_jobs_wait(struct resin_helper_jobs __percpu *jobs)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		tasklet_kill(&per_cpu_ptr(jobs, cpu)->tasklet);
+}
+
+void resin_helper_jobs_free(struct resin_helper_jobs __percpu *jobs)
+{
+	free_percpu(jobs);
+}
+
+/* Not in process context with bottom halves off, which is no softirq. */
+bool resin_helper_softirq_is_serving(void)
+{
+	return in_serving_softirq();
 }
 
 /* --- rt/workqueue.rs --------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #ifndef RESIN_SYS_HELPERS_H
 #define RESIN_SYS_HELPERS_H
 
+#include <linux/llist.h>
 #include <linux/spinlock_types.h>
 #include <linux/types.h>
 
@@ -99,6 +100,22 @@ u64 __percpu *resin_helper_counters_alloc(size_t count);
 void resin_helper_counter_add(u64 __percpu *counter, u64 n);
 u64 resin_helper_counter_sum(u64 __percpu *counter);
 void resin_helper_counters_free(u64 __percpu *counters);
+
+/* rt/softirq.rs */
+
+struct resin_helper_job {
+	struct llist_node node;
+	unsigned long queued;
+	void (*run)(struct resin_helper_job *job);
+};
+
+struct resin_helper_jobs;
+
+struct resin_helper_jobs __percpu *resin_helper_jobs_alloc(void);
+bool resin_helper_jobs_add(struct resin_helper_jobs __percpu *jobs, struct resin_helper_job *job);
+void resin_helper_jobs_wait(struct resin_helper_jobs __percpu *jobs);
+void resin_helper_jobs_free(struct resin_helper_jobs __percpu *jobs);
+bool resin_helper_softirq_is_serving(void);
 
 /* rt/workqueue.rs */
 

@@ -67,23 +67,48 @@ enum Moves {
 }
 
 impl Client {
-    /// One step. Softirq or process context, no socket locked.
+    /// One step, in the work item.
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn step(self: &Arc<Self>) -> Chore {
         let mut state = self.state.lock();
+        match state.left.take() {
+            // It may be something that others wait for.
+            Some(chore) => chore,
+            None if self.engine.is_stopping() => Chore::CloseClient { abort: true },
+            None => self.advance(&mut state),
+        }
+    }
+
+    /// One step, in the job: whether there is something left for the work item.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(super) fn step_softly(self: &Arc<Self>) -> bool {
+        let mut state = self.state.lock();
+        if state.left.is_none() {
+            match self.advance(&mut state) {
+                Chore::None => return false,
+                Chore::Again => {}
+                chore => state.left = Some(chore),
+            }
+        }
+        true
+    }
+
+    /// Moves the exchange forward. Softirq or process context, no socket locked.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn advance(self: &Arc<Self>, state: &mut State) -> Chore {
         let now = clock::now();
-        if let Some(chore) = self.take_grant(&mut state, now) {
+        if let Some(chore) = self.take_grant(state, now) {
             return chore;
         }
         if state.socket.is_none() && !state.is_errand {
             return Chore::None;
         }
-        if let Some(chore) = self.look_again(&mut state, now) {
+        if let Some(chore) = self.look_again(state, now) {
             return chore;
         }
         state.handle(now, Event::Tick);
         for _ in 0..BUDGET {
-            if let Some(chore) = self.act(&mut state, now) {
+            if let Some(chore) = self.act(state, now) {
                 return chore;
             }
             let moves = state.transfer(self, now);
