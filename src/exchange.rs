@@ -34,6 +34,7 @@ mod relay;
 mod request;
 mod response;
 mod route;
+mod stored;
 mod tap;
 mod timing;
 mod todo;
@@ -56,6 +57,7 @@ use crate::time::Duration;
 use crate::time::Instant;
 use crate::time::UnixTime;
 use buffers::room;
+pub(crate) use buffers::stage;
 pub(crate) use buffers::Buffers;
 pub(crate) use buffers::Store;
 use buffers::FIRST_ROOM;
@@ -68,6 +70,7 @@ use outcome::Failure;
 pub(crate) use outcome::Outcome;
 use pace::Pace;
 use relay::Relay;
+pub(crate) use stored::Ready;
 pub(crate) use tap::Fate;
 pub(crate) use tap::Tap;
 use todo::Todo;
@@ -434,6 +437,8 @@ impl Exchange {
             Event::UpstreamRefused(why) => self.upstream_refused(now, why, io),
             Event::UpstreamQueued => self.upstream_queued(now, io),
             Event::UpstreamChosen => self.upstream_chosen(now, io),
+            Event::Stored(ready) => self.stored(now, ready, io),
+            Event::StoredGrew(here) => self.stored_grew(here),
             Event::UpstreamData => self.clock.heard(),
             Event::UpstreamDeaf { finished } => self.upstream_deaf(finished),
             Event::UpstreamEof => self.upstream_gone(now, true, io),

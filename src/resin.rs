@@ -47,6 +47,7 @@ use crate::procfs::Tree;
 use crate::rt::net::Namespace;
 use crate::rt::net::Net;
 use crate::rt::net::Registration;
+use crate::rt::socket::Frags;
 use crate::rt::wait::Remains;
 use crate::server::Instance;
 
@@ -68,6 +69,8 @@ module! {
 struct Resin {
     /// Stops every namespace.
     _sites: Registration<Site>,
+    /// What their sockets have sent from.
+    _frags: Frags,
     /// Their wait queues, if somebody is still in them.
     _remains: Remains,
 }
@@ -76,8 +79,10 @@ impl kernel::Module for Resin {
     fn init(_: &'static ThisModule) -> Result<Self> {
         // First: there can be some also when the registration fails.
         let remains = Remains::new();
+        let frags = Frags::new();
         Ok(Self {
             _sites: Registration::new()?,
+            _frags: frags,
             _remains: remains,
         })
     }

@@ -2,10 +2,8 @@
 
 //! What a client gets of a stored response: all of it, parts of it, or word that it has it.
 //!
-//! The cache poses as a backend. What [`write()`] writes is read again as the head of an HTTP/1.1
-//! response, which is then framed for the client, and stripped of what is for the hop. So neither Via
-//! nor Connection are here. The reader's limits must leave room for what is [more](MORE_FIELDS) than
-//! what was stored.
+//! What [`write()`] writes is the head of an HTTP/1.1 response but for its end, which is for whoever knows
+//! the client: Via, Content-Length and Connection.
 
 mod fields;
 mod passing;
@@ -24,7 +22,7 @@ use super::range::{self, ByteRange, Parts};
 use super::request::Request;
 use super::store::Response;
 use crate::bytes::{Full, Writer};
-use crate::http::encode::{put_number, put_status_line};
+use crate::http::encode::put_status_line;
 use crate::http::{Method, Status};
 use crate::time::Instant;
 use fields::Fields;
@@ -86,16 +84,21 @@ pub(crate) fn room(stored: &Stored<'_>, manner: &Manner<'_>) -> usize {
     known.saturating_add(name).saturating_add(EXTRA)
 }
 
-/// The status line, the longest of which has 46 octets, all the lines that [`MORE_FIELDS`] counts, and
-/// the empty line.
-const EXTRA: usize = 360;
+/// The status line, the longest of which has 46 octets, and the lines beyond those that are stored:
+/// Accept-Ranges, Age, two of Cache-Control, Cache-Status, one of Content-Range and Content-Type.
+const EXTRA: usize = 328;
 
-/// How many field lines [`write()`] writes at most beyond those that are stored: Accept-Ranges, Age,
-/// two of Cache-Control, Cache-Status, one of Content-Range and Content-Type, one that frames it.
-pub(crate) const MORE_FIELDS: usize = 7;
+/// What was written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Written {
+    pub(crate) status: Status,
+    /// What Content-Length is to say, if there is to be one.
+    pub(crate) length: Option<u64>,
+    pub(crate) content: Content,
+}
 
-/// Writes the head of the answer to a request that is answered with this stored response, and tells
-/// what follows it.
+/// Writes the head of the answer to a request that is answered with this stored response, but for its
+/// end, and tells what follows it.
 ///
 /// Without `several` it is one that asks for no parts. The request is a GET or a HEAD. The conditions
 /// that are [for the origin](Conditions::are_for_origin) it has evaluated, if there are any.
@@ -106,7 +109,7 @@ pub(crate) fn write(
     manner: &Manner<'_>,
     mut several: Option<&mut Several>,
     out: &mut Writer<'_>,
-) -> Result<Content, Full> {
+) -> Result<Written, Full> {
     let shape = shape(stored, request, manner, several.as_deref_mut());
     let status = shape.status(stored.response.status);
     put_status_line(status, status.reason().as_bytes(), out)?;
@@ -115,14 +118,15 @@ pub(crate) fn write(
     put_shape(shape, several.as_deref(), out)?;
     put_tale(stored.response, manner, fields.is_private(), out)?;
     let length = shape.length(stored);
-    if let Some(octets) = length {
-        put_number(b"Content-Length", octets, out)?;
-    }
-    out.put(b"\r\n")?;
-    Ok(match request.method {
+    let content = match request.method {
         // RFC 9110 section 9.3.2: "the server MUST NOT send content in the response".
         Method::Head => Content::None,
         _ => shape.content(length),
+    };
+    Ok(Written {
+        status,
+        length,
+        content,
     })
 }
 

@@ -71,7 +71,7 @@ pub(super) fn grow<S: Store>(buffer: &mut Buffer<S>, limit: usize) -> bool {
 }
 
 /// Appends what `write` writes, of at most `most` octets, to a buffer that is made large enough.
-pub(super) fn stage<S: Store>(
+pub(crate) fn stage<S: Store>(
     buffer: &mut Buffer<S>,
     most: usize,
     write: impl FnOnce(&mut Writer<'_>) -> Result<(), Full>,

@@ -3,6 +3,7 @@
 //! What an exchange and the glue tell each other.
 
 use super::Outcome;
+use super::Ready;
 use crate::status::Format;
 
 /// What happened outside.
@@ -22,6 +23,11 @@ pub(crate) enum Event {
     UpstreamQueued,
     /// It has left the line: a connection is on its way.
     UpstreamChosen,
+    /// In the place of a backend connection: the answer is stored. Its head, but for the end, was put
+    /// into `buffers.to_client`.
+    Stored(Ready),
+    /// So many octets of the stored answer's content are here now.
+    StoredGrew(u64),
     /// Octets from the backend were added to `buffers.response`.
     UpstreamData,
     /// The backend takes no more octets; there may be some to read from it. It had `finished`
@@ -29,7 +35,7 @@ pub(crate) enum Event {
     UpstreamDeaf { finished: bool },
     /// The backend sends nothing more. If the connection is gone too, FIN came first.
     UpstreamEof,
-    /// The backend's connection is gone.
+    /// The backend's connection is gone, or what was to be stored will not come.
     UpstreamLost,
     /// The clock was looked at: something may be due.
     Tick,
@@ -62,8 +68,8 @@ pub(crate) enum Action {
     /// Write the status of the gateway, and call [`Exchange::answer`](super::Exchange::answer) with it.
     Report(Format),
     /// Get a backend connection; not a pooled one if `fresh`, and not to a backend that had a bad
-    /// [verdict](super::Exchange::verdict) in this exchange. Answer with `UpstreamReady` or
-    /// `UpstreamRefused`, perhaps `UpstreamQueued` and `UpstreamChosen` before, unless a `Release`
+    /// [verdict](super::Exchange::verdict) in this exchange. Answer with `UpstreamReady`, `Stored`
+    /// or `UpstreamRefused`, perhaps `UpstreamQueued` and `UpstreamChosen` before, unless a `Release`
     /// comes first.
     Connect { fresh: bool },
     /// Send FIN to the client: there will be no more answers.

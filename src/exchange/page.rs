@@ -174,7 +174,7 @@ impl Exchange {
 
     /// The backend has no part in the answer. Only behind a request that was read whole the next
     /// one can be found.
-    fn end_request<S: Store>(&mut self, io: &mut Io<'_, S>) -> Persist {
+    pub(super) fn end_request<S: Store>(&mut self, io: &mut Io<'_, S>) -> Persist {
         let whole = self.request.is_some() && self.upload.skip(&mut io.buffers.request);
         self.persist = self.persist && whole;
         if self.persist {

@@ -61,6 +61,8 @@ pub(super) struct Relay {
     acks: usize,
     /// The recipient gets octets that came long ago, from who keeps them: `data` are of those.
     behind: Option<Behind>,
+    /// Octets of a stored body that have not come there yet.
+    coming: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -124,6 +126,7 @@ impl Relay {
             closes: false,
             acks: 0,
             behind: None,
+            coming: 0,
         }
     }
 
@@ -146,12 +149,13 @@ impl Relay {
 
     /// Whether all of the body was named.
     pub(super) fn is_done(&self) -> bool {
-        self.body.is_done()
+        self.body.is_done() && self.coming == 0
     }
 
     /// Whether nothing that was named waits to be sent, what is staged apart.
     pub(super) fn is_idle(&self) -> bool {
-        self.data == 0 && self.held == 0 && self.tail.is_empty() && self.behind.is_none()
+        let has_all = self.behind.is_none() || self.awaits_stored().is_some();
+        self.data == 0 && self.held == 0 && self.tail.is_empty() && has_all
     }
 
     /// Whether nothing goes out before the recipient has acknowledged something.

@@ -13,6 +13,7 @@ use super::Store;
 use super::Upstream;
 use super::NO_MEMORY;
 use crate::bytes;
+use crate::bytes::Buffer;
 use crate::config::Settings;
 use crate::http::field;
 use crate::http::head::RequestHead;
@@ -126,10 +127,10 @@ impl Exchange {
     /// The request in hand, and its octets; none once they are gone.
     pub(crate) fn asked<'b, S: Store>(
         &'b self,
-        buffers: &'b Buffers<S>,
+        request: &'b Buffer<S>,
     ) -> Option<(&'b RequestHead, &'b [u8])> {
         let head = self.request.as_ref().filter(|_| self.upload.keeps())?;
-        Some((head, buffers.request.filled()))
+        Some((head, request.filled()))
     }
 
     /// Which session the request that wants a backend belongs to.

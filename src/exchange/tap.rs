@@ -197,14 +197,10 @@ impl Exchange {
         true
     }
 
-    /// Octets of the kept body before those that go out next, if the client gets what it has missed.
-    pub(crate) fn missed(&self) -> Option<u64> {
+    /// Octets of the kept or stored body before those that go out next, and how many those are, if the
+    /// client gets what it has missed.
+    pub(crate) fn missed(&self) -> Option<(u64, usize)> {
         self.download.wants()
-    }
-
-    /// Whether more goes out behind `kept` octets of that.
-    pub(crate) fn missed_more_than(&self, kept: usize) -> bool {
-        self.download.wants_more_than(kept)
     }
 
     /// Reads what has come of a body while the client is behind.

@@ -173,7 +173,8 @@ impl Exchange {
 
     /// Whether the client has to take what it has missed, and the backend goes on meanwhile.
     fn reads_ahead(&self) -> bool {
-        let behind = self.download.is_behind() && self.download.takes_more();
+        let behind = self.download.is_behind() && !self.download.is_idle();
+        let behind = behind && self.download.takes_more();
         // The backend may wait for the rest of the request.
         self.phase == Phase::Body && behind && (!self.sending || self.upload.is_done())
     }

@@ -282,6 +282,39 @@ pub(crate) fn response_head(
     out.put(b"\r\n")
 }
 
+/// How the head of a stored response ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StoredEnd<'a> {
+    /// What this gateway calls itself in Via.
+    pub(crate) name: &'a [u8],
+    /// What Content-Length says, if there is one.
+    pub(crate) length: Option<u64>,
+    /// Whether the connection lasts.
+    pub(crate) persist: Persist,
+    /// The version of the request.
+    pub(crate) client: Version,
+}
+
+impl StoredEnd<'_> {
+    /// Octets that [`StoredEnd::put`] writes at most.
+    pub(crate) const fn room(&self) -> usize {
+        self.name.len().saturating_add(STORED_EXTRA)
+    }
+
+    /// Writes the fields that are not stored, and the empty line.
+    pub(crate) fn put(&self, out: &mut Writer<'_>) -> Result<(), Full> {
+        put_hop(Version::Http11, self.name, out)?;
+        if let Some(length) = self.length {
+            put_number(CONTENT_LENGTH, length, out)?;
+        }
+        put_connection(persistence(self.persist, self.client), false, false, out)?;
+        out.put(b"\r\n")
+    }
+}
+
+/// Via without the name, Content-Length, Connection, and the empty line.
+const STORED_EXTRA: usize = 88;
+
 /// Tells the client which backend it belongs to. Only requests come back with it, not scripts, and it
 /// lasts as long as a session (RFC 6265 section 4.1).
 #[inline(never)] // Keeps its frame out of its caller's.

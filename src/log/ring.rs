@@ -135,7 +135,7 @@ impl Header {
 pub(crate) struct Cursor {
     /// Where the next record begins.
     next: u64,
-    /// Its number, if none was lost; none before the first record.
+    /// Its number, if none was lost; none if that was overwritten before anybody looked.
     number: Option<u32>,
 }
 
@@ -154,10 +154,18 @@ pub(crate) struct Record {
 impl Cursor {
     /// A place before the oldest record that is left.
     pub(crate) fn new<W: Words>(words: &W) -> Cursor {
-        Cursor {
+        let mut cursor = Cursor {
             next: words.oldest(),
             number: None,
-        }
+        };
+        cursor.number = match cursor.is_ready(words) {
+            false => (words.head() == 0).then_some(0),
+            true => {
+                let header = Header(words.load(cursor.next));
+                cursor.holds(words).then_some(header.number())
+            }
+        };
+        cursor
     }
 
     /// Whether there is a record to be read.

@@ -30,6 +30,34 @@ const FIRST: usize = 8;
 /// Tables: half a million pages, 2 GiB.
 const TABLES: usize = 16;
 
+/// How many pages [`Runs`] are of at most: as many as a packet can refer to beside its head
+/// (`MAX_SKB_FRAGS`).
+pub(crate) const RUNS: usize = 16;
+
+/// Octets of [`Pages`], one run for each page, which can be sent without a copy.
+///
+/// # Invariants
+///
+/// Each run is a part of one page of the page allocator, and does not change as long as anybody has a
+/// reference to that page. Those behind the first empty one are empty.
+pub(crate) struct Runs<'a> {
+    runs: [&'a [u8]; RUNS],
+    len: usize,
+}
+
+impl<'a> Runs<'a> {
+    /// How many octets there are in all.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// One after the other.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'a [u8]> + '_ {
+        let all = self.runs.iter().copied();
+        all.take_while(|run| !run.is_empty())
+    }
+}
+
 /// A page of memory, filled or not.
 type Page = NonNull<u8>;
 
@@ -105,6 +133,25 @@ impl Pages {
         // initialised and do not change as long as `self` is borrowed: they are before `len`, which was
         // loaded with `Acquire`.
         unsafe { core::slice::from_raw_parts(page.as_ptr().add(offset), count) }
+    }
+
+    /// The octets from `position` on, `most` of them or as many as there are and fit.
+    pub(crate) fn runs(&self, position: u64, most: usize) -> Runs<'_> {
+        // INVARIANT: `at()` gives what is in one page; by the type invariants it is not written again.
+        let mut runs = Runs {
+            runs: [&[]; RUNS],
+            len: 0,
+        };
+        for place in &mut runs.runs {
+            let run = self.at(position.saturating_add(runs.len as u64));
+            let rest = most.saturating_sub(runs.len);
+            *place = run.get(..rest).unwrap_or(run);
+            runs.len = runs.len.saturating_add(place.len());
+            if place.is_empty() {
+                break;
+            }
+        }
+        runs
     }
 
     /// Adds octets at the end, and pages for them.

@@ -58,6 +58,7 @@ pub(crate) use attached::{
     Event,
     Events, //
 };
+pub(crate) use locked::Frags;
 pub(crate) use options::Options;
 
 /// What a send or a receive came to, when it is no error.

@@ -56,7 +56,6 @@ use crate::rt::softirq::Softly;
 use crate::rt::sync::new_spinlock_bh;
 use crate::rt::sync::SpinLockBh;
 use crate::server::backend::Backend;
-use crate::server::cache::Reader;
 use crate::server::cache::Visit;
 use crate::server::census::Seat;
 use crate::server::engine::Config;
@@ -146,12 +145,11 @@ impl Shutdown {
     }
 }
 
-/// The way to the backend, or what is in its place.
+/// The way to the backend.
 enum Hop {
     None,
     Connecting(Link),
     Up(Link),
-    Stored(KBox<Reader>),
 }
 
 impl_has_work! {

@@ -2,6 +2,7 @@
 
 /* The C that Rust cannot do without; see helpers.h. Nothing in here decides anything. */
 
+#include <linux/bvec.h>
 #include <linux/cache.h>
 #include <linux/capability.h>
 #include <linux/cpumask.h>
@@ -199,18 +200,82 @@ int resin_helper_tcp_read_end(struct sock *sk)
  * queued it calls sk_write_space itself when it gives -EAGAIN; resin_sending tells that call from one
  * that an acknowledgement caused.
  */
+static int tcp_send(struct sock *sk, struct msghdr *msg, size_t size)
+{
+	struct sock *outer = this_cpu_read(resin_sending);
+	int ret;
+
+	this_cpu_write(resin_sending, sk);
+	ret = tcp_sendmsg_locked(sk, msg, size);
+	this_cpu_write(resin_sending, outer);
+	return ret;
+}
+
 int resin_helper_tcp_send(struct sock *sk, const struct kvec *parts, size_t count, size_t size,
 			  unsigned int flags)
 {
 	struct msghdr msg = { .msg_flags = flags };
-	struct sock *outer = this_cpu_read(resin_sending);
-	int ret;
 
 	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, parts, count, size);
-	this_cpu_write(resin_sending, sk);
-	ret = tcp_sendmsg_locked(sk, &msg, size);
-	this_cpu_write(resin_sending, outer);
-	return ret;
+	return tcp_send(sk, &msg, size);
+}
+
+/* What a packet can refer to, and its head; each part is in one page. */
+#define RESIN_PARTS (MAX_SKB_FRAGS)
+
+/*
+ * The same without a copy: each part is in one page of the page allocator, and stays as it is until
+ * nobody refers to the page any more. No more than RESIN_PARTS of them are sent.
+ */
+int resin_helper_tcp_splice(struct sock *sk, const struct kvec *parts, size_t count, size_t size,
+			    unsigned int flags)
+{
+	struct msghdr msg = { .msg_flags = flags | MSG_SPLICE_PAGES };
+	struct bio_vec pages[RESIN_PARTS];
+	size_t n;
+
+	for (n = 0; n < count && n < RESIN_PARTS; n++)
+		bvec_set_virt(&pages[n], parts[n].iov_base, parts[n].iov_len);
+	iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, pages, n, size);
+	return tcp_send(sk, &msg, size);
+}
+
+/* A page of each CPU's for what is small: packets refer to the parts of it that were taken. */
+static DEFINE_PER_CPU(struct page_frag, resin_frag);
+
+/* size octets in a page, not more than one has; NULL without memory. With bottom halves off. */
+void *resin_helper_frag_take(size_t size)
+{
+	struct page_frag *frag = this_cpu_ptr(&resin_frag);
+
+	if (frag->page && page_ref_count(frag->page) == 1)
+		frag->offset = 0;
+	if (!frag->page || PAGE_SIZE - frag->offset < size) {
+		struct page *page = alloc_page(GFP_ATOMIC | __GFP_NOWARN);
+
+		if (!page)
+			return NULL;
+		if (frag->page)
+			put_page(frag->page);
+		frag->page = page;
+		frag->offset = 0;
+	}
+	frag->offset += size;
+	return page_address(frag->page) + frag->offset - size;
+}
+
+/* Nobody takes any more. */
+void resin_helper_frags_free(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct page_frag *frag = per_cpu_ptr(&resin_frag, cpu);
+
+		if (frag->page)
+			put_page(frag->page);
+		frag->page = NULL;
+	}
 }
 
 bool resin_helper_tcp_queues_empty(struct sock *sk)

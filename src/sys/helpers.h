@@ -56,6 +56,10 @@ void resin_helper_tcp_inline_urgent(struct sock *sk);
 int resin_helper_tcp_read_end(struct sock *sk);
 int resin_helper_tcp_send(struct sock *sk, const struct kvec *parts, size_t count, size_t size,
 			  unsigned int flags);
+int resin_helper_tcp_splice(struct sock *sk, const struct kvec *parts, size_t count, size_t size,
+			    unsigned int flags);
+void *resin_helper_frag_take(size_t size);
+void resin_helper_frags_free(void);
 bool resin_helper_tcp_queues_empty(struct sock *sk);
 u64 resin_helper_tcp_acked(const struct sock *sk);
 u32 resin_helper_tcp_unacked(const struct sock *sk);

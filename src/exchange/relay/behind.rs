@@ -2,7 +2,7 @@
 
 //! A recipient that is slower than the sender, while somebody keeps the body: the sender goes on, and
 //! the recipient gets what it has missed from who keeps that. Once it has caught up it gets octets
-//! where they were read to again.
+//! where they were read to again. Of a body that was stored before, a recipient is behind from the start.
 
 use super::Broken;
 use super::Relay;
@@ -10,6 +10,8 @@ use crate::bytes::Buffer;
 use crate::bytes::Full;
 use crate::exchange::Store;
 use crate::exchange::BODY_ROOM;
+use crate::http::body::Body;
+use crate::http::encode::Framing;
 
 /// Where in the body the recipient is.
 #[derive(Clone, Copy)]
@@ -21,6 +23,9 @@ pub(super) struct Behind {
     /// What comes next is not kept: it has to wait for the recipient.
     waits: bool,
 }
+
+/// Octets that are named at a time, where their number need not be told.
+const MOST: usize = 1 << 30;
 
 /// What comes next of a body that is read ahead.
 pub(crate) enum Ahead {
@@ -38,6 +43,39 @@ impl Behind {
 }
 
 impl Relay {
+    /// A stored body of so many octets, of which some are here.
+    pub(crate) fn stored(framing: Framing, octets: u64, here: u64) -> Self {
+        let here = here.min(octets);
+        Self {
+            octets: here,
+            behind: Some(Behind {
+                at: 0,
+                kept: here,
+                waits: false,
+            }),
+            coming: octets.saturating_sub(here),
+            ..Self::new(Body::None, framing, 0, false)
+        }
+    }
+
+    /// So many octets of the stored body are here by now.
+    pub(crate) fn stored_grew(&mut self, here: u64) {
+        let Some(behind) = &mut self.behind else {
+            return;
+        };
+        let more = here.saturating_sub(behind.kept).min(self.coming);
+        behind.kept = behind.kept.saturating_add(more);
+        self.octets = self.octets.saturating_add(more);
+        self.coming = self.coming.saturating_sub(more);
+    }
+
+    /// How many octets of a stored body are here, if the recipient has all of those and waits for more.
+    pub(crate) fn awaits_stored(&self) -> Option<u64> {
+        let behind = self.behind.as_ref()?;
+        let has_all = self.data == 0 && behind.at == behind.kept;
+        (has_all && self.coming > 0).then_some(behind.kept)
+    }
+
     /// What was named is to come from who keeps the body: it leaves the source. False if nothing was
     /// named that is still there.
     pub(crate) fn fall_behind<S: Store>(&mut self, from: &mut Buffer<S>) -> bool {
@@ -59,14 +97,9 @@ impl Relay {
         self.behind.is_some()
     }
 
-    /// Octets of the body before those that who keeps it has to give now.
-    pub(crate) fn wants(&self) -> Option<u64> {
-        self.behind.map(|behind| behind.at)
-    }
-
-    /// Whether octets behind the first `kept` of those are wanted just as well.
-    pub(crate) fn wants_more_than(&self, kept: usize) -> bool {
-        self.behind.is_some() && self.data > kept
+    /// Octets of the body before those that who keeps it has to give now, and how many those are.
+    pub(crate) fn wants(&self) -> Option<(u64, usize)> {
+        self.behind.map(|behind| (behind.at, self.data))
     }
 
     /// Whether more of the body may come.
@@ -142,9 +175,16 @@ impl Relay {
         };
         let missed = behind.kept.saturating_sub(behind.at);
         if missed > 0 {
-            let some = usize::try_from(missed).map_or(BODY_ROOM, |missed| missed.min(BODY_ROOM));
+            let most = match self.framing {
+                Framing::Chunked => BODY_ROOM,
+                _ => MOST,
+            };
+            let some = usize::try_from(missed).map_or(most, |missed| missed.min(most));
             self.stage_chunk(some, staged)?;
             self.data = some;
+            return Ok(());
+        }
+        if self.coming > 0 {
             return Ok(());
         }
         self.behind = None;

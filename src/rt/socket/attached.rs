@@ -12,7 +12,10 @@ use super::{
     State, //
 };
 use crate::{
-    rt::sync::synchronize_rcu,
+    rt::{
+        pages::Runs,
+        sync::synchronize_rcu, //
+    },
     sys::bindings, //
 };
 use core::{
@@ -192,6 +195,18 @@ impl<T: Events> Attached<T> {
         }
         match self.socket.try_lock() {
             Some(mut locked) => locked.write(parts, more),
+            None => Ok(Io::Retry),
+        }
+    }
+
+    /// Queues `head` and `runs` for sending, in this order, without a copy of the runs: otherwise as
+    /// [`Self::send`].
+    pub(crate) fn send_runs(&self, head: &[u8], runs: &Runs<'_>, more: bool) -> Result<Io> {
+        if head.is_empty() && runs.len() == 0 {
+            return Err(EINVAL);
+        }
+        match self.socket.try_lock() {
+            Some(mut locked) => locked.write_runs(head, runs, more),
             None => Ok(Io::Retry),
         }
     }

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What is done under a socket's spinlock: reading, writing, finishing. None of it sleeps.
+//!
+//! Octets in pages are sent by reference. What is small is copied, into a page of this CPU's: to be sent
+//! by reference, too, since a copy by the kernel's hands would give each new socket a large piece of
+//! memory of its own, which has to be zeroed. Only larger things are left to the kernel to copy.
 
 use super::{
     Io,
@@ -8,10 +12,20 @@ use super::{
     State, //
 };
 use crate::{
-    rt::errno::ENOBUFS,
+    rt::{
+        errno::ENOBUFS,
+        pages::{
+            Runs,
+            PAGE,
+            RUNS, //
+        },
+    },
     sys::bindings, //
 };
-use core::marker::PhantomData;
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
 use kernel::{
     error::to_result,
     ffi::{
@@ -100,13 +114,43 @@ impl<'a> Locked<'a> {
 
     /// Queues `parts` for sending, as much as there is room for.
     pub(super) fn write(&mut self, parts: [&[u8]; 3], more: bool) -> Result<Io> {
+        let size = parts.iter().map(|part| part.len()).sum();
+        self.written(|locked| match gather(&parts, size) {
+            Some(part) => locked.splice(&[part], size, more),
+            None => locked.send(parts, size, more),
+        })
+    }
+
+    /// Queues `head` and `runs` for sending, as much as there is room for.
+    pub(super) fn write_runs(&mut self, head: &[u8], runs: &Runs<'_>, more: bool) -> Result<Io> {
+        let mut parts = [bindings::kvec::default(); 1 + RUNS];
+        let mut count = 0;
+        if !head.is_empty() {
+            let Some(part) = gather(&[head], head.len()) else {
+                // The runs follow at once.
+                return self.write([head, b"", b""], true);
+            };
+            parts[0] = part;
+            count = 1;
+        }
+        for (place, run) in parts.iter_mut().skip(count).zip(runs.iter()) {
+            *place = kvec(run);
+            count = count.saturating_add(1);
+        }
+        let size = head.len().saturating_add(runs.len());
+        let parts = parts.get(..count).unwrap_or(&[]);
+        self.written(|locked| locked.splice(parts, size, more))
+    }
+
+    /// What a send came to.
+    fn written(&mut self, send: impl FnOnce(&mut Self) -> Result<usize>) -> Result<Io> {
         // In these states `tcp_sendmsg_locked()` gives -EAGAIN too, but what ends them is
         // `sk_state_change`, and nothing is wrong with memory.
         // SAFETY: By the type invariants the socket is valid.
         if unsafe { state(self.sk) } == State::Connecting {
             return Ok(Io::Wait);
         }
-        match self.send(parts, more) {
+        match send(self) {
             Ok(sent) if sent > 0 => Ok(Io::Done(sent)),
             Ok(_) => Ok(Io::Retry),
             // `SOCK_NOSPACE` is set, and `tcp_check_space()` heeds it at every acknowledgement:
@@ -118,24 +162,28 @@ impl<'a> Locked<'a> {
         }
     }
 
-    /// `tcp_sendmsg_locked()`.
-    fn send(&mut self, parts: [&[u8]; 3], more: bool) -> Result<usize> {
-        let size = parts.iter().map(|part| part.len()).sum();
-        let kvec = parts.map(|part| bindings::kvec {
-            iov_base: part.as_ptr().cast_mut().cast(),
-            iov_len: part.len(),
-        });
-        // Without NOSIGNAL an error would send SIGPIPE to whoever happens to be current.
-        let mut flags = bindings::MSG_DONTWAIT | bindings::MSG_NOSIGNAL;
-        if more {
-            flags |= bindings::MSG_MORE;
-        }
-        // SAFETY: `kvec`'s elements describe valid memory of `size` octets in all, which is only
+    /// `tcp_sendmsg_locked()`: octets are copied.
+    fn send(&mut self, parts: [&[u8]; 3], size: usize, more: bool) -> Result<usize> {
+        let parts = parts.map(kvec);
+        // SAFETY: The elements of `parts` describe valid memory of `size` octets in all, which is only
         // read. By the type invariants the socket's lock is held; its `sk_socket` is there since
         // the `Socket` is; by the invariants of `Socket` no allocation sleeps, and DONTWAIT keeps
         // the rest from sleeping. `sk_flush_backlog()` would take slock again, but finds the
         // backlog empty: no process owns the socket.
-        let sent = unsafe { bindings::tcp_send(self.sk, kvec.as_ptr(), kvec.len(), size, flags) };
+        let sent =
+            unsafe { bindings::tcp_send(self.sk, parts.as_ptr(), parts.len(), size, flags(more)) };
+        to_result(sent.min(0))?;
+        Ok(usize::try_from(sent).unwrap_or(0))
+    }
+
+    /// The same by reference: each of the parts, `size` octets in all, is what [`gather`] has made or a
+    /// run of [`Runs`].
+    fn splice(&mut self, parts: &[bindings::kvec], size: usize, more: bool) -> Result<usize> {
+        // SAFETY: As above. Each part is in one page of the page allocator: by `gather()` a part of one
+        // that nobody else writes to, or by the invariants of `Runs`.
+        let sent = unsafe {
+            bindings::tcp_splice(self.sk, parts.as_ptr(), parts.len(), size, flags(more))
+        };
         to_result(sent.min(0))?;
         Ok(usize::try_from(sent).unwrap_or(0))
     }
@@ -157,6 +205,66 @@ impl Drop for Locked<'_> {
     fn drop(&mut self) {
         // SAFETY: By the type invariants the lock is held.
         unsafe { bindings::sk_unlock(self.sk) }
+    }
+}
+
+fn flags(more: bool) -> c_uint {
+    // Without NOSIGNAL an error would send SIGPIPE to whoever happens to be current.
+    let flags = bindings::MSG_DONTWAIT | bindings::MSG_NOSIGNAL;
+    match more {
+        true => flags | bindings::MSG_MORE,
+        false => flags,
+    }
+}
+
+fn kvec(part: &[u8]) -> bindings::kvec {
+    bindings::kvec {
+        iov_base: part.as_ptr().cast_mut().cast(),
+        iov_len: part.len(),
+    }
+}
+
+/// The most octets that are copied into a page of this CPU's.
+const SMALL: usize = PAGE / 2;
+
+/// Copies parts, `size` octets in all, one behind the other to where they can be sent from by reference.
+/// None if they are too large, or there is no memory. With bottom halves off.
+fn gather(parts: &[&[u8]], size: usize) -> Option<bindings::kvec> {
+    if size > SMALL {
+        return None;
+    }
+    // SAFETY: Bottom halves are off, and it is no more than a page.
+    let place = NonNull::new(unsafe { bindings::frag_take(size) })?.cast::<u8>();
+    let mut at = place;
+    for part in parts {
+        // SAFETY: All parts together have `size` octets, by this function's contract, which are ours at
+        // `place` as long as bottom halves are off; what packets refer to is before that.
+        unsafe {
+            at.copy_from_nonoverlapping(NonNull::from(*part).cast(), part.len());
+            at = at.add(part.len());
+        }
+    }
+    Some(bindings::kvec {
+        iov_base: place.as_ptr().cast(),
+        iov_len: size,
+    })
+}
+
+/// The pages that small things are copied into. Dropped in process context, when there are no sockets any
+/// more, it gives them back.
+pub(crate) struct Frags(());
+
+impl Frags {
+    /// Once for the module.
+    pub(crate) fn new() -> Self {
+        Self(())
+    }
+}
+
+impl Drop for Frags {
+    fn drop(&mut self) {
+        // SAFETY: No requirements but that nobody sends any more.
+        unsafe { bindings::frags_free() }
     }
 }
 

@@ -8,13 +8,12 @@ use kernel::alloc::KVec;
 use kernel::prelude::*;
 use kernel::sync::Arc;
 
+use super::desk::Kept;
 use super::entry::Entry;
-use super::visit::Kept;
 use super::written;
 use crate::bytes::Full;
 use crate::bytes::Writer;
 use crate::cache::age;
-use crate::cache::answer::MORE_FIELDS;
 use crate::cache::index::Id;
 use crate::cache::DeltaSeconds;
 use crate::cache::Received;
@@ -47,9 +46,6 @@ pub(super) struct Came<'a> {
     pub(super) age: DeltaSeconds,
     pub(super) times: Times,
 }
-
-/// Octets that an answer's head may have more than what is stored.
-const ADDED: usize = 1024;
 
 impl Asking {
     /// It is about to be sent.
@@ -108,11 +104,10 @@ impl Asking {
         Response::of(came.request, status, came.lines, came.age, times, &rules)
     }
 
-    /// Whether these lines, with what is added to them, are no more than what is read again as a head.
-    pub(super) fn can_be_read(&self, lines: &[u8]) -> bool {
+    /// Whether these lines, which may be those of several answers, are no more than one may have.
+    pub(super) fn are_few(&self, lines: &[u8]) -> bool {
         let settings = &self.desk.config.settings;
-        let count = fields(lines).count().saturating_add(MORE_FIELDS);
-        lines.len().saturating_add(ADDED) <= settings.head_size && count <= settings.header_fields
+        lines.len() <= settings.head_size && fields(lines).count() <= settings.header_fields
     }
 
     /// Drops what was found, unless there is something else in its place by now.

@@ -21,6 +21,7 @@ use crate::cache::range::Part;
 use crate::cache::vary::Tag;
 use crate::rt::clock;
 use crate::rt::pages::Pages;
+use crate::rt::pages::Runs;
 use crate::rt::sync::new_spinlock_bh;
 use crate::rt::sync::SpinLockBh;
 use crate::time::Duration;
@@ -248,6 +249,11 @@ impl Body {
     /// Some of the octets from `position` on; none if there are none yet.
     pub(crate) fn at(&self, position: u64) -> &[u8] {
         self.pages.at(position)
+    }
+
+    /// Up to `most` octets from `position` on, to be sent as they are.
+    pub(crate) fn runs(&self, position: u64, most: usize) -> Runs<'_> {
+        self.pages.runs(position, most)
     }
 
     /// How far it is. What was there when that changed can be read afterwards.

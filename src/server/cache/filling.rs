@@ -12,13 +12,14 @@ use super::asking::is_same_variant;
 use super::asking::Asking;
 use super::asking::Came;
 use super::copy;
+use super::desk::Kept;
 use super::entry::Entry;
 use super::entry::Extent;
 use super::entry::Head;
 use super::entry::State;
+use super::reader::Octets;
 use super::refused::Reason;
 use super::remark::Deed;
-use super::visit::Kept;
 use super::visit::Served;
 use super::written;
 use crate::bytes::Full;
@@ -356,7 +357,7 @@ impl Filling {
                 false => received.store(out),
             });
         let lines = lines.ok_or(NO_ROOM)?;
-        if !self.ask.can_be_read(&lines) {
+        if !self.ask.are_few(&lines) {
             return Err(LONG_HEAD);
         }
         let cache = self.ask.desk.cache();
@@ -440,11 +441,10 @@ impl Filling {
         self.stage == Stage::Kept
     }
 
-    /// Some octets of the body that was stored, from `position` on.
-    pub(super) fn kept(&self, position: u64) -> &[u8] {
-        self.entry
-            .body()
-            .at(position.saturating_add(self.joint.before()))
+    /// Octets of the body that was stored, from `position` on.
+    pub(super) fn kept(&self, position: u64) -> Octets<'_> {
+        let at = position.saturating_add(self.joint.before());
+        Octets::Body(self.entry.body(), at, u64::MAX)
     }
 
     /// Makes room for a body of so many octets; false if there is none.

@@ -6,9 +6,9 @@ use kernel::sync::Arc;
 
 use super::asking::Asking;
 use super::asking::Came;
+use super::desk::Kept;
 use super::entry::Entry;
 use super::entry::State;
-use super::visit::Kept;
 use crate::cache::freshen_by_head;
 use crate::cache::index::Id;
 use crate::cache::DeltaSeconds;

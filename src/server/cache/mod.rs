@@ -15,6 +15,7 @@
 
 mod asking;
 mod cells;
+mod desk;
 mod entry;
 mod filling;
 mod heading;
@@ -61,6 +62,7 @@ use crate::server::stats::Stats;
 use crate::status::Count;
 use crate::time::Instant;
 use cells::Cells;
+pub(crate) use desk::Desk;
 use entry::Body;
 use entry::Charge;
 pub(crate) use entry::Entry;
@@ -68,11 +70,10 @@ use entry::Head;
 use entry::Moment;
 use entry::State;
 pub(crate) use entry::Waiter;
-pub(crate) use reader::Read;
-pub(crate) use reader::Reader;
+pub(crate) use reader::Look;
+pub(crate) use reader::Octets;
 pub(crate) use refused::Refused;
 pub(crate) use visit::Consulted;
-pub(crate) use visit::Desk;
 pub(crate) use visit::Question;
 pub(crate) use visit::Visit;
 

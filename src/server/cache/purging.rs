@@ -4,26 +4,23 @@
 
 use kernel::sync::Arc;
 
-use super::reader::Reader;
-use super::visit::key_of;
-use super::visit::Asked;
-use super::visit::Consulted;
-use super::visit::Desk;
+use super::desk::key_of;
+use super::desk::Asked;
+use super::desk::Desk;
 use crate::cache::key::Scheme;
-use crate::exchange::Refusal;
+use crate::http::Status;
 
-/// Who may, has what is stored for a target removed by a request for that.
+/// Who may, has what is stored for a target removed by a request for that: what is to be said of it.
 #[inline(never)] // Keeps its frame out of its caller's.
-pub(super) fn purge(desk: &Desk<'_>, asked: Asked<'_>) -> Consulted {
+pub(super) fn purge(desk: &Desk<'_>, asked: Asked<'_>) -> (Status, &'static [u8]) {
     let allowed = &desk.settings().purge_allow;
-    let answer = match allowed.contains(desk.client) {
-        false => FORBIDDEN,
-        true if purge_all(desk, asked) => PURGED,
-        true => NOTHING,
-    };
-    match Reader::of_text(desk, answer) {
-        Ok(reader) => Consulted::Stored(reader),
-        Err(_) => Consulted::Refused(Refusal::NoMemory),
+    match allowed.contains(desk.client) {
+        false => (
+            Status::FORBIDDEN,
+            b"purge-allow does not allow that to you\n",
+        ),
+        true if purge_all(desk, asked) => (Status::OK, b"Purged\n"),
+        true => (Status::NOT_FOUND, b"Nothing stored\n"),
     }
 }
 
@@ -44,10 +41,3 @@ fn purge_all(desk: &Desk<'_>, asked: Asked<'_>) -> bool {
     }
     any
 }
-
-const FORBIDDEN: &[u8] = b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\n\
-    Cache-Control: no-store\r\nContent-Length: 39\r\n\r\npurge-allow does not allow that to you\n";
-const PURGED: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\
-    Cache-Control: no-store\r\nContent-Length: 7\r\n\r\nPurged\n";
-const NOTHING: &[u8] = b"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\n\
-    Cache-Control: no-store\r\nContent-Length: 15\r\n\r\nNothing stored\n";

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A stored response on its way to a client: it poses as a backend that sends it.
+//! The answer to a request from what is stored: its head is written at once, its content is sent from
+//! where it is.
 
 use kernel::alloc::KVec;
 use kernel::prelude::*;
 use kernel::sync::Arc;
 
+use super::desk::Desk;
 use super::entry::Body;
 use super::entry::Extent;
 use super::entry::Head;
 use super::entry::State;
 use super::entry::Waiter;
 use super::telling::lifetimes;
-use super::visit::Desk;
 use super::visit::Served;
 use super::written;
-use crate::bytes::Writer;
+use crate::bytes::Buffer;
 use crate::cache::answer;
 use crate::cache::answer::Content;
 use crate::cache::answer::Manner;
@@ -24,51 +25,58 @@ use crate::cache::answer::Stored;
 use crate::cache::mapping::Lifetimes;
 use crate::cache::range::ByteRange;
 use crate::cache::Request;
+use crate::exchange::stage;
+use crate::exchange::Ready;
+use crate::exchange::Store;
+use crate::http::encode::put_status_line;
+use crate::http::field::put_field;
+use crate::http::Status;
 use crate::rt::clock;
 use crate::rt::random;
 use crate::server::memory::Charge;
 
-/// Octets for a client. Used and dropped under its state lock.
+/// The content of an answer. Used and dropped under its client's state lock.
 pub(crate) struct Reader {
-    /// Octets that come next, from `at` on; then what `next` says.
-    text: KVec<u8>,
-    at: usize,
-    next: Next,
-    source: Option<Source>,
-    /// Octets of the request that were thrown away.
-    taken: u64,
-    _charge: Charge,
-}
-
-/// Octets that a reader takes without its text.
-const COST: usize =
-    size_of::<Reader>().next_power_of_two() + size_of::<Several>().next_power_of_two();
-
-/// Where the octets are.
-struct Source {
-    head: Arc<Head>,
-    body: Arc<Body>,
-    several: Option<KBox<Several>>,
+    source: Source,
+    /// Octets of it.
+    length: u64,
     waiter: Waiter,
 }
 
-/// What comes behind the text.
-#[derive(Clone, Copy)]
-enum Next {
-    Nothing,
-    /// The octets of the body up to `end`, and then the part of this index, if there are parts.
-    Octets {
-        position: u64,
-        end: u64,
-        part: usize,
-    },
+/// Where it is.
+enum Source {
+    Text(&'static [u8]),
+    /// From this octet of the body on.
+    Body(Arc<Body>, u64),
+    Parts(KBox<Pieces>),
 }
 
-/// What came of reading.
-pub(crate) enum Read {
-    /// So many octets.
-    Octets(usize),
-    /// There are none yet: the client will be woken.
+/// Several parts of a body, with a head before each, and the end.
+struct Pieces {
+    head: Arc<Head>,
+    body: Arc<Body>,
+    several: Several,
+    /// Octets of the content before the present piece: `text`, and then those of `range`, if there is one.
+    before: u64,
+    text: KVec<u8>,
+    range: Option<ByteRange>,
+    /// How many parts have had their turn.
+    parts: usize,
+    _charge: Charge,
+}
+
+/// Octets for a client.
+pub(crate) enum Octets<'a> {
+    Text(&'a [u8]),
+    /// Those of a body from the first number on, up to the other one.
+    Body(&'a Body, u64, u64),
+}
+
+/// What came of looking for more octets.
+pub(crate) enum Look {
+    /// So many are here.
+    Here(u64),
+    /// There are no more yet: the client will be woken.
     Wait,
     /// Nobody will wake it.
     Later,
@@ -76,250 +84,216 @@ pub(crate) enum Read {
     Lost,
 }
 
+/// Octets that several parts take: those, and about what the head of one does.
+const COST: usize = size_of::<Pieces>().next_power_of_two() + 256;
+
 impl Reader {
-    /// The answer to a request from what is stored.
+    /// Writes the head of the answer to a request from what is stored, but for its end.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
     #[inline(never)] // Keeps its frame out of its caller's.
-    pub(super) fn new(
+    pub(super) fn new<S: Store>(
         desk: &Desk<'_>,
         served: &Served,
         request: &Request<'_>,
         target: &[u8],
-    ) -> Result<KBox<Self>> {
-        let mut several = match request.has_range {
+        out: &mut Buffer<S>,
+    ) -> Result<(Self, Ready)> {
+        let mut pieces = match request.has_range {
             false => None,
-            true => Some(several()?),
+            true => Some(Pieces::new(desk, served)?),
         };
         let mapped = match served.head.response.freshness.is_mapped() {
             true => lifetimes(desk.config, target),
             false => None,
         };
-        let (text, content) = head(desk, served, request, (mapped, several.as_deref_mut()))?;
-        let next = match content {
-            Content::None => Next::Nothing,
-            Content::Part(range) => match served.head.part() {
-                None => Next::until(range.first(), range.end()),
-                Some(part) => Next::within(range, part.range())?,
-            },
+        let several = pieces.as_deref_mut().map(|pieces| &mut pieces.several);
+        let head = put_head(desk, served, request, (mapped, several), out)?;
+        let length = head.length.unwrap_or(0);
+        let (source, length) = match head.content {
+            Content::None => (Source::Text(b""), 0),
+            Content::Part(range) => (Source::of_part(served, range)?, length),
             // A part is found only by who asks for one that is in it.
             Content::Whole | Content::Parts if served.head.part().is_some() => return Err(EINVAL),
-            Content::Whole => Next::until(0, length(served)),
-            Content::Parts => Next::until(0, 0),
+            Content::Whole => (Source::Body(served.body.clone(), 0), length),
+            Content::Parts => (Source::Parts(pieces.ok_or(EINVAL)?), length),
         };
-        let source = Source {
-            head: served.head.clone(),
-            body: served.body.clone(),
-            // Else the end of parts would follow what is none.
-            several: several.filter(|_| content == Content::Parts),
+        let reader = Self {
+            source,
+            length,
             waiter: desk.waiter,
         };
-        Self::made(desk, text, next, Some(source))
+        let ready = reader.ready(head.status, head.length);
+        Ok((reader, ready))
     }
 
-    /// An answer that is written already.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`.
-    pub(super) fn of_text(desk: &Desk<'_>, answer: &[u8]) -> Result<KBox<Self>> {
-        let mut text = KVec::new();
-        text.extend_from_slice(answer, GFP_NOWAIT)?;
-        Self::made(desk, text, Next::Nothing, None)
-    }
-
+    /// The same of an answer of ours, with this content.
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn made(
+    pub(super) fn of_text<S: Store>(
         desk: &Desk<'_>,
-        text: KVec<u8>,
-        next: Next,
-        source: Option<Source>,
-    ) -> Result<KBox<Self>> {
-        let cost = COST.saturating_add(text.capacity());
-        let reader = Self {
-            text,
-            at: 0,
-            next,
-            source,
-            taken: 0,
-            _charge: desk.engine.account().admit(cost)?,
-        };
-        Ok(KBox::new(reader, GFP_NOWAIT)?)
-    }
-
-    /// Octets of the request that it has taken.
-    pub(crate) fn taken(&self) -> u64 {
-        self.taken
-    }
-
-    /// Takes octets of the request, which nobody needs.
-    pub(crate) fn take(&mut self, octets: usize) {
-        self.taken = self.taken.saturating_add(octets as u64);
-    }
-
-    /// Puts octets into `room`, as many as there are.
-    #[inline(never)] // Keeps its frame out of its caller's.
-    pub(crate) fn read(&mut self, room: &mut [u8]) -> Read {
-        let mut out = Writer::new(room);
-        loop {
-            self.put_text(&mut out);
-            if out.room() == 0 {
-                break;
-            }
-            if self.put_next(&mut out) {
-                continue;
-            }
-            if !out.is_empty() || !self.lacks() {
-                break;
-            }
-            match self.wait() {
-                None => {}
-                Some(waits) => return waits,
-            }
-        }
-        match out.len() {
-            0 => Read::Later,
-            octets => Read::Octets(octets),
-        }
-    }
-
-    fn put_text(&mut self, out: &mut Writer<'_>) {
-        let rest = self.text.get(self.at..).unwrap_or(&[]);
-        let count = rest.len().min(out.room());
-        // It fits.
-        let _ = out.put(rest.get(..count).unwrap_or(&[]));
-        self.at = self.at.saturating_add(count);
-        if self.at >= self.text.len() && self.at > 0 {
-            // It is as large as a head, and the body may take long.
-            self.text = KVec::new();
-            self.at = 0;
-        }
-    }
-
-    /// Puts something of what comes behind the text; false if there is nothing now.
-    fn put_next(&mut self, out: &mut Writer<'_>) -> bool {
-        let Some(source) = &self.source else {
-            return false;
-        };
-        if self.at < self.text.len() {
-            return true;
-        }
-        match self.next {
-            Next::Nothing => false,
-            Next::Octets {
-                position,
-                end,
-                part,
-            } if position >= end => self.next_part(part),
-            Next::Octets {
-                position,
-                end,
-                part,
-            } => {
-                let count = source.put(position, end, out);
-                let position = position.saturating_add(count as u64);
-                self.next = Next::Octets {
-                    position,
-                    end,
-                    part,
-                };
-                count > 0
-            }
-        }
-    }
-
-    /// Goes on to the part of this index, or to the end behind the last one.
-    #[inline(never)] // Keeps its frame out of its caller's.
-    fn next_part(&mut self, part: usize) -> bool {
-        let source = self.source.as_ref();
-        let Some((several, source)) =
-            source.and_then(|source| Some((source.several.as_ref()?, source)))
-        else {
-            self.next = Next::Nothing;
-            return false;
-        };
-        let lines = &source.head.lines;
-        let range = several.ranges().get(part);
-        let text = written(Several::room(lines), |out| match range {
-            Some(range) => several.put_head(*range, lines, out),
-            None => several.put_end(out),
+        status: Status,
+        text: &'static [u8],
+        out: &mut Buffer<S>,
+    ) -> Result<(Self, Ready)> {
+        let staged = stage(out, OWN_HEAD, |out| {
+            put_status_line(status, status.reason().as_bytes(), out)?;
+            put_field(b"Content-Type", b"text/plain", out)?;
+            put_field(b"Cache-Control", b"no-store", out)
         });
-        let Ok(text) = text else {
-            // Without memory it is tried again later.
-            return false;
+        staged.map_err(|_| ENOMEM)?;
+        let length = text.len() as u64;
+        let reader = Self {
+            source: Source::Text(text),
+            length,
+            waiter: desk.waiter,
         };
-        self.next = match range {
-            Some(range) => Next::Octets {
-                position: range.first(),
-                end: range.end(),
-                part: part.saturating_add(1),
-            },
-            None => Next::Nothing,
-        };
-        self.text = text;
-        self.at = 0;
-        true
+        let ready = reader.ready(status, Some(length));
+        Ok((reader, ready))
     }
 
-    /// Whether there is more to come.
-    fn lacks(&self) -> bool {
-        !matches!(self.next, Next::Nothing)
-    }
-
-    /// Nothing is there: waits for more. None if there is some now.
-    #[inline(never)] // Keeps its frame out of its caller's.
-    fn wait(&self) -> Option<Read> {
-        let source = self.source.as_ref()?;
-        let position = match self.next {
-            Next::Nothing => return Some(Read::Wait),
-            // It lacks the memory for the head of a part.
-            Next::Octets { position, end, .. } if position >= end => return Some(Read::Later),
-            Next::Octets { position, .. } => position,
-        };
-        let waits = source.body.wait(source.waiter);
-        // What has come before that is here, and nobody was told of it.
-        let state = source.body.state();
-        if source.body.len() > position {
-            return None;
+    fn ready(&self, status: Status, length: Option<u64>) -> Ready {
+        Ready {
+            status,
+            length,
+            content: self.length,
+            here: self.here(),
         }
-        Some(match state {
-            State::Growing if waits => Read::Wait,
-            State::Growing => Read::Later,
-            State::Whole | State::Broken => Read::Lost,
-        })
+    }
+
+    /// How many octets of the content are here.
+    fn here(&self) -> u64 {
+        match &self.source {
+            Source::Text(_) => self.length,
+            Source::Body(body, first) => body.len().saturating_sub(*first).min(self.length),
+            // Nobody is in a hurry for parts of what is still coming.
+            Source::Parts(pieces) => match pieces.body.state() {
+                State::Whole => self.length,
+                State::Growing | State::Broken => 0,
+            },
+        }
+    }
+
+    /// Octets of the content from `position` on: none without memory. It never goes back.
+    pub(super) fn kept(&mut self, position: u64) -> Octets<'_> {
+        let rest = self.length.saturating_sub(position);
+        match &mut self.source {
+            Source::Text(text) => {
+                let at = usize::try_from(position).unwrap_or(usize::MAX);
+                Octets::Text(text.get(at..).unwrap_or(&[]))
+            }
+            Source::Body(body, first) => {
+                let at = first.saturating_add(position);
+                Octets::Body(body, at, at.saturating_add(rest))
+            }
+            Source::Parts(pieces) => pieces.kept(position),
+        }
+    }
+
+    /// Looks whether there are more than `known` octets; if not, waits for more.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(super) fn look(&self, known: u64) -> Look {
+        let body = match &self.source {
+            Source::Text(_) => return Look::Lost,
+            Source::Body(body, _) => body,
+            Source::Parts(pieces) => &pieces.body,
+        };
+        let waits = body.wait(self.waiter);
+        // What has come before that is here, and nobody was told of it.
+        let state = body.state();
+        let here = self.here();
+        if here > known {
+            return Look::Here(here);
+        }
+        match state {
+            State::Growing if waits => Look::Wait,
+            State::Growing => Look::Later,
+            State::Whole | State::Broken => Look::Lost,
+        }
     }
 }
 
-impl Next {
-    /// Octets of a representation of which these are stored.
-    fn within(range: ByteRange, stored: ByteRange) -> Result<Self> {
-        let first = range.first().checked_sub(stored.first()).ok_or(EINVAL)?;
-        let end = range.end().checked_sub(stored.first()).ok_or(EINVAL)?;
-        match range.end() <= stored.end() {
-            true => Ok(Self::until(first, end)),
+/// What the head of an answer of ours takes at most, but for its end.
+const OWN_HEAD: usize = 128;
+
+impl Source {
+    /// These octets of the representation, all of which is stored, or a part.
+    fn of_part(served: &Served, range: ByteRange) -> Result<Self> {
+        let stored = served.head.part().map(|part| part.range());
+        let before = stored.map_or(0, |stored| stored.first());
+        let end = stored.map_or(u64::MAX, |stored| stored.end());
+        let first = range.first().checked_sub(before).ok_or(EINVAL)?;
+        match range.end() <= end {
+            true => Ok(Self::Body(served.body.clone(), first)),
             false => Err(EINVAL),
         }
     }
-
-    fn until(position: u64, end: u64) -> Self {
-        Self::Octets {
-            position,
-            end,
-            part: 0,
-        }
-    }
 }
 
-impl Source {
-    /// Puts octets of the body; returns how many.
-    fn put(&self, position: u64, end: u64, out: &mut Writer<'_>) -> usize {
-        let run = self.body.at(position);
-        let most = usize::try_from(end.saturating_sub(position)).unwrap_or(usize::MAX);
-        let count = run.len().min(most).min(out.room());
-        let run = run.get(..count).unwrap_or(&[]);
-        out.put(run).map_or(0, |()| count)
+impl Pieces {
+    /// Room for the parts that somebody asks for.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn new(desk: &Desk<'_>, served: &Served) -> Result<KBox<Self>> {
+        let charge = desk.engine.account().admit(COST)?;
+        let pieces = Self {
+            head: served.head.clone(),
+            body: served.body.clone(),
+            several: Several::new(),
+            before: 0,
+            text: KVec::new(),
+            range: None,
+            parts: 0,
+            _charge: charge,
+        };
+        Ok(KBox::new(pieces, GFP_NOWAIT)?)
+    }
+
+    fn kept(&mut self, position: u64) -> Octets<'_> {
+        while position >= self.end() {
+            if !self.go_on() {
+                return Octets::Text(&[]);
+            }
+        }
+        let at = position.saturating_sub(self.before);
+        let text = usize::try_from(at).ok().and_then(|at| self.text.get(at..));
+        match (text, self.range) {
+            (Some(text @ [_, ..]), _) => Octets::Text(text),
+            (_, Some(range)) => {
+                let at = at.saturating_sub(self.text.len() as u64);
+                Octets::Body(&self.body, range.first().saturating_add(at), range.end())
+            }
+            (_, None) => Octets::Text(&[]),
+        }
+    }
+
+    /// Octets of the content up to the end of the present piece.
+    fn end(&self) -> u64 {
+        let octets = self.range.map_or(0, |range| range.len());
+        let text = self.text.len() as u64;
+        self.before.saturating_add(text).saturating_add(octets)
+    }
+
+    /// Goes on to the next piece; false without memory, and behind the last one.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn go_on(&mut self) -> bool {
+        let ranges = self.several.ranges();
+        if self.parts > ranges.len() {
+            return false;
+        }
+        let (range, lines) = (ranges.get(self.parts).copied(), &self.head.lines);
+        let text = written(Several::room(lines), |out| match range {
+            Some(range) => self.several.put_head(range, lines, out),
+            None => self.several.put_end(out),
+        });
+        let Ok(text) = text else {
+            return false;
+        };
+        self.before = self.end();
+        self.text = text;
+        self.range = range;
+        self.parts = self.parts.saturating_add(1);
+        true
     }
 }
 
@@ -331,19 +305,14 @@ fn length(served: &Served) -> u64 {
     }
 }
 
-/// Room for the parts that somebody asks for.
 #[inline(never)] // Keeps its frame out of its caller's.
-fn several() -> Result<KBox<Several>> {
-    Ok(KBox::new(Several::new(), GFP_NOWAIT)?)
-}
-
-#[inline(never)] // Keeps its frame out of its caller's.
-fn head(
+fn put_head<S: Store>(
     desk: &Desk<'_>,
     served: &Served,
     request: &Request<'_>,
     (mapped, several): (Option<Lifetimes>, Option<&mut Several>),
-) -> Result<(KVec<u8>, Content)> {
+    out: &mut Buffer<S>,
+) -> Result<answer::Written> {
     let boundary = match several {
         Some(_) => [random::number(), random::number()],
         None => [0; 2],
@@ -365,10 +334,10 @@ fn head(
             .cache_status
             .then(|| (desk.config.name(), served.handling)),
     };
-    let mut content = Content::None;
-    let text = written(answer::room(&stored, &manner), |out| {
-        content = answer::write(&stored, request, &manner, several, out)?;
+    let mut head = None;
+    let staged = stage(out, answer::room(&stored, &manner), |out| {
+        head = Some(answer::write(&stored, request, &manner, several, out)?);
         Ok(())
-    })?;
-    Ok((text, content))
+    });
+    staged.ok().and(head).ok_or(ENOMEM)
 }

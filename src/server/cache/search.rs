@@ -6,6 +6,7 @@ use kernel::alloc::KVec;
 use kernel::prelude::*;
 use kernel::sync::Arc;
 
+use super::desk::Desk;
 use super::entry;
 use super::entry::Body;
 use super::entry::Entry;
@@ -13,7 +14,6 @@ use super::entry::State;
 use super::filling;
 use super::filling::Filling;
 use super::heading::Heading;
-use super::visit::Desk;
 use super::visit::Question;
 use super::visit::Served;
 use super::written;

@@ -10,19 +10,23 @@
 //!     +--> Served
 //! ```
 
-use core::net::IpAddr;
-
 use kernel::alloc::KVec;
 use kernel::prelude::*;
 use kernel::sync::Arc;
 
+use super::desk::key_as_told;
+use super::desk::key_of;
+use super::desk::request;
+use super::desk::Asked;
+use super::desk::Desk;
 use super::entry::Body;
 use super::entry::Entry;
 use super::entry::Head;
-use super::entry::Waiter;
 use super::filling::Filling;
 use super::heading::Heading;
 use super::purging::purge;
+use super::reader::Look;
+use super::reader::Octets;
 use super::reader::Reader;
 use super::remark::remark;
 use super::remark::Deed;
@@ -31,48 +35,24 @@ use super::search::Search;
 use super::telling::lifetimes;
 use super::telling::Telling;
 use super::watching::Watching;
-use super::Cache;
+use crate::bytes::Buffer;
 use crate::cache::key::Key;
 use crate::cache::key::Scheme;
-use crate::cache::scheme;
+
 use crate::cache::DeltaSeconds;
 use crate::cache::Forward;
 use crate::cache::Handling;
-use crate::cache::Request;
-use crate::cache::Rules;
-use crate::config::CacheSettings;
 use crate::config::Networks;
-use crate::exchange;
 use crate::exchange::Fate;
+use crate::exchange::Ready;
 use crate::exchange::Refusal;
+use crate::exchange::Store;
 use crate::exchange::Tap;
 use crate::http::encode::Amended;
 use crate::http::head::RequestHead;
 use crate::http::head::ResponseHead;
 use crate::http::Method;
 use crate::http::Status;
-use crate::lb::Names;
-use crate::server::engine::Config;
-use crate::server::Engine;
-use crate::status::Count;
-
-/// Whom a visit is for, and whose rules there are.
-#[derive(Clone, Copy)]
-pub(crate) struct Desk<'a> {
-    pub(crate) engine: &'a Arc<Engine>,
-    pub(crate) config: &'a Arc<Config>,
-    pub(crate) cache: &'a Arc<Cache>,
-    pub(crate) client: IpAddr,
-    pub(crate) waiter: Waiter,
-}
-
-/// The same, for as long as the answer takes.
-pub(super) struct Kept {
-    engine: Arc<Engine>,
-    pub(super) config: Arc<Config>,
-    cache: Arc<Cache>,
-    client: IpAddr,
-}
 
 /// One request's visit. Used and dropped under its client's state lock.
 pub(crate) struct Visit {
@@ -110,7 +90,10 @@ enum Stage {
     Filling(KBox<Filling>),
     Heading(KBox<Heading>),
     Watching(Watching),
+    /// This is the answer,
     Served(Served),
+    /// of which this is to come yet.
+    Reading(Reader),
 }
 
 /// What a client gets from the cache.
@@ -123,103 +106,28 @@ pub(crate) struct Served {
     word: &'static str,
 }
 
+/// What there is in the place of a backend.
+enum Found {
+    /// Nothing.
+    Origin,
+    Wait,
+    Refused(Refusal),
+    /// What the stage says.
+    Served,
+    /// A word of ours.
+    Ours(Status, &'static [u8]),
+}
+
 /// What comes of a visit.
 pub(crate) enum Consulted {
     /// The request goes to the origin.
     Origin,
     /// It waits for the answer of another one: the client is woken.
     Wait,
-    /// Here is the answer.
-    Stored(KBox<Reader>),
+    /// It is stored. The head was written, but for its end.
+    Stored(Ready),
     /// There is none.
     Refused(Refusal),
-}
-
-impl<'a> Desk<'a> {
-    pub(super) fn settings(&self) -> &'a CacheSettings {
-        &self.config.cache
-    }
-
-    pub(super) fn keep(&self) -> Kept {
-        Kept {
-            engine: self.engine.clone(),
-            config: self.config.clone(),
-            cache: self.cache.clone(),
-            client: self.client,
-        }
-    }
-}
-
-impl Kept {
-    pub(super) fn cache(&self) -> &Cache {
-        &self.cache
-    }
-
-    pub(super) fn settings(&self) -> &CacheSettings {
-        &self.config.cache
-    }
-
-    pub(super) fn rules(&self, mapped: Option<DeltaSeconds>) -> Rules<'_> {
-        rules(&self.config, mapped)
-    }
-
-    pub(super) fn count(&self, what: Count) {
-        self.engine.stats().count(what);
-    }
-
-    /// Says in the log what is done.
-    pub(super) fn remark(&self, deed: Deed<'_>, target: &[u8]) {
-        remark(&self.engine, &self.config, deed, target);
-    }
-
-    /// Wakes a client.
-    pub(super) fn wake(&self, waiter: Waiter) {
-        self.engine.wake(waiter.cpu, waiter.who);
-    }
-
-    pub(super) fn request<'a>(&self, head: &RequestHead, octets: &'a [u8]) -> Request<'a> {
-        request(&self.config, self.client, head, octets)
-    }
-}
-
-fn rules(config: &Config, mapped: Option<DeltaSeconds>) -> Rules<'_> {
-    Rules::of(&config.cache, &config.settings, mapped)
-}
-
-/// A request of this client, as the cache sees it.
-#[inline(never)] // Keeps its frame out of its caller's.
-fn request<'a>(
-    config: &Config,
-    client: IpAddr,
-    head: &RequestHead,
-    octets: &'a [u8],
-) -> Request<'a> {
-    let settings = &config.settings;
-    let names = Names {
-        cookie: b"",
-        prefix: settings.session_path.as_bytes(),
-        stamp: b"",
-    };
-    let session = names.find(head.path.of(octets), core::iter::empty());
-    let lines = head.fields.of(octets);
-    let mut request = Request::of(head.method, lines, head.body, session.name.is_some());
-    request.kept = exchange::kept(settings, client);
-    request
-}
-
-/// The key of a request's target under a scheme, if it has one. Whoever names no host gets what no other
-/// gets.
-pub(super) fn key_of(scheme: Scheme, (head, octets): Asked<'_>) -> Option<Key<'_>> {
-    Key::new(scheme, head.host.of(octets), b"", head.path.of(octets))
-}
-
-/// The same under the scheme that the origin hears of; none if nobody knows what it will make of that.
-#[inline(never)] // Keeps its frame out of its caller's.
-fn key_as_told<'a>(desk: &Desk<'_>, asked: Asked<'a>) -> Option<Key<'a>> {
-    let (head, octets) = asked;
-    let believed = exchange::believed(&desk.config.settings, desk.client);
-    let lines = head.fields.of(octets);
-    key_of(scheme(lines, head.host.of(octets), believed)?, asked)
 }
 
 impl Served {
@@ -333,11 +241,21 @@ impl Visit {
         }
     }
 
-    /// Some octets of the body that is, or was, stored while it comes, from `position` on.
-    pub(crate) fn kept(&self, position: u64) -> &[u8] {
-        match &self.course.stage {
+    /// Octets from `position` on, of a stored answer's content, or of the body that is, or was, stored
+    /// while it comes.
+    pub(crate) fn kept(&mut self, position: u64) -> Octets<'_> {
+        match &mut self.course.stage {
             Stage::Filling(filling) => filling.kept(position),
-            _ => &[],
+            Stage::Reading(reader) => reader.kept(position),
+            _ => Octets::Text(&[]),
+        }
+    }
+
+    /// Looks whether more than `known` octets of a stored answer's content are here.
+    pub(crate) fn look_further(&self, known: u64) -> Look {
+        match &self.course.stage {
+            Stage::Reading(reader) => reader.look(known),
+            _ => Look::Lost,
         }
     }
 
@@ -349,9 +267,26 @@ impl Visit {
     }
 
     /// A backend is wanted: says what there is instead. It is asked once more for the same request if
-    /// what it has said did not do.
+    /// what it has said did not do. The head of a stored answer goes to `out`.
     #[inline(never)] // Keeps its frame out of its caller's.
-    pub(crate) fn consult(&mut self, desk: &Desk<'_>, asked: Asked<'_>) -> Consulted {
+    pub(crate) fn consult<S: Store>(
+        &mut self,
+        desk: &Desk<'_>,
+        asked: Asked<'_>,
+        out: &mut Buffer<S>,
+    ) -> Consulted {
+        match self.find(desk, asked) {
+            Found::Origin => Consulted::Origin,
+            Found::Wait => Consulted::Wait,
+            Found::Refused(why) => Consulted::Refused(why),
+            Found::Served => self.read(desk, asked, out),
+            Found::Ours(status, text) => self.begin(Reader::of_text(desk, status, text, out)),
+        }
+    }
+
+    /// What there is in the place of a backend.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn find(&mut self, desk: &Desk<'_>, asked: Asked<'_>) -> Found {
         match &self.course.stage {
             Stage::Idle => {}
             Stage::Waiting(entry) if entry.is_undecided() => {
@@ -360,10 +295,12 @@ impl Visit {
                 return self.pass(desk, Forward::Miss);
             }
             Stage::Waiting(_) => {}
-            Stage::Past | Stage::Filling(_) | Stage::Heading(_) | Stage::Watching(_) => {
-                return Consulted::Origin;
-            }
-            Stage::Served(_) => return self.read(desk, asked),
+            Stage::Served(_) => return Found::Served,
+            Stage::Past
+            | Stage::Filling(_)
+            | Stage::Heading(_)
+            | Stage::Watching(_)
+            | Stage::Reading(_) => return Found::Origin,
         }
         self.course.stage = Stage::Past;
         let (head, octets) = asked;
@@ -376,7 +313,8 @@ impl Visit {
                 None => self.pass(desk, Forward::Bypass),
             },
             Method::Other if may_purge && head.method_span.of(octets) == b"PURGE" => {
-                purge(desk, asked)
+                let (status, text) = purge(desk, asked);
+                Found::Ours(status, text)
             }
             method if !method.is_safe() => {
                 self.watch(desk, asked);
@@ -396,14 +334,14 @@ impl Visit {
 
     /// The origin is asked, for this reason.
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn pass(&mut self, desk: &Desk<'_>, why: Forward) -> Consulted {
+    fn pass(&mut self, desk: &Desk<'_>, why: Forward) -> Found {
         self.course.telling = Telling::of(desk.config, why);
-        Consulted::Origin
+        Found::Origin
     }
 
     /// Looks for an answer.
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn look(&mut self, desk: &Desk<'_>, asked: Asked<'_>, key: Key<'_>) -> Consulted {
+    fn look(&mut self, desk: &Desk<'_>, asked: Asked<'_>, key: Key<'_>) -> Found {
         let (head, octets) = asked;
         let request = request(desk.config, desk.client, head, octets);
         let mapped = lifetimes(desk.config, head.path.of(octets));
@@ -411,25 +349,24 @@ impl Visit {
         self.course.word = "MISS";
         let mut why = Forward::Miss;
         let decided = Search::decide(desk, &request, mapped, key, self.waited, &mut why);
-        let followed = self.follow(decided, desk, asked);
-        match followed {
-            Consulted::Origin => self.pass(desk, why),
+        match self.follow(decided, desk) {
+            Found::Origin => self.pass(desk, why),
             followed => followed,
         }
     }
 
     /// Does what was decided.
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn follow(&mut self, decided: Decided, desk: &Desk<'_>, asked: Asked<'_>) -> Consulted {
+    fn follow(&mut self, decided: Decided, desk: &Desk<'_>) -> Found {
         match decided {
             Decided::Serves(served) => {
                 self.course.word = served.word;
                 self.course.stage = Stage::Served(served);
-                self.read(desk, asked)
+                Found::Served
             }
             Decided::Refreshes(served, question) => {
                 self.question = Some(question);
-                self.follow(Decided::Serves(served), desk, asked)
+                self.follow(Decided::Serves(served), desk)
             }
             Decided::Waits(entry) => {
                 self.waited = true;
@@ -437,50 +374,60 @@ impl Visit {
             }
             Decided::Fills(question) => {
                 self.ask(question);
-                Consulted::Origin
+                Found::Origin
             }
             Decided::Heads(heading) => {
                 self.course.stage = Stage::Heading(heading);
-                Consulted::Origin
+                Found::Origin
             }
-            Decided::Passes => Consulted::Origin,
-            Decided::Refuses => Consulted::Refused(Refusal::NotStored),
+            Decided::Passes => Found::Origin,
+            Decided::Refuses => Found::Refused(Refusal::NotStored),
         }
     }
 
     /// Waits for what becomes of an entry.
-    fn wait(&mut self, desk: &Desk<'_>, entry: Arc<Entry>) -> Consulted {
+    fn wait(&mut self, desk: &Desk<'_>, entry: Arc<Entry>) -> Found {
         if !entry.body().wait(desk.waiter) {
-            return Consulted::Origin;
+            return Found::Origin;
         }
         if !entry.is_undecided() {
             // It became something before anybody knew of the wait.
             desk.engine.wake(desk.waiter.cpu, desk.waiter.who);
         }
         self.course.stage = Stage::Waiting(entry);
-        Consulted::Wait
+        Found::Wait
     }
 
     /// Begins to read what is stored.
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn read(&self, desk: &Desk<'_>, (head, octets): Asked<'_>) -> Consulted {
+    fn read<S: Store>(
+        &mut self,
+        desk: &Desk<'_>,
+        (head, octets): Asked<'_>,
+        out: &mut Buffer<S>,
+    ) -> Consulted {
         let Stage::Served(served) = &self.course.stage else {
             return Consulted::Origin;
         };
         let request = request(desk.config, desk.client, head, octets);
         let target = head.path.of(octets);
-        match Reader::new(desk, served, &request, target) {
-            Ok(reader) => {
-                remark(desk.engine, desk.config, served.deed(), target);
-                Consulted::Stored(reader)
+        let made = Reader::new(desk, served, &request, target, out);
+        if made.is_ok() {
+            remark(desk.engine, desk.config, served.deed(), target);
+        }
+        self.begin(made)
+    }
+
+    fn begin(&mut self, made: Result<(Reader, Ready)>) -> Consulted {
+        match made {
+            Ok((reader, ready)) => {
+                self.course.stage = Stage::Reading(reader);
+                Consulted::Stored(ready)
             }
             Err(_) => Consulted::Refused(Refusal::NoMemory),
         }
     }
 }
-
-/// A request, and its octets.
-pub(super) type Asked<'a> = (&'a RequestHead, &'a [u8]);
 
 impl Tap for Course {
     fn head(

@@ -6,7 +6,7 @@ use kernel::alloc::KVec;
 use kernel::prelude::*;
 use kernel::sync::Arc;
 
-use super::visit::Desk;
+use super::desk::Desk;
 use super::written;
 use super::Cache;
 use crate::cache::invalidates;

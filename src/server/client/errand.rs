@@ -59,7 +59,7 @@ impl State {
         let Some(question) = self.visit.take_question() else {
             return;
         };
-        let Some((head, octets)) = self.exchange.asked(&self.buffers) else {
+        let Some((head, octets)) = self.exchange.asked(&self.buffers.request) else {
             return;
         };
         let mut copy = KVec::new();

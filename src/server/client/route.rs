@@ -61,10 +61,9 @@ impl Client {
         let event = match state.consult(self) {
             Consulted::Origin => return self.choose(state, fresh, now),
             Consulted::Wait => return None,
-            Consulted::Stored(reader) => {
+            Consulted::Stored(ready) => {
                 state.note_errand();
-                state.upstream = Hop::Stored(reader);
-                Event::UpstreamReady { reused: false }
+                Event::Stored(ready)
             }
             Consulted::Refused(why) => {
                 // Without an answer to go on with, nobody asks behind the client's back.
@@ -188,7 +187,7 @@ impl State {
         let Some(cache) = &self.config.store else {
             return Consulted::Origin;
         };
-        let Some(asked) = self.exchange.asked(&self.buffers) else {
+        let Some(asked) = self.exchange.asked(&self.buffers.request) else {
             return Consulted::Origin;
         };
         let desk = Desk {
@@ -201,7 +200,8 @@ impl State {
                 who: client.number,
             },
         };
-        self.visit.consult(&desk, asked)
+        self.visit
+            .consult(&desk, asked, &mut self.buffers.to_client)
     }
 
     /// What the present request wants of the balancer.

@@ -25,7 +25,8 @@ use crate::rt::socket;
 use crate::rt::socket::Attached;
 use crate::rt::socket::Io as Moved;
 use crate::server::backend::Backend;
-use crate::server::cache::Read;
+use crate::server::cache::Look;
+use crate::server::cache::Octets;
 use crate::server::cache::Visit;
 use crate::server::engine::Config;
 use crate::server::memory::Memory;
@@ -260,7 +261,7 @@ impl State {
                     }),
                 }
             }
-            Hop::None | Hop::Stored(_) => None,
+            Hop::None => None,
             Hop::Connecting(link) if self.exchange.verdict() == Verdict::Refused => {
                 // There was no connection in time.
                 engine.stats().count(Count::ConnectFailures);
@@ -313,20 +314,15 @@ impl State {
         let Some(socket) = &self.socket else {
             return Moves::None;
         };
-        let missed = self.exchange.missed();
-        let kept = missed.map_or(&[][..], |position| self.visit.kept(position));
-        let parts = self.exchange.client_output(&self.buffers, kept);
-        if parts.iter().all(|part| part.is_empty()) {
-            // Nobody reads from the client now: notice here that it is gone.
-            let is_noticed = self.exchange.reads_client() || self.exchange.is_without_client();
-            if socket.failed() && !is_noticed {
-                self.handle(now, Event::ClientLost);
-                return Moves::Some;
+        let parts = self.exchange.client_output(&self.buffers, b"");
+        let sent = match self.exchange.missed() {
+            Some((position, octets)) if octets > 0 => {
+                send_kept(socket, parts, self.visit.kept(position), octets)
             }
-            return Moves::None;
-        }
-        let more = self.exchange.missed_more_than(kept.len());
-        match socket.send(parts, more) {
+            _ if parts.iter().all(|part| part.is_empty()) => return self.miss_client(now),
+            _ => socket.send(parts, false),
+        };
+        match sent {
             Ok(Moved::Done(taken)) => {
                 client.engine.stats().add(Count::ClientSent, taken as u64);
                 self.client_took(now, taken);
@@ -340,6 +336,17 @@ impl State {
                 Moves::Some
             }
         }
+    }
+
+    /// There is nothing for the client: if nobody reads from it now either, notices here that it is gone.
+    fn miss_client(&mut self, now: Instant) -> Moves {
+        let is_noticed = self.exchange.reads_client() || self.exchange.is_without_client();
+        let socket = self.socket.as_ref();
+        if is_noticed || !socket.is_some_and(Attached::failed) {
+            return Moves::None;
+        }
+        self.handle(now, Event::ClientLost);
+        Moves::Some
     }
 
     /// Whether the backend goes on though the client takes nothing now.
@@ -359,15 +366,8 @@ impl State {
         if parts.iter().all(|part| part.is_empty()) {
             return Moves::None;
         }
-        let link = match &mut self.upstream {
-            Hop::Up(link) => link,
-            Hop::Stored(reader) => {
-                let taken = parts.iter().map(|part| part.len()).sum();
-                reader.take(taken);
-                self.upstream_took(now, taken);
-                return Moves::Some;
-            }
-            Hop::None | Hop::Connecting(_) => return Moves::None,
+        let Hop::Up(link) = &self.upstream else {
+            return Moves::None;
         };
         match link.send(parts, false) {
             Ok(Moved::Done(taken)) => {
@@ -396,8 +396,8 @@ impl State {
     fn recv_upstream(&mut self, client: &Client, now: Instant) -> Moves {
         let link = match &self.upstream {
             Hop::Up(link) => link,
-            Hop::Stored(_) => return self.recv_stored(now),
-            Hop::None | Hop::Connecting(_) => return Moves::None,
+            Hop::None => return self.look_further(now),
+            Hop::Connecting(_) => return Moves::None,
         };
         if !self.exchange.reads_upstream(&self.buffers) || !link.readable() {
             return Moves::None;
@@ -426,26 +426,17 @@ impl State {
         Moves::Some
     }
 
-    /// What is stored comes as a backend's answer would, once the request was taken.
+    /// Looks whether more has come of a stored answer that somebody else brings.
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn recv_stored(&mut self, now: Instant) -> Moves {
-        let Hop::Stored(reader) = &mut self.upstream else {
+    fn look_further(&mut self, now: Instant) -> Moves {
+        let Some(known) = self.exchange.awaits_stored() else {
             return Moves::None;
         };
-        if !self.exchange.reads_upstream(&self.buffers) || reader.taken() == 0 {
-            return Moves::None;
-        }
-        let Some(room) = self.exchange.upstream_room(&mut self.buffers) else {
-            return Moves::Later;
-        };
-        let event = match reader.read(room) {
-            Read::Octets(octets) => {
-                self.buffers.response.advance(octets);
-                Event::UpstreamData
-            }
-            Read::Wait => return Moves::None,
-            Read::Later => return Moves::Later,
-            Read::Lost => Event::UpstreamLost,
+        let event = match self.visit.look_further(known) {
+            Look::Here(here) => Event::StoredGrew(here),
+            Look::Wait => return Moves::None,
+            Look::Later => return Moves::Later,
+            Look::Lost => Event::UpstreamLost,
         };
         self.handle(now, event);
         Moves::Some
@@ -487,6 +478,30 @@ impl State {
     }
 }
 
+/// Sends what is staged, and behind it octets that are kept or stored, of which so many are wanted.
+#[inline(never)] // Keeps its frame out of its caller's.
+fn send_kept(
+    socket: &Attached<Client>,
+    [staged, ..]: [&[u8]; 3],
+    kept: Octets<'_>,
+    wanted: usize,
+) -> Result<Moved> {
+    match kept {
+        Octets::Text(text) => {
+            let text = text.get(..wanted).unwrap_or(text);
+            match (staged, text) {
+                ([], []) => Ok(Moved::Retry),
+                _ => socket.send([staged, text, b""], text.len() < wanted),
+            }
+        }
+        Octets::Body(body, at, end) => {
+            let there = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
+            let runs = body.runs(at, wanted.min(there));
+            socket.send_runs(staged, &runs, runs.len() < wanted)
+        }
+    }
+}
+
 /// What an exchange sees of its connections.
 fn io<'a>(
     buffers: &'a mut Buffers<Memory>,
@@ -496,9 +511,8 @@ fn io<'a>(
     visit: &'a mut Visit,
     (client, id): (SocketAddr, u64),
 ) -> Io<'a, Memory> {
-    let (link, taken) = match upstream {
+    let (link, acked) = match upstream {
         Hop::Connecting(link) | Hop::Up(link) => (Some(link), link.acked()),
-        Hop::Stored(reader) => (None, reader.taken()),
         Hop::None => (None, 0),
     };
     let (tap, conditions) = visit.look_on();
@@ -517,6 +531,6 @@ fn io<'a>(
         tap,
         client_acked: socket.map_or(0, Attached::acked),
         client_unacked: socket.map_or(0, Attached::unacked),
-        upstream_acked: taken,
+        upstream_acked: acked,
     }
 }

@@ -55,7 +55,7 @@ impl Asking {
         let lines = self.lines_of(came, &old.lines, |received, stored, out| {
             received.answer(stored, out)
         })?;
-        if !self.can_be_read(&lines) {
+        if !self.are_few(&lines) {
             return None;
         }
         // For this client alone: if there is no room, to ask once more would be worse.
@@ -123,7 +123,7 @@ impl Asking {
         let lines = self.lines_of(came, &old.lines, |received, stored, out| {
             received.update(stored, out)
         });
-        let lines = lines.filter(|lines| self.can_be_read(lines));
+        let lines = lines.filter(|lines| self.are_few(lines));
         let lines = lines.ok_or(Unusable::Gone)?;
         let is_same = vary::is_same(&old.lines, &lines);
         let charge = self.desk.cache().charge(Head::cost(&lines, &old.selector));

@@ -12,7 +12,7 @@ use crate::config::Protocol;
 use crate::exchange::{Action, Buffers, Event, Exchange, Io, Outcome, Refusal, Store};
 use crate::http::Version;
 use crate::rt::clock;
-use crate::server::cache::{Consulted, Desk, Question, Read, Reader, Visit, Waiter};
+use crate::server::cache::{Consulted, Desk, Look, Octets, Question, Visit, Waiter};
 use crate::server::engine::Config;
 use crate::server::Engine;
 use crate::time::Instant;
@@ -36,7 +36,6 @@ pub(crate) struct Conn {
 pub(crate) enum Hop {
     None,
     Origin(Conn),
-    Stored(KBox<Reader>),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -211,10 +210,7 @@ impl Client {
         let event = match self.consult() {
             Consulted::Origin => return self.choose(now),
             Consulted::Wait => return,
-            Consulted::Stored(reader) => {
-                self.upstream = Hop::Stored(reader);
-                Event::UpstreamReady { reused: false }
-            }
+            Consulted::Stored(ready) => Event::Stored(ready),
             Consulted::Refused(why) => Event::UpstreamRefused(why),
         };
         self.handle(now, event);
@@ -240,7 +236,7 @@ impl Client {
         let Some(cache) = &self.config.store else {
             return Consulted::Origin;
         };
-        let Some(asked) = self.exchange.asked(&self.buffers) else {
+        let Some(asked) = self.exchange.asked(&self.buffers.request) else {
             return Consulted::Origin;
         };
         let desk = Desk {
@@ -253,7 +249,9 @@ impl Client {
                 who: self.number,
             },
         };
-        let consulted = self.visit.consult(&desk, asked);
+        let consulted = self
+            .visit
+            .consult(&desk, asked, &mut self.buffers.to_client);
         if let Some(question) = self.visit.take_question() {
             let (head, octets) = asked;
             self.engine.note_errand(question, &octets[..head.len]);
@@ -264,7 +262,6 @@ impl Client {
     fn with<R>(&mut self, act: impl FnOnce(&mut Exchange, &mut Io<'_, Memory>) -> R) -> R {
         let taken = match &self.upstream {
             Hop::Origin(conn) => conn.requested.len() as u64,
-            Hop::Stored(reader) => reader.taken(),
             Hop::None => 0,
         };
         let (tap, conditions) = self.visit.look_on();
@@ -302,13 +299,20 @@ impl Client {
     }
 
     fn send_client(&mut self, now: Instant) -> Moves {
-        let missed = self.exchange.missed();
-        let kept = missed.map_or(&[][..], |position| self.visit.kept(position));
-        let parts = self.exchange.client_output(&self.buffers, kept).concat();
+        let mut parts = self.exchange.client_output(&self.buffers, b"").concat();
+        let mut is_short = false;
+        if let Some((position, wanted @ 1..)) = self.exchange.missed() {
+            let kept = kept(self.visit.kept(position), wanted);
+            is_short = kept.is_empty() && parts.is_empty();
+            parts.extend(kept);
+        }
         let is_noticed = self.exchange.reads_client() || self.exchange.is_without_client();
         if self.lost && !(parts.is_empty() && is_noticed) {
             self.handle(now, Event::ClientLost);
             return Moves::Some;
+        }
+        if is_short {
+            return Moves::Later;
         }
         let taken = parts.len().min(self.window);
         if taken == 0 {
@@ -332,7 +336,6 @@ impl Client {
         }
         match &mut self.upstream {
             Hop::Origin(conn) => conn.requested.extend_from_slice(&parts),
-            Hop::Stored(reader) => reader.take(parts.len()),
             Hop::None => return Moves::None,
         }
         self.with(|exchange, io| exchange.upstream_took(now, parts.len(), io));
@@ -340,12 +343,13 @@ impl Client {
     }
 
     fn recv_upstream(&mut self, now: Instant) -> Moves {
+        if let Hop::None = self.upstream {
+            return self.look_further(now);
+        }
         if !self.exchange.reads_upstream(&self.buffers) {
             return Moves::None;
         }
         match &mut self.upstream {
-            Hop::None => return Moves::None,
-            Hop::Stored(reader) if reader.taken() == 0 => return Moves::None,
             Hop::Origin(conn) if conn.coming.is_empty() && !conn.ended && !conn.lost => {
                 return Moves::None;
             }
@@ -364,16 +368,21 @@ impl Client {
                 self.buffers.response.advance(count);
                 Event::UpstreamData
             }
-            Hop::Stored(reader) => match reader.read(room) {
-                Read::Octets(octets) => {
-                    self.buffers.response.advance(octets);
-                    Event::UpstreamData
-                }
-                Read::Wait => return Moves::None,
-                Read::Later => return Moves::Later,
-                Read::Lost => Event::UpstreamLost,
-            },
             Hop::None => return Moves::None,
+        };
+        self.handle(now, event);
+        Moves::Some
+    }
+
+    fn look_further(&mut self, now: Instant) -> Moves {
+        let Some(known) = self.exchange.awaits_stored() else {
+            return Moves::None;
+        };
+        let event = match self.visit.look_further(known) {
+            Look::Here(here) => Event::StoredGrew(here),
+            Look::Wait => return Moves::None,
+            Look::Later => return Moves::Later,
+            Look::Lost => Event::UpstreamLost,
         };
         self.handle(now, event);
         Moves::Some
@@ -403,6 +412,20 @@ impl Client {
         };
         self.handle(now, event);
         Moves::Some
+    }
+}
+
+/// Up to `wanted` octets, those that are sent at once.
+fn kept(octets: Octets<'_>, wanted: usize) -> Vec<u8> {
+    match octets {
+        Octets::Text(text) => text[..text.len().min(wanted)].to_vec(),
+        Octets::Body(body, at, end) => {
+            let there = usize::try_from(end - at).unwrap_or(usize::MAX);
+            let runs = body.runs(at, wanted.min(there));
+            let octets: Vec<u8> = runs.iter().flatten().copied().collect();
+            assert_eq!(octets.len(), runs.len());
+            octets
+        }
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) mod random {
 }
 
 pub(crate) mod pages {
-    pub(crate) use kernel::pages::Pages;
+    pub(crate) use kernel::pages::{Pages, Runs};
 }
 
 /// A lock that complains of what a spinlock would hang for.

@@ -284,7 +284,7 @@ impl World {
 
     fn send_client(&mut self) -> Moves {
         let kept = match (self.exchange.missed(), &self.keeper) {
-            (Some(position), Some(keeper)) => keeper.at(position),
+            (Some((position, _)), Some(keeper)) => keeper.at(position),
             _ => &[],
         };
         let parts = self.exchange.client_output(&self.buffers, kept);

@@ -9,7 +9,7 @@ mod random;
 
 use super::{asked, at, date, get, instant, lines, response, status};
 use crate::bytes::{Full, Writer};
-use crate::cache::answer::{room, write, Content, Manner, Several, Stored, MORE_FIELDS};
+use crate::cache::answer::{room, write, Content, Manner, Several, Stored};
 use crate::cache::mapping::Command;
 use crate::cache::range::ByteRange;
 use crate::cache::{DeltaSeconds, Forward, Handling, Request, Response, Rules};
@@ -99,11 +99,15 @@ fn answer(stored: &Stored<'_>, request: &Request<'_>, manner: &Manner<'_>) -> An
     let mut several = Several::new();
     let mut place = vec![0; room(stored, manner)];
     let mut out = Writer::new(&mut place);
-    let content = write(stored, request, manner, Some(&mut several), &mut out).unwrap();
-    let text = out.written().to_vec();
+    let written = write(stored, request, manner, Some(&mut several), &mut out).unwrap();
+    let mut text = out.written().to_vec();
+    if let Some(length) = written.length {
+        text.extend(format!("Content-Length: {length}\r\n").bytes());
+    }
+    text.extend(b"\r\n");
     let limits = Limits {
         head: text.len(),
-        fields: fields(stored.lines).count() + MORE_FIELDS,
+        fields: 1000,
         target: 0,
     };
     let Parse::Complete(head) = parse_response(&text, &mut Scan::new(), &limits).unwrap() else {
@@ -111,10 +115,11 @@ fn answer(stored: &Stored<'_>, request: &Request<'_>, manner: &Manner<'_>) -> An
     };
     assert_eq!(head.len, text.len());
     assert!(head.has_date && head.keep_alive && head.options.named == 0);
+    assert_eq!(head.status, written.status);
     let answer = Answer {
         text,
         head,
-        content,
+        content: written.content,
         several,
     };
     check_framing(&answer, stored, request.method);
@@ -164,7 +169,12 @@ fn made(
     let request = asked(method, &wanted);
     let answer = answer(&stored, &request, manner);
     // It fits, or it says that it does not.
-    for len in 0..answer.text.len() {
+    let length = answer.head.fields.of(&answer.text);
+    let length = fields(length).filter(|(name, _)| *name == b"Content-Length");
+    let end: usize = length
+        .map(|(name, value)| name.len() + value.len() + 4)
+        .sum();
+    for len in 0..answer.text.len() - end - 2 {
         let mut place = vec![0; len];
         let mut out = Writer::new(&mut place);
         let found = write(

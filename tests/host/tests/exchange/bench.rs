@@ -312,7 +312,7 @@ impl Bench {
     /// The client takes up to `most` octets.
     pub(super) fn take_some(&mut self, most: usize) -> usize {
         let kept = match (self.exchange.missed(), &self.tap) {
-            (Some(position), Some(tap)) => tap.at(position),
+            (Some((position, _)), Some(tap)) => tap.at(position),
             _ => &[],
         };
         let parts = self.exchange.client_output(&self.buffers, kept).concat();

@@ -126,7 +126,7 @@ fn what_is_too_large_is_left_out() {
 fn a_slow_reader_loses_the_oldest_and_knows_how_many() {
     let memory = Memory::new(64);
     let mut appender = Appender::default();
-    let mut early = Cursor::new(&memory);
+    let (mut early, mut first_comer) = (Cursor::new(&memory), Cursor::new(&memory));
     appender.append(&memory, 0, &[0], b"");
     assert_eq!(next(&mut early, &memory).unwrap().0, 0);
     // Each takes three words: 21 fit.
@@ -142,6 +142,12 @@ fn a_slow_reader_loses_the_oldest_and_knows_how_many() {
     );
     let (time, _, lost) = next(&mut early, &memory).unwrap();
     assert_eq!(u64::from(lost), time - 1);
+    let (time, _, lost) = next(&mut first_comer, &memory).unwrap();
+    assert_eq!(
+        u64::from(lost),
+        time,
+        "also what came before he read anything"
+    );
     assert!((80..=90).contains(&time), "it goes on at {time}");
     let rest: Vec<_> = std::iter::from_fn(|| next(&mut early, &memory)).collect();
     assert_eq!(rest.len() as u64, 100 - time);

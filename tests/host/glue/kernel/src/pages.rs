@@ -33,7 +33,27 @@ impl Pages {
     }
 
     #[allow(missing_docs)]
+    pub fn runs(&self, position: u64, most: usize) -> Runs<'_> {
+        Runs(self.0.runs(position, most))
+    }
+
+    #[allow(missing_docs)]
     pub fn append(&self, octets: &[u8]) -> Result {
         self.0.append(octets)
+    }
+}
+
+/// Octets for a socket.
+pub struct Runs<'a>(real::Runs<'a>);
+
+impl<'a> Runs<'a> {
+    #[allow(missing_docs, clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    #[allow(missing_docs)]
+    pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> + '_ {
+        self.0.iter()
     }
 }

@@ -541,9 +541,9 @@ fn one_who_is_woken_often_waits_once() {
     world.assert_empty();
 }
 
-/// The reader of what is stored may be stricter than that of what has come, by what is added.
+/// What several answers have brought is not more than what one may bring.
 #[test]
-fn what_could_not_be_read_again_is_not_stored() {
+fn no_more_fields_are_stored_than_may_come() {
     for lines in [90, 92, 93, 94, 95, 96, 99] {
         let fields = named("X", lines);
         let mut world = World::new();
