@@ -68,9 +68,9 @@ test-controls: ## show that each detector that the guest suites rely on fires, o
 fuzz: ## fuzz the parsers and whole exchanges, TIME seconds for each target (60)
 	@tests/host/fuzz/run $(or $(TIME),60)
 
-speed: ## what a request's head and the choice of a backend cost, in nanoseconds on this machine
-	@tests/host/run --no-run --release --examples
-	@$(kernel) in -- bash -c 'cd tests/host && for example in head choice; do cargo run -q --locked --release --example $${example}_speed; done'
+speed: ## what a request's head, a hit and its line in the log cost in instructions, and choosing a backend in nanoseconds
+	@tests/host/speed/run
+	@$(kernel) in -- bash -c 'cd tests/host && cargo run -q --locked --release --example choice_speed'
 
 clean: ## remove build/; downloads and kernels stay in the cache
 	rm -rf build
