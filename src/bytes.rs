@@ -2,11 +2,25 @@
 
 //! Octets: spans, buffers, bounded output, numbers, character classes, fast scanning, hashes.
 
+mod scan;
 pub(crate) mod sip;
 
 use core::fmt;
 use core::num::NonZero;
 use core::ops::DerefMut;
+
+pub(crate) use scan::eq_ignore_case;
+pub(crate) use scan::find_byte;
+pub(crate) use scan::find_unquotable;
+pub(crate) use scan::is_field_content;
+pub(crate) use scan::is_host_char;
+pub(crate) use scan::is_target_char;
+pub(crate) use scan::is_tchar;
+pub(crate) use scan::is_token;
+pub(crate) use scan::lower_case;
+pub(crate) use scan::skip_field_content;
+pub(crate) use scan::skip_target;
+pub(crate) use scan::skip_tchars;
 
 /// A range of a buffer that somebody else owns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -20,13 +34,15 @@ impl Span {
     pub(crate) const EMPTY: Span = Span { start: 0, len: 0 };
 
     /// The octets from `start` up to `end`; empty if that is no range of 32-bit numbers.
-    pub(crate) fn between(start: usize, end: usize) -> Span {
-        match (u32::try_from(start), u32::try_from(end)) {
-            (Ok(start), Ok(end)) if start <= end => Span {
-                start,
-                len: end.wrapping_sub(start),
-            },
-            _ => Span::EMPTY,
+    #[inline]
+    pub(crate) const fn between(start: usize, end: usize) -> Span {
+        if start > end || end > u32::MAX as usize {
+            return Span::EMPTY;
+        }
+        // CAST: Neither is larger than `end`.
+        Span {
+            start: start as u32,
+            len: end.wrapping_sub(start) as u32,
         }
     }
 
@@ -328,28 +344,11 @@ pub(crate) const fn hex_digit(octet: u8) -> Option<u8> {
     }
 }
 
-/// Whether two words are the same but for the case of ASCII letters.
-pub(crate) fn eq_ignore_case(one: &[u8], other: &[u8]) -> bool {
-    fn eq(one: &[u8; 8], other: &[u8; 8]) -> bool {
-        lower_case(u64::from_le_bytes(*one)) == lower_case(u64::from_le_bytes(*other))
-    }
-    if one.len() != other.len() {
-        return false;
-    }
-    // Both have a last chunk or none has; it overlaps the one before.
-    let (Some(last), Some(other_last)) = (one.last_chunk(), other.last_chunk()) else {
-        return one.eq_ignore_ascii_case(other);
-    };
-    let (mut rest, mut other_rest) = (one, other);
-    while let (Some((chunk, tail)), Some((other_chunk, other_tail))) =
-        (rest.split_first_chunk(), other_rest.split_first_chunk())
-    {
-        if !eq(chunk, other_chunk) {
-            return false;
-        }
-        (rest, other_rest) = (tail, other_tail);
-    }
-    eq(last, other_last)
+/// The text in front of `rest`, which is its end.
+#[inline]
+pub(crate) fn before<'a>(text: &'a [u8], rest: &[u8]) -> &'a [u8] {
+    let len = text.len().wrapping_sub(rest.len());
+    text.get(..len).unwrap_or(text)
 }
 
 /// Cuts spaces and tabs off both ends (OWS, RFC 9110 section 5.6.3).
@@ -370,193 +369,4 @@ pub(crate) fn tokens(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     list.split(|octet| *octet == b',')
         .map(trim_ows)
         .filter(|element| !element.is_empty())
-}
-
-const TCHAR: u8 = 1;
-const HOST: u8 = 2;
-
-/// The classes of each octet.
-static CLASSES: [u8; 256] = classes();
-
-#[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing)] // Run by the compiler only.
-const fn classes() -> [u8; 256] {
-    let mut table = [0; 256];
-    let mut octet = 0u8;
-    // Nothing above ASCII has a class.
-    while octet < 128 {
-        let mut class = 0;
-        // RFC 9110 section 5.6.2.
-        if octet.is_ascii_alphanumeric()
-            || matches!(
-                octet,
-                b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_'
-            )
-            || matches!(octet, b'`' | b'|' | b'~')
-        {
-            class |= TCHAR;
-        }
-        // RFC 3986 section 3.2.2: unreserved, sub-delims but the comma.
-        if octet.is_ascii_alphanumeric()
-            || matches!(
-                octet,
-                b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'('
-            )
-            || matches!(octet, b')' | b'*' | b'+' | b';' | b'=')
-        {
-            class |= HOST;
-        }
-        table[octet as usize] = class;
-        octet += 1;
-    }
-    table
-}
-
-fn has(octet: u8, class: u8) -> bool {
-    let classes = CLASSES.get(usize::from(octet));
-    classes.is_some_and(|classes| classes & class != 0)
-}
-
-/// An octet of a token: a method, a field name (RFC 9110 section 5.6.2).
-pub(crate) fn is_tchar(octet: u8) -> bool {
-    has(octet, TCHAR)
-}
-
-/// Whether it is a token (RFC 9110 section 5.6.2).
-pub(crate) fn is_token(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().all(|octet| is_tchar(*octet))
-}
-
-/// An octet of a request target: any visible one of ASCII but `#`. RFC 3986 would have some more
-/// of them percent-encoded, which browsers do not do.
-pub(crate) const fn is_target_char(octet: u8) -> bool {
-    matches!(octet, b'!'..=b'~') && octet != b'#'
-}
-
-/// An octet that may stand in the name of a host as it is: unreserved or one of sub-delims (RFC
-/// 3986 section 3.2.2), but no comma.
-pub(crate) fn is_host_char(octet: u8) -> bool {
-    has(octet, HOST)
-}
-
-/// An octet of a field value: visible, space, tab or obs-text (RFC 9110 section 5.5).
-pub(crate) const fn is_field_content(octet: u8) -> bool {
-    octet == b'\t' || !is_control(octet)
-}
-
-/// A control of ASCII, the tab among them.
-const fn is_control(octet: u8) -> bool {
-    octet < 0x20 || octet == 0x7f
-}
-
-/// Index of the first `needle`.
-pub(crate) fn find_byte(hay: &[u8], needle: u8) -> Option<usize> {
-    let needles = repeat(needle);
-    find(hay, |word| zeros(word ^ needles), |octet| octet == needle)
-}
-
-/// Index of the first control of ASCII (0x00..=0x1f, 0x7f), the tab among them.
-#[inline]
-pub(crate) fn find_control(hay: &[u8]) -> Option<usize> {
-    let marks = |word| below(word, b' ') | zeros(word ^ repeat(0x7f));
-    find(hay, marks, is_control)
-}
-
-/// Index of the first octet that is no [`is_target_char`].
-#[inline]
-pub(crate) fn find_non_target(hay: &[u8]) -> Option<usize> {
-    let hashes = repeat(b'#');
-    let marks = |word| {
-        let above = word & HIGH_BITS | zeros(word ^ repeat(0x7f));
-        below(word, b'!') | above | zeros(word ^ hashes)
-    };
-    find(hay, marks, |octet| !is_target_char(octet))
-}
-
-/// Index of the first octet that cannot stand between double quotes as it is: a control, one above
-/// ASCII, a quote or a backslash.
-#[inline]
-pub(crate) fn find_unquotable(hay: &[u8]) -> Option<usize> {
-    let marks = |word| {
-        let above = word & HIGH_BITS | zeros(word ^ repeat(0x7f));
-        let quotes = zeros(word ^ repeat(b'"')) | zeros(word ^ repeat(b'\\'));
-        below(word, b' ') | above | quotes
-    };
-    let marked = |octet| is_control(octet) || !octet.is_ascii() || matches!(octet, b'"' | b'\\');
-    find(hay, marks, marked)
-}
-
-/// Index of the first octet that is no [`is_tchar`].
-#[inline]
-pub(crate) fn find_non_tchar(hay: &[u8]) -> Option<usize> {
-    let mut rest = hay;
-    loop {
-        // Most names are of letters and hyphens: those are skipped at once.
-        if let Some(chunk) = rest.first_chunk() {
-            let others = !letters_and_hyphens(u64::from_le_bytes(*chunk)) & HIGH_BITS;
-            let plain = (others.trailing_zeros() / 8) as usize;
-            rest = rest.get(plain..).unwrap_or(&[]);
-        }
-        match rest {
-            [octet, tail @ ..] if is_tchar(*octet) => rest = tail,
-            [] => return None,
-            _ => return Some(hay.len().wrapping_sub(rest.len())),
-        }
-    }
-}
-
-const HIGH_BITS: u64 = repeat(0x80);
-
-/// A word of eight times the same octet.
-const fn repeat(octet: u8) -> u64 {
-    u64::from_ne_bytes([octet; 8])
-}
-
-/// Marks the octets of a word that are zero in their highest bit. Octets above the lowest one
-/// that is marked may be marked falsely (by the borrow of the subtraction).
-const fn zeros(word: u64) -> u64 {
-    below(word, 1)
-}
-
-/// Marks the octets of a word that are below `limit`, which is at most 0x80: see [`zeros`].
-const fn below(word: u64, limit: u8) -> u64 {
-    word.wrapping_sub(repeat(limit)) & !word & HIGH_BITS
-}
-
-/// Marks the octets of a word that are letters of ASCII or hyphens in their highest bit, exactly.
-const fn letters_and_hyphens(word: u64) -> u64 {
-    // Without their highest bits no octet carries into the next one when less than 0x80 is added.
-    let low = word & !HIGH_BITS;
-    let lower_case = low | repeat(0x20);
-    let from_a = lower_case.wrapping_add(repeat(0x80 - b'a'));
-    let after_z = lower_case.wrapping_add(repeat(0x7f - b'z'));
-    let unlike_hyphen = (low ^ repeat(b'-')).wrapping_add(!HIGH_BITS);
-    ((from_a & !after_z) | !unlike_hyphen) & !word & HIGH_BITS
-}
-
-/// The octets of a word with the capital letters of ASCII among them made small.
-pub(crate) const fn lower_case(word: u64) -> u64 {
-    // As above: nothing carries.
-    let low = word & !HIGH_BITS;
-    let from_a = low.wrapping_add(repeat(0x80 - b'A'));
-    let after_z = low.wrapping_add(repeat(0x7f - b'Z'));
-    let capitals = from_a & !after_z & !word & HIGH_BITS;
-    // From the highest bit of an octet to the one that capital letters lack.
-    word | (capitals >> 2)
-}
-
-/// Searches eight octets at a time: `marks` marks hits in a little-endian word, the lowest mark
-/// being right; `hits` looks at one octet.
-#[inline(always)]
-fn find(hay: &[u8], marks: impl Fn(u64) -> u64, hits: impl Fn(u8) -> bool) -> Option<usize> {
-    let mut rest = hay;
-    while let Some((chunk, tail)) = rest.split_first_chunk() {
-        let marked = marks(u64::from_le_bytes(*chunk));
-        if marked != 0 {
-            let within = (marked.trailing_zeros() / 8) as usize;
-            return Some(hay.len().wrapping_sub(rest.len()).wrapping_add(within));
-        }
-        rest = tail;
-    }
-    let within = rest.iter().position(|octet| hits(*octet))?;
-    Some(hay.len().wrapping_sub(rest.len()).wrapping_add(within))
 }

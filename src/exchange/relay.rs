@@ -392,9 +392,10 @@ impl Relay {
 
     /// Stages a trailer, behind the last chunk.
     fn stage_trailer<S: Store>(&mut self, line: &[u8], staged: &mut Buffer<S>) -> Result<(), Full> {
-        let Ok(Line::Field { name, value, .. }) = field::line(line) else {
+        let Ok(Line::Field { name, padded, .. }) = field::line(line) else {
             return Ok(());
         };
+        let value = crate::bytes::trim_ows(padded);
         let passes = self.trailers && self.framing == Framing::Chunked;
         if !passes || !forward::may_trail(name) {
             return Ok(());

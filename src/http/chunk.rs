@@ -129,9 +129,9 @@ impl Chunked {
             // It may be the last line's.
             Line::Partial if rest.starts_with(b"\r") => return Ok(()),
             Line::Partial => rest.len(),
-            Line::Field { len, .. } => {
-                step.trailer = len;
-                len
+            Line::Field { rest: after, .. } => {
+                step.trailer = bytes::before(rest, after).len();
+                step.trailer
             }
         };
         let overhead = self.overhead.saturating_add(counted);

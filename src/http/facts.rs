@@ -57,33 +57,31 @@ impl Facts {
         has_date: false,
     };
 
-    /// Takes a field line into account, the value of which begins at `at` in the buffer.
-    #[inline]
-    pub(super) fn note(&mut self, name: &[u8], value: &[u8], at: usize) -> Result<(), Violation> {
-        self.fields = self.fields.saturating_add(1);
-        match Name::of(name) {
-            Name::Host => self.note_host(value, at),
-            Name::ContentLength => self.note_length(value),
-            Name::TransferEncoding => self.note_coding(value),
-            Name::Connection => self.note_connection(value),
-            Name::Date => {
-                self.has_date = true;
-                Ok(())
-            }
-            Name::Via | Name::CdnLoop => {
-                self.has_hops = true;
-                Ok(())
-            }
-            known @ (Name::Expect | Name::Te | Name::Upgrade) => {
-                self.note_wish(known, value);
-                Ok(())
-            }
-            _ => Ok(()),
+    /// Takes a field line of `buf` into account, whose value has white space around it.
+    #[inline(always)]
+    pub(super) fn note(&mut self, name: &[u8], padded: &[u8], buf: &[u8]) -> Result<(), Violation> {
+        match Name::recognized(name) {
+            Name::Other => Ok(()),
+            known => self.note_known(known, bytes::trim_ows(padded), buf),
         }
     }
 
+    #[inline(never)] // Few are: it must not make the pass over the others larger.
+    fn note_known(&mut self, name: Name, value: &[u8], buf: &[u8]) -> Result<(), Violation> {
+        match name {
+            Name::Host => return self.note_host(value, buf),
+            Name::ContentLength => return self.note_length(value),
+            Name::TransferEncoding => return self.note_coding(value),
+            Name::Connection => return self.note_connection(value),
+            Name::Date => self.has_date = true,
+            Name::Via | Name::CdnLoop => self.has_hops = true,
+            Name::Expect | Name::Te | Name::Upgrade => self.note_wish(name, value),
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// What a sender would like, and may not get.
-    #[inline(never)] // Rare: it must not make the pass over the common fields larger.
     fn note_wish(&mut self, name: Name, text: &[u8]) {
         match name {
             Name::Expect => self.expect_continue |= list::elements(text).any(forward::is_continue),
@@ -98,14 +96,14 @@ impl Facts {
 
     /// RFC 9112 section 3.2: 400 for "more than one Host header field line or a Host header field
     /// with an invalid field value".
-    fn note_host(&mut self, text: &[u8], at: usize) -> Result<(), Violation> {
+    fn note_host(&mut self, text: &[u8], buf: &[u8]) -> Result<(), Violation> {
         if self.host.is_some() {
             return Err(Violation::bad("more than one Host"));
         }
         if !target::is_host(text) {
             return Err(Violation::bad("bad Host"));
         }
-        self.host = Some(Span::between(at, at.saturating_add(text.len())));
+        self.host = Some(Span::within(buf, text));
         Ok(())
     }
 
@@ -138,23 +136,29 @@ impl Facts {
 
     /// RFC 9110 section 7.6.1.
     fn note_connection(&mut self, text: &[u8]) -> Result<(), Violation> {
-        for option in bytes::tokens(text) {
-            if !bytes::is_token(option) {
-                return Err(Violation::bad("bad Connection option"));
-            }
-            if self.option_count >= MAX_OPTIONS {
-                return Err(Violation::bad("too many Connection options"));
-            }
-            self.option_count = self.option_count.saturating_add(1);
-            if bytes::eq_ignore_case(option, b"close") {
-                self.options.close = true;
-            } else if bytes::eq_ignore_case(option, b"keep-alive") {
-                self.options.keep_alive = true;
-            } else if bytes::eq_ignore_case(option, b"upgrade") {
-                self.options.upgrade = true;
-            } else if !Name::of(option).is_hop_by_hop() {
-                self.options.named = self.options.named.saturating_add(1);
-            }
+        // Nearly always it is one.
+        if bytes::is_token(text) {
+            return self.note_option(text);
+        }
+        bytes::tokens(text).try_for_each(|option| self.note_option(option))
+    }
+
+    fn note_option(&mut self, option: &[u8]) -> Result<(), Violation> {
+        if !bytes::is_token(option) {
+            return Err(Violation::bad("bad Connection option"));
+        }
+        if self.option_count >= MAX_OPTIONS {
+            return Err(Violation::bad("too many Connection options"));
+        }
+        self.option_count = self.option_count.saturating_add(1);
+        if bytes::eq_ignore_case(option, b"close") {
+            self.options.close = true;
+        } else if bytes::eq_ignore_case(option, b"keep-alive") {
+            self.options.keep_alive = true;
+        } else if bytes::eq_ignore_case(option, b"upgrade") {
+            self.options.upgrade = true;
+        } else if !Name::of(option).is_hop_by_hop() {
+            self.options.named = self.options.named.saturating_add(1);
         }
         Ok(())
     }

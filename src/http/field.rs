@@ -53,8 +53,16 @@ pub(crate) enum Name {
 impl Name {
     /// The meaning of a field name, in any case.
     pub(crate) fn of(name: &[u8]) -> Name {
-        // Most fields differ from all of these in their length or in their first letter.
-        let first = name.first().map_or(0, u8::to_ascii_lowercase);
+        Name::recognized(name)
+    }
+
+    /// The same for whoever asks for each field of each head: few have a meaning, and those that
+    /// have none are done with where he is.
+    #[inline(always)]
+    pub(super) fn recognized(name: &[u8]) -> Name {
+        // Most fields differ from all of these in their length or in their first letter, which this
+        // makes a small one.
+        let first = name.first().map_or(0, |first| first | 0x20);
         let (known, meaning): (&[u8], Name) = match (name.len(), first) {
             (2, b't') => (b"te", Name::Te),
             (3, b'v') => (b"via", Name::Via),
@@ -104,14 +112,13 @@ impl Name {
 /// One line of the field section.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Line<'a> {
-    /// A field, its value without the white space around it.
+    /// A field.
     Field {
         name: &'a [u8],
-        value: &'a [u8],
-        /// Index in the line of the value's first octet.
-        value_at: usize,
-        /// Octets of the line.
-        len: usize,
+        /// The value, with the white space around it: few values are looked at.
+        padded: &'a [u8],
+        /// What follows the line.
+        rest: &'a [u8],
     },
     /// The empty line that ends the section, which has two octets.
     End,
@@ -127,11 +134,11 @@ pub(crate) fn readable(head: &[u8]) -> &[u8] {
     let head = head.get(empty..).unwrap_or(&[]);
     let start = bytes::find_byte(head, b'\n').and_then(|at| head.get(at.saturating_add(1)..));
     let fields = start.unwrap_or(&[]);
-    let mut end = 0usize;
-    while let Ok(Line::Field { len, .. }) = line(fields.get(end..).unwrap_or(&[])) {
-        end = end.saturating_add(len);
+    let mut after = fields;
+    while let Ok(Line::Field { rest, .. }) = line(after) {
+        after = rest;
     }
-    fields.get(..end).unwrap_or(&[])
+    bytes::before(fields, after)
 }
 
 /// Reads the field line at the front of `text` (RFC 9112 section 5):
@@ -142,68 +149,48 @@ pub(crate) fn readable(head: &[u8]) -> &[u8] {
 ///
 /// Nothing else passes: no white space before the name (obs-fold) or before the colon, no bare CR
 /// or LF, no other control.
-#[inline]
+#[inline(always)] // What it returns is large, and its callers take it apart at once.
 pub(crate) fn line(text: &[u8]) -> Result<Line<'_>, Violation> {
-    let Some(name_len) = bytes::find_non_tchar(text) else {
-        return Ok(Line::Partial);
+    let from_colon = bytes::skip_tchars(text);
+    let name = bytes::before(text, from_colon);
+    let rest = match from_colon {
+        [b':', rest @ ..] if !name.is_empty() => rest,
+        [b'\r', ..] if name.is_empty() => return empty_line(from_colon),
+        [] => return Ok(Line::Partial),
+        [octet, ..] => return Err(Violation::bad(bad_name(*octet, name.len()))),
     };
-    let (name, rest) = text.split_at_checked(name_len).unwrap_or((text, &[]));
-    let rest = match rest {
-        [b':', rest @ ..] if name_len > 0 => rest,
-        [b'\r', ..] if name_len == 0 => {
-            return Ok(if is_line_end(rest)? {
-                Line::End
-            } else {
-                Line::Partial
-            });
-        }
-        _ => return Err(Violation::bad(bad_name(rest.first().copied(), name_len))),
-    };
-    let Some(value_len) = value_end(rest) else {
-        return Ok(Line::Partial);
-    };
-    let (mut value, rest) = rest.split_at_checked(value_len).unwrap_or((rest, &[]));
-    if !is_line_end(rest)? {
-        return Ok(Line::Partial);
+    let end = bytes::skip_field_content(rest);
+    match end {
+        [b'\r', b'\n', after @ ..] => Ok(Line::Field {
+            name,
+            padded: bytes::before(rest, end),
+            rest: after,
+        }),
+        [] | [b'\r'] => Ok(Line::Partial),
+        _ => Err(bad_line_end(end)),
     }
-    while let [b' ' | b'\t', trimmed @ ..] = value {
-        value = trimmed;
-    }
-    let colon_and_blanks = value_len.wrapping_sub(value.len()).wrapping_add(1);
-    while let [trimmed @ .., b' ' | b'\t'] = value {
-        value = trimmed;
-    }
-    Ok(Line::Field {
-        name,
-        value,
-        value_at: name_len.wrapping_add(colon_and_blanks),
-        len: name_len.wrapping_add(value_len).wrapping_add(":\r\n".len()),
+}
+
+/// The line that ends the section.
+#[cold]
+fn empty_line(text: &[u8]) -> Result<Line<'_>, Violation> {
+    Ok(if is_line_end(text)? {
+        Line::End
+    } else {
+        Line::Partial
     })
 }
 
 /// What is wrong with a field name of `len` good octets that ends with this one.
 #[cold]
-fn bad_name(octet: Option<u8>, len: usize) -> &'static str {
+fn bad_name(octet: u8, len: usize) -> &'static str {
     match (octet, len) {
-        (Some(b':'), _) => "empty field name",
-        (Some(b'\n'), _) => "bare LF",
-        (Some(b' ' | b'\t'), 0) => "folded field line",
-        (Some(b' ' | b'\t'), _) => "white space before the colon of a field",
-        (Some(b'\r'), _) => "field line without a colon",
+        (b':', _) => "empty field name",
+        (b'\n', _) => "bare LF",
+        (b' ' | b'\t', 0) => "folded field line",
+        (b' ' | b'\t', _) => "white space before the colon of a field",
+        (b'\r', _) => "field line without a colon",
         _ => "bad octet in a field name",
-    }
-}
-
-/// Index of the first octet that cannot be part of a field value.
-#[inline]
-pub(crate) fn value_end(text: &[u8]) -> Option<usize> {
-    let mut rest = text;
-    loop {
-        let (_, from_control) = rest.split_at_checked(bytes::find_control(rest)?)?;
-        match from_control {
-            [b'\t', after @ ..] => rest = after,
-            _ => return Some(text.len().wrapping_sub(from_control.len())),
-        }
     }
 }
 
@@ -214,10 +201,18 @@ pub(crate) fn is_line_end(text: &[u8]) -> Result<bool, Violation> {
     match text {
         [b'\r', b'\n', ..] => Ok(true),
         [b'\r'] => Ok(false),
-        [b'\r', ..] => Err(Violation::bad("bare CR")),
-        [b'\n', ..] => Err(Violation::bad("bare LF")),
-        _ => Err(Violation::bad("control character")),
+        _ => Err(bad_line_end(text)),
     }
+}
+
+/// What is wrong where a CRLF should be.
+#[cold]
+fn bad_line_end(text: &[u8]) -> Violation {
+    Violation::bad(match text {
+        [b'\r', ..] => "bare CR",
+        [b'\n', ..] => "bare LF",
+        _ => "control character",
+    })
 }
 
 /// The fields of a validated head: names as they were sent, values without the white space

@@ -202,25 +202,36 @@ impl Scan {
             self.line = end;
             self.fields = end;
         }
-        loop {
-            match field::line(window.get(self.line..).unwrap_or(&[]))? {
+        if self.read_fields(window, limits)? {
+            Ok(Some(self.line.wrapping_add(2)))
+        } else {
+            self.wait(window, full, HEAD_TOO_LARGE)
+        }
+    }
+
+    /// Reads field lines, as many as there are. Whether all have been read.
+    #[inline(never)] // It needs all the registers.
+    fn read_fields(&mut self, window: &[u8], limits: &Limits) -> Result<bool, Violation> {
+        let mut rest = window.get(self.line..).unwrap_or(&[]);
+        let mut left = limits.fields.saturating_sub(self.facts.fields);
+        let is_whole = loop {
+            match field::line(rest)? {
                 Line::Field {
                     name,
-                    value,
-                    value_at,
-                    len,
+                    padded,
+                    rest: after,
                 } => {
-                    if self.facts.fields >= limits.fields {
-                        return Err(TOO_MANY_FIELDS);
-                    }
-                    self.facts
-                        .note(name, value, self.line.wrapping_add(value_at))?;
-                    self.line = self.line.wrapping_add(len);
+                    left = left.checked_sub(1).ok_or(TOO_MANY_FIELDS)?;
+                    self.facts.note(name, padded, window)?;
+                    rest = after;
                 }
-                Line::End => return Ok(Some(self.line.wrapping_add(2))),
-                Line::Partial => return self.wait(window, full, HEAD_TOO_LARGE),
+                Line::End => break true,
+                Line::Partial => break false,
             }
-        }
+        };
+        self.line = window.len().wrapping_sub(rest.len());
+        self.facts.fields = limits.fields.saturating_sub(left);
+        Ok(is_whole)
     }
 
     /// The octets end within a line: more may come, unless the head is already as large as it may

@@ -43,14 +43,14 @@ pub(super) fn request_line(
     let Some(at) = skip_empty_lines(buf) else {
         return Ok(None);
     };
-    let Some((method_span, at)) = word(buf, at, bytes::find_non_tchar, METHOD)? else {
+    let Some((method_span, at)) = word(buf, at, bytes::skip_tchars, METHOD)? else {
         return Ok(None);
     };
     let shape = Word {
         max: max_target,
         ..TARGET
     };
-    let Some((target, at)) = word(buf, at, bytes::find_non_target, shape)? else {
+    let Some((target, at)) = word(buf, at, bytes::skip_target, shape)? else {
         return Ok(None);
     };
     let Some((version, end)) = last_word(buf, at)? else {
@@ -116,30 +116,32 @@ const TARGET: Word = Word {
 fn word(
     buf: &[u8],
     at: usize,
-    find_end: impl Fn(&[u8]) -> Option<usize>,
+    skip: impl Fn(&[u8]) -> &[u8],
     shape: Word,
 ) -> Result<Option<(Span, usize)>, Violation> {
-    let rest = buf.get(at..).unwrap_or(&[]);
-    let stop = find_end(rest);
-    if stop.unwrap_or(rest.len()) > shape.max {
+    let text = buf.get(at..).unwrap_or(&[]);
+    let rest = skip(text);
+    let len = bytes::before(text, rest).len();
+    if len > shape.max {
         return Err(shape.too_long);
     }
-    let Some(len) = stop else {
-        return Ok(None);
-    };
     let end = at.saturating_add(len);
-    match buf.get(end) {
+    match rest.first() {
+        None => Ok(None),
         Some(b' ') if len > 0 => Ok(Some((Span::between(at, end), end.saturating_add(1)))),
         Some(b'\r') if len > 0 => Err(shape.last),
         Some(b'\n') => Err(Violation::bad("bare LF")),
-        _ => Err(shape.bad),
+        Some(_) => Err(shape.bad),
     }
 }
 
 /// Reads the version that ends a request line, and says where the next line begins.
 fn last_word(buf: &[u8], at: usize) -> Result<Option<(Version, usize)>, Violation> {
     let rest = buf.get(at..).unwrap_or(&[]);
-    let Some(len) = bytes::find_control(rest) else {
+    if rest.starts_with(b"HTTP/1.1\r\n") {
+        return Ok(Some((Version::Http11, at.saturating_add(10))));
+    }
+    let Some(len) = rest.iter().position(u8::is_ascii_control) else {
         return match rest.len() {
             0..=8 => Ok(None),
             _ => Err(BAD_VERSION),
@@ -177,10 +179,11 @@ fn version(text: &[u8]) -> Result<Version, Violation> {
 /// The space after the code may be missing when there is no reason phrase: many servers leave it
 /// out, and nothing depends on it.
 pub(super) fn status_line(buf: &[u8]) -> Result<Option<(StatusLine, usize)>, Violation> {
-    let Some(stop) = field::value_end(buf) else {
+    let after = bytes::skip_field_content(buf);
+    if after.is_empty() {
         return Ok(None);
-    };
-    let (text, after) = buf.split_at_checked(stop).unwrap_or((buf, &[]));
+    }
+    let text = bytes::before(buf, after);
     let (start, rest) = text.split_at_checked(8).ok_or(BAD_VERSION)?;
     let version = version(start)?;
     let status = match rest {
@@ -194,9 +197,9 @@ pub(super) fn status_line(buf: &[u8]) -> Result<Option<(StatusLine, usize)>, Vio
     let line = StatusLine {
         version,
         status,
-        reason: Span::between(REASON, stop),
+        reason: Span::between(REASON, text.len()),
     };
-    Ok(Some((line, stop.saturating_add(2))))
+    Ok(Some((line, text.len().saturating_add(2))))
 }
 
 /// Index of the reason phrase, after `HTTP/1.1 200 `.

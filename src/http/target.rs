@@ -105,12 +105,13 @@ fn is_port_suffix(text: &[u8]) -> bool {
 fn name_len(text: &[u8]) -> usize {
     let mut rest = text;
     loop {
+        let plain = rest.iter().position(|octet| !bytes::is_host_char(*octet));
+        rest = rest.get(plain.unwrap_or(rest.len())..).unwrap_or(&[]);
         rest = match rest {
-            [octet, rest @ ..] if bytes::is_host_char(*octet) => rest,
             [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
                 rest
             }
-            _ => return text.len().wrapping_sub(rest.len()),
+            _ => return bytes::before(text, rest).len(),
         };
     }
 }

@@ -7,9 +7,8 @@ use std::fmt::Write;
 use proptest::prelude::*;
 
 use crate::bytes::{
-    eq_ignore_case, find_byte, find_control, find_non_target, find_non_tchar, hex_digit,
-    is_field_content, is_host_char, is_target_char, is_tchar, is_token, parse_decimal, parse_hex,
-    parse_saturating, tokens, trim_ows, Buffer, Full, Span, Writer,
+    eq_ignore_case, hex_digit, is_field_content, is_host_char, is_target_char, is_tchar, is_token,
+    parse_decimal, parse_hex, parse_saturating, tokens, trim_ows, Buffer, Full, Span, Writer,
 };
 
 #[test]
@@ -153,70 +152,8 @@ fn lists_are_split_and_trimmed() {
     assert!(eq_ignore_case(b"Close", b"cLOSE") && !eq_ignore_case(b"close", b"closed"));
 }
 
-#[test]
-fn classes_are_searched_octet_by_octet_and_in_words_alike() {
-    for octet in 0..=255u8 {
-        for at in 0..20 {
-            // All neighbours are of the class, and of several kinds.
-            let mut hay = *b"ab-Zz0!a~-AZ_x-y.Q-b";
-            hay[at] = octet;
-            let found = |hit| Some(at).filter(|_| hit);
-            assert_eq!(
-                find_non_tchar(&hay),
-                found(!is_tchar(octet)),
-                "{octet:#x} {at}"
-            );
-            let hit = !is_target_char(octet);
-            assert_eq!(find_non_target(&hay), found(hit), "{octet:#x} {at}");
-            assert_eq!(
-                find_control(&hay),
-                found(octet.is_ascii_control()),
-                "{octet:#x} {at}"
-            );
-        }
-    }
-}
-
-#[test]
-fn octets_are_found_at_every_place() {
-    // Neighbours of what is searched for, to catch carries from one octet into the next.
-    for noise in [0x20, 0x21, 0x7e, 0x80, 0xff, 0x0b, 0x09, 0x61] {
-        for len in 0..40 {
-            let mut hay = vec![noise; len];
-            assert_eq!(find_byte(&hay, b'\n'), None);
-            for at in 0..len {
-                hay[at] = b'\n';
-                assert_eq!(find_byte(&hay, b'\n'), Some(at));
-                hay[at] = noise;
-            }
-        }
-    }
-}
-
 proptest! {
     #![proptest_config(super::cases(256))]
-
-    #[test]
-    fn searches_find_what_a_loop_finds(hay: Vec<u8>, needle: u8) {
-        let plain = hay.iter().position(|octet| *octet == needle);
-        prop_assert_eq!(find_byte(&hay, needle), plain);
-        let plain = hay.iter().position(|octet| octet.is_ascii_control());
-        prop_assert_eq!(find_control(&hay), plain);
-        let plain = hay.iter().position(|octet| !is_tchar(*octet));
-        prop_assert_eq!(find_non_tchar(&hay), plain);
-        let plain = hay.iter().position(|octet| !is_target_char(*octet));
-        prop_assert_eq!(find_non_target(&hay), plain);
-        // Without most controls, so that the search goes on for a while.
-        let tame: Vec<_> = hay.iter().map(|octet| octet | 0x20).collect();
-        let plain = tame.iter().position(|octet| octet.is_ascii_control());
-        prop_assert_eq!(find_control(&tame), plain);
-        let plain = tame.iter().position(|octet| *octet == needle);
-        prop_assert_eq!(find_byte(&tame, needle), plain);
-        let plain = tame.iter().position(|octet| !is_tchar(*octet));
-        prop_assert_eq!(find_non_tchar(&tame), plain);
-        let plain = tame.iter().position(|octet| !is_target_char(*octet));
-        prop_assert_eq!(find_non_target(&tame), plain);
-    }
 
     #[test]
     fn numbers_read_back_as_written(number: u64) {

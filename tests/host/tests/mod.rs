@@ -21,6 +21,7 @@ mod lb;
 mod list;
 mod log;
 mod probe;
+mod scan;
 mod simulation;
 mod slab;
 mod split;
