@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154,SC2034 # what scripts/guest sets and reads
-# How scripts/guest starts QEMU. Uses its variables: work, image, boot, smp, mem, icount, forwards,
-# shares, timeout, interactive, network, stdin, feed; sets qemu_status. Needs common.sh.
+# How scripts/guest starts QEMU. Uses its variables: work, image, boot, smp, mem, icount, seed, diskless,
+# forwards, shares, timeout, interactive, network, stdin, feed; sets qemu_status. Needs common.sh.
 
 # Distributions keep it out of PATH; up to Debian 12 it came with QEMU.
 find_virtiofsd() {
@@ -60,7 +60,7 @@ accelerator() {
     if [ "$icount" = yes ]; then
         # ERMS and FSRM would count one instruction per byte copied.
         qemu+=(-accel "tcg,thread=single,tb-size=512" -icount "shift=0,sleep=off" -cpu "max,-erms,-fsrm"
-            -seed 1 -rtc "base=2026-01-01T00:00:00,clock=vm")
+            -seed "$seed" -rtc "base=2026-01-01T00:00:00,clock=vm")
         append+=" nokaslr norandmaps"
     elif [ "${RESIN_ACCEL:-}" != tcg ] && kvm_works; then
         qemu+=(-accel kvm -cpu host)
@@ -75,9 +75,21 @@ port() {
     qemu+=(-chardev "$3,id=$1" -device "virtserialport,bus=ports.0,nr=$2,chardev=$1")
 }
 
+# Without disks: the kernel's log and what the command says go to files by serial ports, which take
+# every octet at once. A pipe may be full, which no instruction count would survive.
+diskless_devices() {
+    local name
+    qemu+=(-nic none -initrd "$work/initrd")
+    for name in kernel.log out err report; do
+        : >"$work/$name"
+        qemu+=(-chardev "file,id=$name,path=$work/$name" -serial "chardev:$name")
+    done
+}
+
 devices() {
     local netdev="user,id=net,ipv6=off" i
     qemu+=(
+        -initrd "$boot/initrd"
         -drive "file=$image,format=raw,if=virtio,snapshot=on,cache=unsafe"
         -drive "file=$boot/modules.ext4,format=raw,if=virtio,readonly=on,cache=unsafe"
         -drive "file=$work/payload.tar,format=raw,if=virtio,readonly=on"
@@ -114,6 +126,13 @@ pump() {
     cat "$work/$1.out" || kill -PIPE $$
 }
 
+# follow PID: passes on what the guest writes to its files until PID, which writes them, has ended.
+follow() {
+    tail -s 0.2 --pid="$1" -c +1 -f "$work/err" >&2 &
+    tail -s 0.2 --pid="$1" -c +1 -f "$work/out" || kill -PIPE $$
+    wait $!
+}
+
 # If QEMU never opened its pipes, the pumps still wait for it.
 release_pumps() {
     if [ -p "$work/err.out" ]; then : <>"$work/out.out" <>"$work/err.out"; fi
@@ -124,11 +143,11 @@ run_qemu() {
     # Calibrating clocks and testing ciphers is a third of what a boot executes.
     append+=" tsc=reliable cryptomgr.notests"
     local -a qemu=(qemu-system-x86_64 -M "q35,hpet=off" -nodefaults -display none -no-reboot -no-user-config
-        -smp "$smp" -m "$mem" -kernel "$boot/vmlinux" -initrd "$boot/initrd")
+        -smp "$smp" -m "$mem" -kernel "$boot/vmlinux")
     : >"$work/report"
     : >"$work/kernel.log"
     accelerator
-    devices
+    if [ "$diskless" = yes ]; then diskless_devices; else devices; fi
     qemu+=(-append "$append")
     # Whatever becomes of us, nothing outlives us: setpriv has the kernel end QEMU with its parent.
     local -a supervised=(setpriv --pdeathsig TERM timeout --foreground -k 5 "$timeout"
@@ -139,6 +158,11 @@ run_qemu() {
     if [ "$interactive" = yes ]; then
         "${supervised[@]}" <&"$stdin" 2>"$work/qemu.err" &
         children+=($!)
+        wait "${children[-1]}" || qemu_status=$?
+    elif [ "$diskless" = yes ]; then
+        "${supervised[@]}" </dev/null >/dev/null 2>"$work/qemu.err" &
+        children+=($!)
+        follow "${children[-1]}"
         wait "${children[-1]}" || qemu_status=$?
     else
         for name in in out err; do

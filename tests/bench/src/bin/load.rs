@@ -1,0 +1,99 @@
+//! Puts the load of some rows on one server, or is a server itself.
+
+use std::env;
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+
+use bench::connection::Check;
+use bench::load::Load;
+use bench::origin;
+use bench::pattern::{self, Kind};
+use bench::row::{Row, Work};
+use bench::serve;
+use bench::Fault;
+
+const USAGE: &str = "usage: load run PEER PORT ORIGIN-PORT ROW...   measures rows, a line for each
+       load serve null|sink PORT            answers a constant; takes uploads
+       load body relayed|cached LENGTH      prints what the origin has to send";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match command(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("load: error: {fault}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn command(arguments: &[&str]) -> Result<(), Fault> {
+    match arguments {
+        ["run", peer, port, origin, rows @ ..] => run(peer, local(port)?, local(origin)?, rows),
+        ["serve", "null", port] => serve::null(local(port)?.port()).map_err(|e| e.to_string()),
+        ["serve", "sink", port] => serve::sink(local(port)?.port()).map_err(|e| e.to_string()),
+        ["body", kind @ ("relayed" | "cached"), length] => {
+            let kind = if *kind == "cached" {
+                Kind::Cached
+            } else {
+                Kind::Relayed
+            };
+            let length = length.parse().map_err(|_| USAGE)?;
+            let body = pattern::body(kind, length);
+            io::stdout().write_all(&body).map_err(|e| e.to_string())
+        }
+        _ => Err(USAGE.into()),
+    }
+}
+
+fn local(port: &str) -> Result<SocketAddr, Fault> {
+    let port = port.parse().map_err(|_| USAGE)?;
+    Ok((Ipv4Addr::LOCALHOST, port).into())
+}
+
+fn run(peer: &str, address: SocketAddr, origin: SocketAddr, rows: &[&str]) -> Result<(), Fault> {
+    for name in rows {
+        let row = Row::named(name).ok_or_else(|| format!("there is no row {name}"))?;
+        measure(peer, address, origin, &row).map_err(|fault| format!("{name} {peer}: {fault}"))?;
+    }
+    Ok(())
+}
+
+/// Measures a row and prints it: the row, the peer, requests, nanoseconds busy and nanoseconds idle.
+fn measure(peer: &str, address: SocketAddr, origin: SocketAddr, row: &Row) -> Result<(), Fault> {
+    let tag = match row.work {
+        Work::Validate => origin::tag(origin)?,
+        _ => String::new(),
+    };
+    let counted = row.cycle(&tag, Check::First);
+    let mut load = Load::new(address, row, &counted)?;
+    load.run(warm_up(row), Check::First)?;
+    // Uploads are for another server, which does not count.
+    let counts = address != origin && !matches!(row.work, Work::Upload(_));
+    let before = if counts { origin::requests(origin)? } else { 0 };
+    let spent = load.measure(row.requests)?;
+    if counts {
+        let relayed = (0..row.requests).filter(|i| counted[i % counted.len()].relayed);
+        let asked = origin::requests(origin)? - before - 1;
+        let wanted = if peer == "null" { 0 } else { relayed.count() };
+        if asked != wanted {
+            return Err(format!("the origin was asked {asked} times, not {wanted}"));
+        }
+    }
+    drop(load);
+    let compared = row.cycle(&tag, Check::All);
+    Load::new(address, row, &compared)?.run(4 * row.connections + compared.len(), Check::All)?;
+    let idle = spent.elapsed.saturating_sub(spent.busy);
+    println!(
+        "{}\t{peer}\t{}\t{}\t{idle}",
+        row.name, row.requests, spent.busy
+    );
+    Ok(())
+}
+
+/// Requests that are not counted: enough for each connection to be known to everyone.
+fn warm_up(row: &Row) -> usize {
+    (row.requests / 4).max(4 * row.connections)
+}

@@ -1,0 +1,14 @@
+//! The load that `make bench` puts on resin.ko and its peers: one thread, epoll, a closed loop over a
+//! fixed number of connections, and exactly so many requests.
+
+pub mod clock;
+pub mod connection;
+pub mod load;
+pub mod origin;
+pub mod pattern;
+pub mod response;
+pub mod row;
+pub mod serve;
+
+/// What ends a row, and with it the run: an answer that is not what it must be, or none.
+pub type Fault = String;
