@@ -30,6 +30,7 @@ mod linger;
 mod outcome;
 mod pace;
 mod page;
+mod passing;
 mod relay;
 mod request;
 mod response;

@@ -44,6 +44,7 @@ use kernel::sync::Arc;
 use kernel::sync::Mutex;
 
 use crate::procfs::Tree;
+use crate::rt::memory::Spare;
 use crate::rt::net::Namespace;
 use crate::rt::net::Net;
 use crate::rt::net::Registration;
@@ -69,8 +70,9 @@ module! {
 struct Resin {
     /// Stops every namespace.
     _sites: Registration<Site>,
-    /// What their sockets have sent from.
+    /// What their sockets have sent from, and buffers had.
     _frags: Frags,
+    _spare: Spare,
     /// Their wait queues, if somebody is still in them.
     _remains: Remains,
 }
@@ -79,10 +81,11 @@ impl kernel::Module for Resin {
     fn init(_: &'static ThisModule) -> Result<Self> {
         // First: there can be some also when the registration fails.
         let remains = Remains::new();
-        let frags = Frags::new();
+        let (frags, spare) = (Frags::new(), Spare::new());
         Ok(Self {
             _sites: Registration::new()?,
             _frags: frags,
+            _spare: spare,
             _remains: remains,
         })
     }

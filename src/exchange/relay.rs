@@ -202,6 +202,22 @@ impl Relay {
         from.len().saturating_sub(self.at).saturating_sub(named)
     }
 
+    /// Octets that may go to the recipient without having been in the source, if they are not framed anew.
+    pub(super) fn passes(&self) -> Option<u64> {
+        match (self.body, self.framing) {
+            (Body::Length(left), Framing::Length(_)) if self.is_idle() && !self.keeps => Some(left),
+            _ => None,
+        }
+    }
+
+    /// So many of those have gone there.
+    pub(super) fn passed(&mut self, octets: u64) {
+        if let Body::Length(left) = self.body {
+            self.body = Body::of_length(left.saturating_sub(octets));
+            self.octets = self.octets.saturating_add(octets);
+        }
+    }
+
     /// Nothing more comes of the body, which is not done: whether it is whole.
     pub(super) fn eof(&mut self) -> bool {
         if self.body.eof().is_err() {

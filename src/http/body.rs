@@ -53,6 +53,14 @@ impl Body {
         }
     }
 
+    /// So many octets.
+    pub(crate) const fn of_length(octets: u64) -> Body {
+        match octets {
+            0 => Body::None,
+            octets => Body::Length(octets),
+        }
+    }
+
     /// The body that follows a response head (RFC 9112 section 6.3): `method` is the request's.
     ///
     /// A 101 has none either: what follows it is no longer HTTP.

@@ -5,9 +5,13 @@
 //! C header: [`include/linux/mm.h`](srctree/include/linux/mm.h)
 
 use crate::sys::bindings;
-use core::ops::{
-    Deref,
-    DerefMut, //
+use core::{
+    mem::ManuallyDrop,
+    ops::{
+        Deref,
+        DerefMut,
+        Range, //
+    },
 };
 use kernel::{
     alloc::flags::__GFP_ZERO,
@@ -31,29 +35,39 @@ pub(crate) fn duplicate<T: Copy>(source: &T) -> Result<UniqueArc<T>> {
     Ok(unsafe { copy.assume_init() })
 }
 
-/// Octets that are zero until they are written to, of which some are in use.
+/// Octets for a buffer, of which some are in use. What is in them before they are written to is zero, or
+/// what another buffer had. Made and dropped in any context.
 ///
 /// # Invariants
 ///
 /// All of the vector's capacity is initialised.
-pub(crate) struct Octets(KVec<u8>);
+pub(crate) struct Octets(ManuallyDrop<KVec<u8>>);
 
 impl Octets {
     /// No octets, and no memory.
     pub(crate) const fn none() -> Self {
         // INVARIANT: There is no capacity.
-        Self(KVec::new())
+        Self(ManuallyDrop::new(KVec::new()))
     }
 
     /// Room for `capacity` octets, none of which is in use. It does not sleep, and leaves the kernel's
-    /// reserves alone. Any context.
+    /// reserves alone.
     pub(crate) fn with_capacity(capacity: usize) -> Result<Self> {
+        for slot in slots(capacity) {
+            // SAFETY: There is such a slot.
+            let spare = unsafe { bindings::spare_take(slot) };
+            if !spare.is_null() {
+                // SAFETY: `drop` has put it there: the memory of a vector of that capacity, which it has
+                // given up. INVARIANT: It was initialised.
+                let octets = unsafe { KVec::from_raw_parts(spare.cast(), 0, capacity) };
+                return Ok(Self(ManuallyDrop::new(octets)));
+            }
+        }
+        let flags = GFP_NOWAIT | __GFP_ZERO;
         // INVARIANT: The allocator fills it with zeros: faster than a loop, and it does so anyway where
         // the kernel is set to (`INIT_ON_ALLOC`).
-        Ok(Self(KVec::with_capacity(
-            capacity,
-            GFP_NOWAIT | __GFP_ZERO,
-        )?))
+        let octets = KVec::with_capacity(capacity, flags)?;
+        Ok(Self(ManuallyDrop::new(octets)))
     }
 
     /// How many can be in use.
@@ -66,6 +80,58 @@ impl Octets {
         let more = len.min(self.0.capacity()).saturating_sub(self.0.len());
         // SAFETY: So many are behind those in use, and initialised by the type invariants.
         unsafe { self.0.inc_len(more) };
+    }
+}
+
+impl Drop for Octets {
+    /// Keeps the memory for the next one, if there is a place for it.
+    fn drop(&mut self) {
+        let capacity = self.0.capacity();
+        if capacity == 0 {
+            // The kernel would be asked to free nothing.
+            return;
+        }
+        let mut octets = self.0.as_mut_ptr();
+        for slot in slots(capacity) {
+            // SAFETY: There is such a slot; what is in those for this capacity are vectors of it.
+            octets = unsafe { bindings::spare_put(slot, octets.cast()) }.cast();
+            if octets.is_null() {
+                return;
+            }
+        }
+        // SAFETY: These are the parts of a vector of this capacity: the one above, or another one that
+        // was put into a slot.
+        drop(unsafe { KVec::from_raw_parts(octets, 0, capacity) });
+    }
+}
+
+/// Where each CPU keeps spare memory of so many octets.
+fn slots(capacity: usize) -> Range<u32> {
+    match capacity {
+        512 => 0..2,
+        1024 => 2..5,
+        2048 => 5..7,
+        4096 => 7..10,
+        16384 => 10..bindings::RESIN_HELPER_SPARE_SLOTS,
+        _ => 0..0,
+    }
+}
+
+/// The memory that CPUs keep. Dropped in process context, when nobody has [`Octets`] any more, it is given
+/// back.
+pub(crate) struct Spare(());
+
+impl Spare {
+    /// Once for the module.
+    pub(crate) fn new() -> Self {
+        Self(())
+    }
+}
+
+impl Drop for Spare {
+    fn drop(&mut self) {
+        // SAFETY: No requirements but that nobody puts anything there.
+        unsafe { bindings::spare_free() }
     }
 }
 

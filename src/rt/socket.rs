@@ -34,6 +34,7 @@ mod addr;
 mod attached;
 mod locked;
 mod options;
+mod passing;
 
 use super::net::HeldNet;
 use super::net::Net;
@@ -49,7 +50,11 @@ use core::{
 use kernel::{
     error::to_result,
     ffi::c_int,
-    prelude::*, //
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
 };
 use locked::Locked;
 
@@ -111,10 +116,12 @@ type Callbacks = bindings::resin_helper_callbacks;
 /// * Something of this module is parked in its `sk_user_data`: what an [`Attached`] parked, or
 ///   `resin_nobody`.
 /// * `originals` are the callbacks that the kernel gave it.
+/// * The first `owed` octets of what it has received are dealt with.
 pub(crate) struct Socket {
     sock: NonNull<bindings::socket>,
     sk: NonNull<bindings::sock>,
     originals: Callbacks,
+    owed: Atomic<usize>,
 }
 
 // SAFETY: A kernel socket is not bound to a thread.
@@ -210,6 +217,7 @@ impl Socket {
             sock,
             sk,
             originals,
+            owed: Atomic::new(0),
         })
     }
 
@@ -225,6 +233,14 @@ impl Socket {
     /// Any context but hard interrupts, without a socket's lock held.
     fn try_lock(&self) -> Option<Locked<'_>> {
         Locked::try_new(self)
+    }
+
+    /// So many octets that were received are dealt with. They are taken from the queue now or, if a process
+    /// owns the socket, before anything else is done with it.
+    fn consume(&self, octets: usize) {
+        // INVARIANT: As the caller says; whoever has the lock pays.
+        self.owed.store(octets, Relaxed);
+        drop(self.try_lock());
     }
 
     /// Parks `user_data` (null: `resin_nobody`) in the socket and sets its callbacks, in one step.

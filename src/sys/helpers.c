@@ -19,6 +19,7 @@
 #include <linux/proc_fs.h>
 #include <linux/shrinker.h>
 #include <linux/sizes.h>
+#include <linux/slab.h>
 #include <linux/skbuff.h>
 #include <linux/sockptr.h>
 #include <linux/uio.h>
@@ -240,6 +241,63 @@ int resin_helper_tcp_splice(struct sock *sk, const struct kvec *parts, size_t co
 	return tcp_send(sk, &msg, size);
 }
 
+/*
+ * Refers to up to size octets at the front of the receive queue, in up to count parts, as far as they are
+ * in pages that can be sent from: returns in how many. They stay in the queue. more says whether there
+ * was something behind them. Under the socket's lock.
+ */
+size_t resin_helper_tcp_peek(struct sock *sk, struct kvec *parts, size_t count, size_t size,
+			     bool *more)
+{
+	u32 offset, seq = tcp_sk(sk)->copied_seq;
+	struct sk_buff *skb = tcp_recv_skb(sk, seq, &offset);
+	size_t taken = 0;
+
+	*more = false;
+	for (; skb && size; skb = skb_peek_next(skb, &sk->sk_receive_queue)) {
+		int n;
+
+		/* One that was sent again may begin with what is known already. */
+		offset = seq - TCP_SKB_CB(skb)->seq;
+		/* What is not in pages, or may not be read or may change, has to be copied. */
+		if (TCP_SKB_CB(skb)->tcp_flags & TCPHDR_SYN || offset < skb_headlen(skb) ||
+		    skb_has_frag_list(skb) || skb_zcopy(skb) || !skb_frags_readable(skb))
+			break;
+		offset -= skb_headlen(skb);
+		for (n = 0; n < skb_shinfo(skb)->nr_frags && size; n++) {
+			const skb_frag_t *frag = &skb_shinfo(skb)->frags[n];
+			size_t len = skb_frag_size(frag);
+
+			if (offset >= len) {
+				offset -= len;
+				continue;
+			}
+			if (taken == count) {
+				*more = true;
+				return taken;
+			}
+			len = min(len - offset, size);
+			get_page(skb_frag_page(frag));
+			parts[taken].iov_base = skb_frag_address(frag) + offset;
+			parts[taken].iov_len = len;
+			taken++;
+			size -= len;
+			seq += len;
+			offset = 0;
+		}
+	}
+	return taken;
+}
+
+/* Lets go of what was referred to. */
+void resin_helper_tcp_peeked(const struct kvec *parts, size_t count)
+{
+	size_t n;
+
+	for (n = 0; n < count; n++)
+		put_page(virt_to_page(parts[n].iov_base));
+}
+
 /* A page of each CPU's for what is small: packets refer to the parts of it that were taken. */
 static DEFINE_PER_CPU(struct page_frag, resin_frag);
 
@@ -375,6 +433,35 @@ bool resin_helper_sk_name(const struct sock *sk, bool peer, struct resin_helper_
 size_t resin_helper_memory_total(void)
 {
 	return totalram_pages() << PAGE_SHIFT;
+}
+
+/* Memory that each CPU keeps for the next one who wants some. */
+static DEFINE_PER_CPU(void *, resin_spare[RESIN_HELPER_SPARE_SLOTS]);
+
+/* What is in this slot, or NULL. One instruction: whoever comes between finds it empty. */
+void *resin_helper_spare_take(unsigned int slot)
+{
+	return this_cpu_read(resin_spare[slot]) ? this_cpu_xchg(resin_spare[slot], NULL) : NULL;
+}
+
+/* Puts memory of kmalloc() there, and returns what was there before. */
+void *resin_helper_spare_put(unsigned int slot, void *memory)
+{
+	return this_cpu_xchg(resin_spare[slot], memory);
+}
+
+/* Nobody puts any more there. */
+void resin_helper_spare_free(void)
+{
+	unsigned int slot;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		for (slot = 0; slot < RESIN_HELPER_SPARE_SLOTS; slot++) {
+			kfree(*per_cpu_ptr(&resin_spare[slot], cpu));
+			*per_cpu_ptr(&resin_spare[slot], cpu) = NULL;
+		}
+	}
 }
 
 /* --- rt/pages.rs ------------------------------------------------------------------------------- */

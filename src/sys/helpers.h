@@ -58,6 +58,9 @@ int resin_helper_tcp_send(struct sock *sk, const struct kvec *parts, size_t coun
 			  unsigned int flags);
 int resin_helper_tcp_splice(struct sock *sk, const struct kvec *parts, size_t count, size_t size,
 			    unsigned int flags);
+size_t resin_helper_tcp_peek(struct sock *sk, struct kvec *parts, size_t count, size_t size,
+			     bool *more);
+void resin_helper_tcp_peeked(const struct kvec *parts, size_t count);
 void *resin_helper_frag_take(size_t size);
 void resin_helper_frags_free(void);
 bool resin_helper_tcp_queues_empty(struct sock *sk);
@@ -76,7 +79,12 @@ bool resin_helper_sk_name(const struct sock *sk, bool peer, struct resin_helper_
 
 /* rt/memory.rs */
 
+#define RESIN_HELPER_SPARE_SLOTS 12
+
 size_t resin_helper_memory_total(void);
+void *resin_helper_spare_take(unsigned int slot);
+void *resin_helper_spare_put(unsigned int slot, void *memory);
+void resin_helper_spare_free(void);
 
 /* rt/pages.rs */
 

@@ -32,6 +32,7 @@ use kernel::{
     ffi::c_int,
     prelude::*,
     sync::{
+        atomic::Atomic,
         Arc,
         ArcBorrow, //
     },
@@ -74,7 +75,7 @@ pub(crate) trait Events: Send + Sync + 'static {
 /// children that are not accepted yet, if it is a listener.
 pub(crate) struct Attached<T: Events> {
     // Dropped in this order.
-    socket: Socket,
+    pub(super) socket: Socket,
     owner: Parked<T>,
     listening: bool,
 }
@@ -130,6 +131,7 @@ impl<T: Events> Attached<T> {
             sock,
             sk,
             originals: self.socket.originals,
+            owed: Atomic::new(0),
         };
         // `sk_clone()` copied the callbacks too. They must not outlive the module, nor what is
         // parked its owner, which `self` has kept so far.

@@ -33,6 +33,7 @@ use kernel::{
         c_uint, //
     },
     prelude::*,
+    sync::atomic::Relaxed,
     types::NotThreadSafe, //
 };
 
@@ -55,11 +56,19 @@ impl<'a> Locked<'a> {
             return None;
         }
         // INVARIANT: Just locked, and not owned.
-        Some(Self {
+        let mut locked = Self {
             sk: socket.sk(),
             _socket: PhantomData,
             _not_send: NotThreadSafe,
-        })
+        };
+        match socket.owed.load(Relaxed) {
+            0 => {}
+            octets => {
+                socket.owed.store(0, Relaxed);
+                locked.consume(octets);
+            }
+        }
+        Some(locked)
     }
 
     /// Moves what has been received into `buf`, as much as there is and fits.
@@ -142,6 +151,42 @@ impl<'a> Locked<'a> {
         self.written(|locked| locked.splice(parts, size, more))
     }
 
+    /// What has been received, up to `most` octets, as far as it can be sent by reference.
+    pub(super) fn peek(&mut self, most: usize) -> Peeked {
+        let mut peeked = Peeked {
+            parts: [bindings::kvec::default(); PARTS],
+            count: 0,
+            more: false,
+        };
+        // SAFETY: By the type invariants the socket's lock is held, as both functions want; there is room
+        // for so many parts.
+        peeked.count = unsafe {
+            bindings::tcp_inline_urgent(self.sk);
+            bindings::tcp_peek(
+                self.sk,
+                peeked.parts.as_mut_ptr(),
+                PARTS,
+                most,
+                &mut peeked.more,
+            )
+        };
+        // INVARIANT: `tcp_peek()` has filled so many.
+        peeked
+    }
+
+    /// Queues what another socket has received for sending, as much as there is room for.
+    pub(super) fn write_peeked(&mut self, peeked: &Peeked) -> Result<Io> {
+        let parts = peeked.parts();
+        let size = parts.iter().map(|part| part.iov_len).sum();
+        self.written(|locked| locked.splice(parts, size, peeked.more))
+    }
+
+    /// So many octets that were received are dealt with.
+    fn consume(&mut self, octets: usize) {
+        // SAFETY: By the type invariants the socket's lock is held.
+        unsafe { bindings::tcp_read_done(self.sk, octets) }
+    }
+
     /// What a send came to.
     fn written(&mut self, send: impl FnOnce(&mut Self) -> Result<usize>) -> Result<Io> {
         // In these states `tcp_sendmsg_locked()` gives -EAGAIN too, but what ends them is
@@ -176,11 +221,11 @@ impl<'a> Locked<'a> {
         Ok(usize::try_from(sent).unwrap_or(0))
     }
 
-    /// The same by reference: each of the parts, `size` octets in all, is what [`gather`] has made or a
-    /// run of [`Runs`].
+    /// The same by reference: each of the parts, `size` octets in all, is what [`gather`] has made, a
+    /// run of [`Runs`] or a part of [`Peeked`].
     fn splice(&mut self, parts: &[bindings::kvec], size: usize, more: bool) -> Result<usize> {
         // SAFETY: As above. Each part is in one page of the page allocator: by `gather()` a part of one
-        // that nobody else writes to, or by the invariants of `Runs`.
+        // that nobody else writes to, or by the invariants of `Runs` or `Peeked`.
         let sent = unsafe {
             bindings::tcp_splice(self.sk, parts.as_ptr(), parts.len(), size, flags(more))
         };
@@ -205,6 +250,40 @@ impl Drop for Locked<'_> {
     fn drop(&mut self) {
         // SAFETY: By the type invariants the lock is held.
         unsafe { bindings::sk_unlock(self.sk) }
+    }
+}
+
+/// As many parts as a packet has.
+const PARTS: usize = 1 + RUNS;
+
+/// Octets that a socket has received, by reference. Dropped in any context.
+///
+/// # Invariants
+///
+/// The first `count` parts are in pages, of each of which this value has a reference. They are what a
+/// packet brought: what is done to them meanwhile, if anything, its sender has done.
+pub(super) struct Peeked {
+    parts: [bindings::kvec; PARTS],
+    count: usize,
+    /// There is more behind them.
+    more: bool,
+}
+
+impl Peeked {
+    fn parts(&self) -> &[bindings::kvec] {
+        self.parts.get(..self.count).unwrap_or(&[])
+    }
+
+    /// Whether there is nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
+impl Drop for Peeked {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::tcp_peeked(self.parts.as_ptr(), self.count) }
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What could not be stored, and why: for who asks, and so that nobody waits for such answers of others.
+//! What could not be stored, and why: for who asks, so that nobody waits for such answers of others, and
+//! so that not each request prepares for an answer that will not be stored either.
 //!
 //! # Locking
 //!
@@ -30,6 +31,10 @@ const MEMORY: Duration = Duration::from_secs(60);
 /// The same if it was the answer for one, who has got a cookie: others may have one already, and then
 /// theirs is stored.
 const BRIEFLY: Duration = Duration::from_secs(5);
+/// After so many answers in a row that were not stored, the next one will not be either, likely.
+const MANY: u32 = 16;
+/// How often it is tried all the same.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Those of one cache.
 pub(crate) struct Refused {
@@ -43,6 +48,10 @@ struct Target {
     hash: Atomic<u64>,
     /// In nanoseconds.
     until: Atomic<u64>,
+    /// Answers in a row that were not stored.
+    refusals: Atomic<u32>,
+    /// When it was last tried though there were many, in nanoseconds.
+    tried: Atomic<u64>,
 }
 
 struct Lines {
@@ -111,6 +120,8 @@ impl Refused {
             targets: filled(TARGETS, || Target {
                 hash: Atomic::new(0),
                 until: Atomic::new(0),
+                refusals: Atomic::new(0),
+                tried: Atomic::new(0),
             })?,
             lines: KBox::pin_init(new_spinlock_bh!(lines), GFP_KERNEL_ACCOUNT)?,
         })
@@ -124,6 +135,18 @@ impl Refused {
         })
     }
 
+    /// Whether to be prepared for an answer that is stored would be in vain: many were not. One is let
+    /// try all the same now and then.
+    pub(super) fn is_hopeless(&self, hash: u64, now: Instant) -> bool {
+        let Some(target) = self.target(hash).filter(|_| self.has(hash, now)) else {
+            return false;
+        };
+        let tried = target.tried.load(Relaxed);
+        let is_time = now.since(Instant::from_nanos(tried)) >= PAUSE;
+        target.refusals.load(Relaxed) >= MANY
+            && !(is_time && target.tried.xchg(now.as_nanos(), Relaxed) == tried)
+    }
+
     /// An answer for a target was not stored.
     pub(super) fn add(&self, hash: u64, key: &[u8], why: Reason, now: Instant) {
         let Some(target) = self.target(hash) else {
@@ -132,11 +155,17 @@ impl Refused {
         let is_new = target.hash.load(Relaxed) != hash;
         if is_new {
             target.until.store(0, Relaxed);
+            target.refusals.store(0, Relaxed);
             target.hash.store(hash, Relaxed);
         }
         let until = (now + why.memory).as_nanos();
         if !why.memory.is_zero() && target.until.load(Relaxed) < until {
             target.until.store(until, Relaxed);
+        }
+        if why.lasts {
+            // That it may be one less for a moment does no harm.
+            let refusals = target.refusals.load(Relaxed).saturating_add(1);
+            target.refusals.store(refusals.min(MANY), Relaxed);
         }
         if is_new {
             self.note(key, why.text);
@@ -148,6 +177,7 @@ impl Refused {
         if let Some(target) = self.target(hash) {
             if target.hash.load(Relaxed) == hash {
                 target.until.store(0, Relaxed);
+                target.refusals.store(0, Relaxed);
             }
         }
     }

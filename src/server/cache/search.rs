@@ -150,7 +150,8 @@ impl<'r> Search<'r> {
             if self.request.method == Method::Head {
                 return self.heading(stored);
             }
-            if !self.may_fill(why, stored.is_some()) {
+            let is_vain = why == Forward::Miss && stored.is_none() && self.is_hopeless();
+            if is_vain || !self.may_fill(why, stored.is_some()) {
                 return self.without_asking(good);
             }
             let is_for_part = stored.is_none() && self.request.has_range;
@@ -263,6 +264,12 @@ impl<'r> Search<'r> {
         let found = self.desk.cache.table.find(self.hash, &mut self.sought);
         self.sought.parts = parts;
         found.map(|(_, _, entry)| entry)
+    }
+
+    /// Whether the answer will not be stored, likely.
+    fn is_hopeless(&self) -> bool {
+        let refused = &self.desk.cache.refused;
+        refused.is_hopeless(self.hash, self.sought.now)
     }
 
     /// Whether it may have the answer to another request, as far as anybody knows.

@@ -241,6 +241,11 @@ impl Visit {
         }
     }
 
+    /// Whether the body that comes is stored.
+    pub(crate) fn keeps(&self) -> bool {
+        self.course.keeps()
+    }
+
     /// Octets from `position` on, of a stored answer's content, or of the body that is, or was, stored
     /// while it comes.
     pub(crate) fn kept(&mut self, position: u64) -> Octets<'_> {

@@ -107,7 +107,9 @@ impl Client {
         if let Some(chore) = self.look_again(state, now) {
             return chore;
         }
-        state.handle(now, Event::Tick);
+        if now >= state.exchange.deadline() {
+            state.handle(now, Event::Tick);
+        }
         for _ in 0..BUDGET {
             if let Some(chore) = self.act(state, now) {
                 return chore;
@@ -135,7 +137,9 @@ impl Client {
             self.engine.stats().tunnel();
             state.refresh(&self.engine);
         }
+        let mut is_done = false;
         while let Some(action) = state.exchange.poll() {
+            is_done = true;
             match action {
                 Action::Release { reuse } => {
                     state.visit.leave();
@@ -170,8 +174,12 @@ impl Client {
                 Action::CloseClient { abort } => return Some(Chore::CloseClient { abort }),
             }
         }
-        state.handle(now, Event::Tick);
-        state.finish_sending();
+        if is_done {
+            state.handle(now, Event::Tick);
+        }
+        if state.shutdown.is_wanted() {
+            state.finish_sending();
+        }
         None
     }
 }
@@ -402,6 +410,12 @@ impl State {
         if !self.exchange.reads_upstream(&self.buffers) || !link.readable() {
             return Moves::None;
         }
+        if let Some(moves) = self.pass(client, now) {
+            return moves;
+        }
+        let Hop::Up(link) = &self.upstream else {
+            return Moves::None;
+        };
         let Some(room) = self.exchange.upstream_room(&mut self.buffers) else {
             return Moves::Later;
         };
@@ -424,6 +438,26 @@ impl State {
         self.handle(now, event);
         self.note_answer(&client.engine, now);
         Moves::Some
+    }
+
+    /// Passes octets of the body on as they come, if nobody looks at them; none if that cannot be. A client
+    /// that takes nothing now gets the next ones from a buffer: then it is known whose turn it is.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    fn pass(&mut self, client: &Client, now: Instant) -> Option<Moves> {
+        let octets = self.exchange.passes(&self.buffers)?;
+        let (Hop::Up(link), Some(socket), false) =
+            (&self.upstream, &self.socket, self.visit.keeps())
+        else {
+            return None;
+        };
+        let most = usize::try_from(octets).unwrap_or(usize::MAX);
+        let octets = link.pass(socket, most)? as u64;
+        let stats = client.engine.stats();
+        stats.add(Count::BackendReceived, octets);
+        stats.add(Count::ClientSent, octets);
+        link.owner().backend().hear(now, octets);
+        self.with(|exchange, io| exchange.passed(now, octets, io));
+        Some(Moves::Some)
     }
 
     /// Looks whether more has come of a stored answer that somebody else brings.

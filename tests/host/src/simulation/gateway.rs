@@ -360,6 +360,9 @@ impl World {
         if !self.exchange.reads_upstream(&self.buffers) || !self.links[index].readable() {
             return Moves::None;
         }
+        if self.pass(index) {
+            return Moves::Some;
+        }
         let busy = self.busy();
         let most = *self.choices.pick(&[100_000, 1, 100]);
         let Some(room) = self.exchange.upstream_room(&mut self.buffers) else {
@@ -387,6 +390,32 @@ impl World {
         self.handle(event);
         self.version = self.exchange.take_spoken().or(self.version);
         Moves::Some
+    }
+
+    /// Octets go from socket to socket, if nobody keeps them.
+    fn pass(&mut self, index: usize) -> bool {
+        let Some(left) = self.exchange.passes(&self.buffers) else {
+            return false;
+        };
+        let is_kept = self.keeper.as_ref().is_some_and(|keeper| keeper.keeps());
+        if is_kept || self.socket.reset || !self.choices.pick(&[true, false]) {
+            return false;
+        }
+        let most = *self.choices.pick(&[100_000, 1, 100]);
+        let room = self.mood.window.saturating_sub(self.socket.down.len());
+        let most = most.min(room).min(usize::try_from(left).unwrap_or(room));
+        let mut octets = vec![0; most];
+        let passed = self.links[index].read(&mut octets, most);
+        if passed == 0 {
+            return false;
+        }
+        assert!(!self.socket.shut, "octets after FIN");
+        self.socket.down.extend(&octets[..passed]);
+        self.seen.insert("passed on".to_owned());
+        self.note(format_args!("{passed} octets passed on to the client"));
+        let now = self.now;
+        self.with(|exchange, io| exchange.passed(now, passed as u64, io));
+        true
     }
 
     fn recv_client(&mut self) -> Moves {

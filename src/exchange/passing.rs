@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An answer's body that nobody needs to look at goes from the backend's socket to the client's without
+//! being read: only its octets are counted.
+
+use super::Buffers;
+use super::Exchange;
+use super::Io;
+use super::Phase;
+use super::Store;
+use super::Upstream;
+use crate::time::Instant;
+
+impl Exchange {
+    /// How many octets may go so now, if nobody keeps the body: none while something else has to go
+    /// first, or while they have to be framed anew.
+    pub(crate) fn passes<S: Store>(&self, buffers: &Buffers<S>) -> Option<u64> {
+        let is_relaying = self.phase == Phase::Body && matches!(self.upstream, Upstream::Up { .. });
+        let is_next = buffers.to_client.is_empty() && buffers.response.is_empty();
+        let may_pass = is_relaying && is_next && self.wire.is_none() && !self.is_without_client();
+        self.download.passes().filter(|_| may_pass)
+    }
+
+    /// So many octets have gone so.
+    #[inline(never)] // Keeps its frame out of its caller's.
+    pub(crate) fn passed<S: Store>(&mut self, now: Instant, octets: u64, io: &mut Io<'_, S>) {
+        self.clock.heard();
+        self.download.passed(octets);
+        self.advance(now, io);
+        self.watch(now, io);
+    }
+}
