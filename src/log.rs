@@ -3,8 +3,8 @@
 //! The access log: what is remembered of a request, and the line that an exchange gets.
 //!
 //! The work is split so that the one who relays does little: when a request is accepted,
-//! [`capture()`] copies its words, made harmless; at the end of the exchange an [`Entry`] and that
-//! text go into a [`ring`] as they are. Only who reads the log makes a [`line()`] of them.
+//! [`capture()`] copies its words; at the end of the exchange an [`Entry`] and that text go into a
+//! [`ring`] as they are. Only who reads the log makes a [`line()`] of them, and them harmless.
 //!
 //! ```text
 //! 127.0.0.1 - - [22/Nov/2026:06:03:33 +0000] "GET /x HTTP/1.1" 200 123 "-" "curl/8.14.1" srun-0 - 1.250 0.988 -- 00000000000000c1
@@ -19,6 +19,7 @@
 
 mod capture;
 mod entry;
+mod escape;
 mod remark;
 pub(crate) mod ring;
 
@@ -30,6 +31,9 @@ pub(crate) use entry::FIELDS;
 pub(crate) use remark::remark;
 
 use core::fmt::Write as _;
+
+use capture::Text;
+use capture::Texts;
 
 use crate::bytes::Full;
 use crate::bytes::Writer;
@@ -64,7 +68,7 @@ pub(crate) const MAX_LINE: usize = MAX_CAPTURE + 512;
 const NO_STATUS: u16 = 499;
 
 /// Writes the line of an exchange, with its LF: what `entry` says of it, and what was captured of
-/// its request in the same format. Or a line that is a remark.
+/// its request. Or a line that is a remark.
 #[inline(never)] // Keeps its frame out of its caller's.
 pub(crate) fn line(
     format: Format,
@@ -75,7 +79,7 @@ pub(crate) fn line(
     if entry.is_remark {
         return remark::line(format, entry.received, captured, out);
     }
-    let texts = Texts::of(captured);
+    let texts = Texts::of(format, captured);
     match format {
         Format::Combined => combined(entry, &texts, out),
         Format::Json => json(entry, &texts, out),
@@ -100,15 +104,15 @@ fn combined(entry: &Entry<'_>, texts: &Texts<'_>, out: &mut Writer<'_>) -> Resul
     out.put(b" - - [")?;
     out.put(&date::format_log(entry.received))?;
     out.put(b"] \"")?;
-    out.put(or_dash(texts.request))?;
+    or_dash(&texts.request, out)?;
     out.put(b"\" ")?;
     out.put_decimal(status(entry).into())?;
     out.put(b" ")?;
     out.put_decimal(entry.octets)?;
     out.put(b" \"")?;
-    out.put(or_dash(texts.referer))?;
+    or_dash(&texts.referer, out)?;
     out.put(b"\" \"")?;
-    out.put(or_dash(texts.user_agent))?;
+    or_dash(&texts.user_agent, out)?;
     out.put(b"\" ")?;
     match entry.backend {
         Some(number) => srun(number, out)?,
@@ -137,13 +141,13 @@ fn json(entry: &Entry<'_>, texts: &Texts<'_>, out: &mut Writer<'_>) -> Result<()
     out.put(b"\",\"client\":\"")?;
     address(entry, out)?;
     out.put(b"\"")?;
-    string(b"request", texts.request, out)?;
+    string(b"request", &texts.request, out)?;
     out.put(b",\"status\":")?;
     out.put_decimal(status(entry).into())?;
     out.put(b",\"octets\":")?;
     out.put_decimal(entry.octets)?;
-    string(b"referer", texts.referer, out)?;
-    string(b"user_agent", texts.user_agent, out)?;
+    string(b"referer", &texts.referer, out)?;
+    string(b"user_agent", &texts.user_agent, out)?;
     out.put(b",\"backend\":")?;
     match entry.backend {
         Some(number) => {
@@ -169,43 +173,23 @@ fn json(entry: &Entry<'_>, texts: &Texts<'_>, out: &mut Writer<'_>) -> Result<()
     out.put(b"\"}\n")
 }
 
-/// A member of an object: what was captured is escaped for JSON already.
-fn string(name: &[u8], text: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
+/// A member of an object.
+fn string(name: &[u8], text: &Text<'_>, out: &mut Writer<'_>) -> Result<(), Full> {
     out.put(b",\"")?;
     out.put(name)?;
     if text.is_empty() {
         return out.put(b"\":null");
     }
     out.put(b"\":\"")?;
-    out.put(text)?;
+    text.put(Format::Json, out)?;
     out.put(b"\"")
 }
 
-/// What was captured, apart.
-struct Texts<'a> {
-    request: &'a [u8],
-    referer: &'a [u8],
-    user_agent: &'a [u8],
-}
-
-impl<'a> Texts<'a> {
-    /// Texts of nothing if nothing was captured.
-    fn of(captured: &'a [u8]) -> Texts<'a> {
-        let mut parts = captured.split(|octet| *octet == capture::SEPARATOR);
-        let mut part = || parts.next().unwrap_or(b"");
-        Texts {
-            referer: part(),
-            user_agent: part(),
-            request: part(),
-        }
-    }
-}
-
-fn or_dash(text: &[u8]) -> &[u8] {
+fn or_dash(text: &Text<'_>, out: &mut Writer<'_>) -> Result<(), Full> {
     if text.is_empty() {
-        b"-"
+        out.put(b"-")
     } else {
-        text
+        text.put(Format::Combined, out)
     }
 }
 

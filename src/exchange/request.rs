@@ -150,16 +150,16 @@ impl Exchange {
     pub(super) fn remember<S: Store>(&mut self, head: Option<&RequestHead>, io: &mut Io<'_, S>) {
         self.outcome.id = self.id(io);
         self.outcome.log = io.settings.log;
-        let Some(format) = Format::of(io.settings.log) else {
+        if Format::of(io.settings.log).is_none() {
             return;
-        };
+        }
         let captured = &mut io.buffers.captured;
         captured.clear();
         captured.store_mut().reserve(log::MAX_CAPTURE);
         let bytes = io.buffers.request.filled();
         let _ = captured.append(|out| match head {
-            Some(head) => log::capture(format, head, bytes, out),
-            None => log::capture_refused(format, bytes, out),
+            Some(head) => log::capture(head, bytes, out),
+            None => log::capture_refused(bytes, out),
         });
     }
 }

@@ -16,6 +16,10 @@ pub(super) struct Facts {
     pub(super) fields: usize,
     /// The value of Host.
     pub(super) host: Option<Span>,
+    /// The value of the first Referer; empty at the beginning of the buffer if there is none.
+    pub(super) referer: Span,
+    /// The same of User-Agent.
+    pub(super) user_agent: Span,
     /// Content-Length.
     length: Option<u64>,
     /// Transfer-Encoding: chunked.
@@ -41,6 +45,8 @@ impl Facts {
     pub(super) const NONE: Facts = Facts {
         fields: 0,
         host: None,
+        referer: Span::EMPTY,
+        user_agent: Span::EMPTY,
         length: None,
         chunked: false,
         options: Options {
@@ -70,6 +76,8 @@ impl Facts {
     fn note_known(&mut self, name: Name, value: &[u8], buf: &[u8]) -> Result<(), Violation> {
         match name {
             Name::Host => return self.note_host(value, buf),
+            Name::UserAgent => note_first(&mut self.user_agent, value, buf),
+            Name::Referer => note_first(&mut self.referer, value, buf),
             Name::ContentLength => return self.note_length(value),
             Name::TransferEncoding => return self.note_coding(value),
             Name::Connection => return self.note_connection(value),
@@ -187,6 +195,13 @@ impl Facts {
     /// Whether the sender lets the connection last (RFC 9112 section 9.3).
     pub(super) fn keep_alive(&self, version: Version) -> bool {
         !self.options.close && (version == Version::Http11 || self.options.keep_alive)
+    }
+}
+
+/// Notes where the value of a field is, unless it was there before.
+fn note_first(span: &mut Span, value: &[u8], buf: &[u8]) {
+    if *span == Span::EMPTY {
+        *span = Span::within(buf, value);
     }
 }
 

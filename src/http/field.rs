@@ -30,6 +30,8 @@ pub(crate) enum Name {
     MaxForwards,
     /// Never standard: what some clients send for Connection to a proxy.
     ProxyConnection,
+    /// RFC 9110 section 10.1.3. The log has it.
+    Referer,
     /// RFC 9110 section 10.1.4.
     Te,
     /// RFC 9110 section 6.6.2.
@@ -38,6 +40,8 @@ pub(crate) enum Name {
     TransferEncoding,
     /// RFC 9110 section 7.8.
     Upgrade,
+    /// RFC 9110 section 10.1.5. The log has it.
+    UserAgent,
     /// RFC 9110 section 7.6.3.
     Via,
     /// What proxies agreed on before there was Forwarded: the addresses of the clients.
@@ -69,12 +73,14 @@ impl Name {
             (4, b'h') => (b"host", Name::Host),
             (4, b'd') => (b"date", Name::Date),
             (6, b'e') => (b"expect", Name::Expect),
+            (7, b'r') => (b"referer", Name::Referer),
             (7, b't') => (b"trailer", Name::Trailer),
             (7, b'u') => (b"upgrade", Name::Upgrade),
             (8, b'c') => (b"cdn-loop", Name::CdnLoop),
             (9, b'f') => (b"forwarded", Name::Forwarded),
             (10, b'c') => (b"connection", Name::Connection),
             (10, b'k') => (b"keep-alive", Name::KeepAlive),
+            (10, b'u') => (b"user-agent", Name::UserAgent),
             (12, b'm') => (b"max-forwards", Name::MaxForwards),
             (14, b'c') => (b"content-length", Name::ContentLength),
             (14, b'h') => (b"http2-settings", Name::Http2Settings),

@@ -105,6 +105,10 @@ pub(crate) struct RequestHead {
     pub(crate) te_trailers: bool,
     /// Whether there is a Via or CDN-Loop, which may name us.
     pub(crate) has_hops: bool,
+    /// The value of the first Referer, for the log; empty if there is none.
+    pub(crate) referer: Span,
+    /// The same of User-Agent.
+    pub(crate) user_agent: Span,
     /// The field lines, each with its CRLF.
     pub(crate) fields: Span,
 }
@@ -285,6 +289,8 @@ impl Scan {
             expect_continue: facts.expect_continue && line.version == Version::Http11,
             te_trailers: facts.te_trailers,
             has_hops: facts.has_hops,
+            referer: facts.referer,
+            user_agent: facts.user_agent,
             fields: Span::between(self.fields, self.line),
         })
     }

@@ -7,7 +7,7 @@
 //! [22/Nov/2026:06:03:34 +0000] using cache: /images/logo.gif
 //! ```
 
-use super::capture;
+use super::escape;
 use super::Format;
 use super::MAX_CAPTURE;
 use crate::bytes::Full;
@@ -30,7 +30,7 @@ pub(crate) fn remark(
 ) -> Result<(), Full> {
     out.put(deed.as_bytes())?;
     out.put(b": ")?;
-    capture::put(format, target, MAX_TEXT, out)?;
+    escape::put(format, target, MAX_TEXT, out)?;
     if let Some((name, value)) = of_it {
         out.put(b" ")?;
         out.put(name.as_bytes())?;
@@ -47,7 +47,7 @@ pub(crate) fn remark(
 /// Writes a value as it is: it is not within quotation marks, and may have some.
 fn put_value(format: Format, value: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
     if format == Format::Json {
-        return capture::put(format, value, MAX_TEXT, out);
+        return escape::put(format, value, MAX_TEXT, out);
     }
     for octet in value.iter().take(MAX_TEXT) {
         let is_harmless = matches!(octet, b' '..=b'~');

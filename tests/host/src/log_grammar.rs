@@ -45,8 +45,8 @@ pub fn check(text: &[u8]) {
     let parsed = head::parse_request(text, &mut Scan::new(), &limits);
     for format in [Format::Combined, Format::Json] {
         let captured = match &parsed {
-            Ok(Parse::Complete(head)) => captured(|out| log::capture(format, head, text, out)),
-            _ => captured(|out| log::capture_refused(format, text, out)),
+            Ok(Parse::Complete(head)) => captured(|out| log::capture(head, text, out)),
+            _ => captured(|out| log::capture_refused(text, out)),
         };
         let words = match &parsed {
             Ok(Parse::Complete(head)) => words(head, text),

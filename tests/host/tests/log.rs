@@ -44,7 +44,7 @@ fn captured(format: Format, request: &[u8]) -> Vec<u8> {
     let Ok(Parse::Complete(head)) = head else {
         panic!("no request: {}", request.escape_ascii());
     };
-    written(|out| log::capture(format, &head, request, out))
+    written(|out| log::capture(&head, request, out))
 }
 
 fn written(write: impl FnOnce(&mut Writer<'_>) -> Result<(), Full>) -> Vec<u8> {
@@ -136,9 +136,7 @@ fn a_client_cannot_forge_a_line() {
         "{text}"
     );
     // What is no request at all may hold anything.
-    let refused = written(|out| {
-        log::capture_refused(Format::Combined, b"\r\n\x1b]0;x\x07 \"\0\x7f\r\nnext", out)
-    });
+    let refused = written(|out| log::capture_refused(b"\r\n\x1b]0;x\x07 \"\0\x7f\r\nnext", out));
     let text = line(Format::Combined, &entry(), &refused);
     assert!(
         text.contains(r#"] "\x1B]0;x\x07 \"\x00\x7F" 200"#),

@@ -68,12 +68,14 @@ pub(crate) struct Desk {
     text: Vec<u8>,
     head: RequestHead,
     table: Arc<Table<Cells>>,
+    captured: Box<[u8; log::MAX_CAPTURE]>,
     appender: Appender,
     ring: Memory,
 }
 
 const SECRET: SipKey = SipKey(0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210);
 const SLOTS: usize = 1024;
+const WORDS: usize = 1 << 13;
 
 impl Desk {
     /// The desk for a request.
@@ -86,6 +88,7 @@ impl Desk {
             text: text.to_vec(),
             head,
             table,
+            captured: Box::new([0; log::MAX_CAPTURE]),
             appender: Appender::default(),
             ring: Memory::new(),
         };
@@ -117,9 +120,8 @@ impl Desk {
 
     /// Remembers the request for the log, and logs it at its end.
     pub(crate) fn logs(&mut self) -> bool {
-        let mut room = [0; log::MAX_CAPTURE];
-        let mut out = Writer::new(&mut room);
-        if log::capture(Format::Combined, &self.head, &self.text, &mut out).is_err() {
+        let mut out = Writer::new(&mut self.captured[..]);
+        if log::capture(&self.head, &self.text, &mut out).is_err() {
             return false;
         }
         let entry = Entry {
@@ -193,9 +195,9 @@ impl Store for Cells {
     }
 }
 
-/// A ring of the kernel's size.
+/// A ring of the kernel's size, which has no need of checks either.
 struct Memory {
-    words: Vec<AtomicU64>,
+    words: Box<[AtomicU64; WORDS]>,
     head: AtomicU64,
     oldest: AtomicU64,
 }
@@ -203,20 +205,20 @@ struct Memory {
 impl Memory {
     fn new() -> Self {
         Self {
-            words: (0..1 << 13).map(|_| AtomicU64::new(0)).collect(),
+            words: Box::new([const { AtomicU64::new(0) }; WORDS]),
             head: AtomicU64::new(0),
             oldest: AtomicU64::new(0),
         }
     }
 
     fn word(&self, at: u64) -> &AtomicU64 {
-        &self.words[at as usize & (self.words.len() - 1)]
+        &self.words[at as usize % WORDS]
     }
 }
 
 impl Words for Memory {
     fn len(&self) -> u64 {
-        self.words.len() as u64
+        WORDS as u64
     }
 
     fn load(&self, at: u64) -> u64 {
