@@ -108,12 +108,22 @@ fn eq_word_ignore_case(one: &[u8; 8], other: &[u8; 8]) -> bool {
     eq_lower_case(u64::from_le_bytes(*one), u64::from_le_bytes(*other))
 }
 
-/// Whether the octets of two words are the same but for the case of letters. Most words that
-/// differ do so in other bits than that of the case, and most that do not are the same.
+/// Whether the octets of two words are the same but for the case of letters.
 #[inline]
 const fn eq_lower_case(one: u64, other: u64) -> bool {
     let differ = one ^ other;
-    differ & !repeat(0x20) == 0 && (differ == 0 || lower_case(one) == lower_case(other))
+    let small = small_letters(one | other);
+    // From the bit that makes letters small to the highest one of an octet.
+    differ & !repeat(0x20) == 0 && (differ << 2) & !small == 0
+}
+
+/// Marks the small letters of ASCII in a word, exactly.
+const fn small_letters(word: u64) -> u64 {
+    // Without their highest bits no octet carries into the next one when less than 0x80 is added.
+    let low = word & !HIGH_BITS;
+    let from_a = low.wrapping_add(repeat(0x80 - b'a'));
+    let after_z = low.wrapping_add(repeat(0x7f - b'z'));
+    from_a & !after_z & !word & HIGH_BITS
 }
 
 /// Fewer than eight octets as a word; it is the same for no others of the same length.
@@ -182,7 +192,7 @@ pub(crate) fn skip_field_content(text: &[u8]) -> &[u8] {
     let mut rest = skip(text, controls);
     while let [octet, tail @ ..] = rest {
         // It may also be a tab, or one of the last octets.
-        if *octet == b'\r' || !is_field_content(*octet) {
+        if !is_field_content(*octet) {
             break;
         }
         rest = skip(tail, controls);
@@ -195,14 +205,13 @@ pub(crate) fn skip_field_content(text: &[u8]) -> &[u8] {
 #[inline(always)]
 fn skip(text: &[u8], marks: impl Fn(u64) -> u64) -> &[u8] {
     let mut rest = text;
-    while let Some((chunk, tail)) = rest.split_first_chunk() {
-        rest = tail;
+    while let Some(chunk) = rest.first_chunk() {
         let marked = marks(u64::from_le_bytes(*chunk));
         if marked != 0 {
             let within = (marked.trailing_zeros() / 8) as usize;
-            let len = tail.len().wrapping_add(8).wrapping_sub(within);
-            return text.get(text.len().wrapping_sub(len)..).unwrap_or(&[]);
+            return rest.get(within..).unwrap_or(&[]);
         }
+        rest = rest.get(8..).unwrap_or(&[]);
     }
     rest
 }
@@ -264,13 +273,13 @@ pub(crate) const fn lower_case(word: u64) -> u64 {
 #[inline(always)]
 fn find(hay: &[u8], marks: impl Fn(u64) -> u64, hits: impl Fn(u8) -> bool) -> Option<usize> {
     let mut rest = hay;
-    while let Some((chunk, tail)) = rest.split_first_chunk() {
+    while let Some(chunk) = rest.first_chunk() {
         let marked = marks(u64::from_le_bytes(*chunk));
         if marked != 0 {
             let within = (marked.trailing_zeros() / 8) as usize;
             return Some(hay.len().wrapping_sub(rest.len()).wrapping_add(within));
         }
-        rest = tail;
+        rest = rest.get(8..).unwrap_or(&[]);
     }
     let within = rest.iter().position(|octet| hits(*octet))?;
     Some(hay.len().wrapping_sub(rest.len()).wrapping_add(within))

@@ -71,15 +71,19 @@ impl TableHasher {
     }
 
     /// Hashes octets, eight at a time, each word as `change` makes it.
+    #[inline(always)]
     pub(crate) fn octets(&mut self, octets: &[u8], change: impl Fn(u64) -> u64) {
         let mut rest = octets;
-        while let Some((word, tail)) = rest.split_first_chunk() {
-            self.word(change(u64::from_le_bytes(*word)));
-            rest = tail;
+        while let Some(word) = rest.first_chunk() {
+            self.state.absorb::<1>(change(u64::from_le_bytes(*word)));
+            rest = rest.get(8..).unwrap_or(&[]);
         }
         if !rest.is_empty() {
-            self.word(change(last_word(octets, rest)));
+            self.state.absorb::<1>(change(last_word(octets, rest)));
         }
+        // CAST: Modulo 256, and of whole words.
+        let words = octets.len().div_ceil(8) as u8;
+        self.len = self.len.wrapping_add(words.wrapping_mul(8));
     }
 
     /// The hash of all that was given.

@@ -120,7 +120,8 @@ impl<'a> Key<'a> {
         let scheme = u64::from(self.scheme == Scheme::Https);
         let host = (self.host.len() as u64) << 33;
         hasher.word(host | (scheme << 32) | self.rest.len() as u64);
-        hasher.octets(self.host, bytes::lower_case);
+        // In small letters. What else this makes alike are octets of which no host has both.
+        hasher.octets(self.host, |word| word | SMALL);
         hasher.octets(self.rest, |word| word);
         hasher.finish()
     }
@@ -161,6 +162,9 @@ impl<'a> Key<'a> {
         bytes::eq_ignore_case(self.host, host) && path.split_first() == Some((&b'/', self.rest))
     }
 }
+
+/// The bit that makes letters of ASCII small.
+const SMALL: u64 = u64::from_ne_bytes([0x20; 8]);
 
 /// A written key in parts: the host with its port, and path and query. For those who clear what is
 /// of some host and path. None if no [`Key`] was written so.

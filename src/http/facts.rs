@@ -68,6 +68,14 @@ impl Facts {
     pub(super) fn note(&mut self, name: &[u8], padded: &[u8], buf: &[u8]) -> Result<(), Violation> {
         match Name::recognized(name) {
             Name::Other => Ok(()),
+            Name::UserAgent => {
+                note_first(&mut self.user_agent, padded, buf);
+                Ok(())
+            }
+            Name::Referer => {
+                note_first(&mut self.referer, padded, buf);
+                Ok(())
+            }
             known => self.note_known(known, bytes::trim_ows(padded), buf),
         }
     }
@@ -76,8 +84,6 @@ impl Facts {
     fn note_known(&mut self, name: Name, value: &[u8], buf: &[u8]) -> Result<(), Violation> {
         match name {
             Name::Host => return self.note_host(value, buf),
-            Name::UserAgent => note_first(&mut self.user_agent, value, buf),
-            Name::Referer => note_first(&mut self.referer, value, buf),
             Name::ContentLength => return self.note_length(value),
             Name::TransferEncoding => return self.note_coding(value),
             Name::Connection => return self.note_connection(value),
@@ -148,13 +154,15 @@ impl Facts {
         if bytes::is_token(text) {
             return self.note_option(text);
         }
-        bytes::tokens(text).try_for_each(|option| self.note_option(option))
+        bytes::tokens(text).try_for_each(|option| {
+            if !bytes::is_token(option) {
+                return Err(Violation::bad("bad Connection option"));
+            }
+            self.note_option(option)
+        })
     }
 
     fn note_option(&mut self, option: &[u8]) -> Result<(), Violation> {
-        if !bytes::is_token(option) {
-            return Err(Violation::bad("bad Connection option"));
-        }
         if self.option_count >= MAX_OPTIONS {
             return Err(Violation::bad("too many Connection options"));
         }
@@ -199,9 +207,10 @@ impl Facts {
 }
 
 /// Notes where the value of a field is, unless it was there before.
-fn note_first(span: &mut Span, value: &[u8], buf: &[u8]) {
+#[inline(never)] // As above.
+fn note_first(span: &mut Span, padded: &[u8], buf: &[u8]) {
     if *span == Span::EMPTY {
-        *span = Span::within(buf, value);
+        *span = Span::within(buf, bytes::trim_ows(padded));
     }
 }
 
