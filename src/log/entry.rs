@@ -39,6 +39,9 @@ pub(crate) struct Entry<'a> {
 /// Words that an entry is stored in.
 pub(crate) const FIELDS: usize = 9;
 
+/// What stands before an address of IPv4 in one of IPv6 (RFC 4291 section 2.5.5.2).
+const MAPPED: u64 = 0xffff_0000_0000;
+
 /// No backend.
 const NONE: u16 = u16::MAX;
 
@@ -62,36 +65,21 @@ impl Entry<'_> {
 
     /// The entry, and the format of what was captured, as numbers.
     pub(crate) fn pack(&self, format: Format) -> [u64; FIELDS] {
-        let client = match self.client {
-            IpAddr::V4(client) => client.to_ipv6_mapped(),
-            IpAddr::V6(client) => client,
+        let (high, low) = match self.client {
+            IpAddr::V4(client) => (0, MAPPED | u64::from(client.to_bits())),
+            // CAST: the two halves.
+            IpAddr::V6(client) => ((client.to_bits() >> 64) as u64, client.to_bits() as u64),
         };
-        let client = u128::from(client);
-        let mut cache = [0; 8];
-        for (to, from) in cache.iter_mut().zip(self.cache.bytes()) {
-            *to = from;
-        }
-        let [status_low, status_high] = self.status.to_le_bytes();
-        let [backend_low, backend_high] = self.backend.unwrap_or(NONE).to_le_bytes();
-        let [first, second] = self.ending;
+        let cache = self.cache.bytes().take(8).rev();
         let format = match format {
             Format::Combined => 0,
             Format::Json => 1,
         };
-        let rest = [
-            status_low,
-            status_high,
-            backend_low,
-            backend_high,
-            first,
-            second,
-            format,
-            self.is_remark.into(),
-        ];
+        let [first, second] = self.ending.map(u64::from);
         [
-            // CAST: the two halves.
-            (client >> 64) as u64,
-            client as u64,
+            high,
+            low,
+            // CAST: as it is unpacked.
             self.received.as_secs() as u64,
             self.octets,
             self.total.as_nanos(),
@@ -99,8 +87,13 @@ impl Entry<'_> {
             self.first_byte
                 .map_or(0, |time| time.as_nanos().saturating_add(1)),
             self.id,
-            u64::from_le_bytes(cache),
-            u64::from_le_bytes(rest),
+            cache.fold(0, |word, octet| (word << 8) | u64::from(octet)),
+            u64::from(self.status)
+                | u64::from(self.backend.unwrap_or(NONE)) << 16
+                | first << 32
+                | second << 40
+                | format << 48
+                | u64::from(self.is_remark) << 56,
         ]
     }
 }

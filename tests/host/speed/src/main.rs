@@ -52,74 +52,104 @@ struct Case {
     run: fn(&[u8], usize),
 }
 
-fn cases() -> Vec<Case> {
-    let mut cases = Vec::new();
-    let mut add = |name, head, limit, run: fn(&[u8], usize)| {
-        cases.push(Case {
-            name,
-            head,
-            limit,
-            run,
-        })
-    };
-    for (resin, httparse, kawa, head) in [
-        (
-            "head of curl: resin",
-            "head of curl: httparse",
-            "head of curl: kawa",
-            heads::CURL,
-        ),
-        (
-            "head of a browser: resin",
-            "head of a browser: httparse",
-            "head of a browser: kawa",
-            heads::BROWSER,
-        ),
-        (
-            "head of 20 fields: resin",
-            "head of 20 fields: httparse",
-            "head of 20 fields: kawa",
-            heads::TWENTY,
-        ),
-    ] {
-        let limit = match head {
-            heads::CURL => Limit::None,
-            _ => Limit::Octet(6),
-        };
-        add(resin, head, limit, |head, rounds| {
-            repeat(rounds, || takes(black_box(head)))
-        });
-        add(httparse, head, Limit::None, |head, rounds| {
-            repeat(rounds, || httparse_takes(black_box(head)))
-        });
-        add(kawa, head, Limit::None, kawa_takes);
-    }
-    add(
-        "head of a browser, and anew for a backend",
-        heads::BROWSER,
-        Limit::None,
-        |head, rounds| repeat(rounds, || passes_on(black_box(head))),
-    );
-    add(
-        "key, its hash, lookup",
-        heads::BROWSER,
-        Limit::Whole(400),
-        |head, rounds| {
+const CASES: &[Case] = &[
+    Case {
+        name: "head of curl: resin",
+        head: heads::CURL,
+        limit: Limit::None,
+        run: |head, rounds| repeat(rounds, || takes(black_box(head))),
+    },
+    Case {
+        name: "head of curl: httparse",
+        head: heads::CURL,
+        limit: Limit::None,
+        run: |head, rounds| repeat(rounds, || httparse_takes(black_box(head))),
+    },
+    Case {
+        name: "head of curl: kawa",
+        head: heads::CURL,
+        limit: Limit::None,
+        run: kawa_takes,
+    },
+    Case {
+        name: "head of a browser: resin",
+        head: heads::BROWSER,
+        limit: Limit::Octet(6),
+        run: |head, rounds| repeat(rounds, || takes(black_box(head))),
+    },
+    Case {
+        name: "head of a browser: httparse",
+        head: heads::BROWSER,
+        limit: Limit::None,
+        run: |head, rounds| repeat(rounds, || httparse_takes(black_box(head))),
+    },
+    Case {
+        name: "head of a browser: kawa",
+        head: heads::BROWSER,
+        limit: Limit::None,
+        run: kawa_takes,
+    },
+    Case {
+        name: "head of 20 fields: resin",
+        head: heads::TWENTY,
+        limit: Limit::Octet(6),
+        run: |head, rounds| repeat(rounds, || takes(black_box(head))),
+    },
+    Case {
+        name: "head of 20 fields: httparse",
+        head: heads::TWENTY,
+        limit: Limit::None,
+        run: |head, rounds| repeat(rounds, || httparse_takes(black_box(head))),
+    },
+    Case {
+        name: "head of 20 fields: kawa",
+        head: heads::TWENTY,
+        limit: Limit::None,
+        run: kawa_takes,
+    },
+    Case {
+        name: "head of a browser, and anew for a backend",
+        head: heads::BROWSER,
+        limit: Limit::None,
+        run: |head, rounds| repeat(rounds, || passes_on(black_box(head))),
+    },
+    Case {
+        name: "lookup for curl: key, hash, index",
+        head: heads::CURL,
+        limit: Limit::Whole(400),
+        run: |head, rounds| {
             let mut desk = desk(head);
             repeat(rounds, || desk.finds());
         },
-    );
-    add(
-        "line of the log",
-        heads::BROWSER,
-        Limit::Whole(300),
-        |head, rounds| {
+    },
+    Case {
+        name: "lookup for a browser: key, hash, index",
+        head: heads::BROWSER,
+        limit: Limit::Whole(400),
+        run: |head, rounds| {
+            let mut desk = desk(head);
+            repeat(rounds, || desk.finds());
+        },
+    },
+    Case {
+        name: "line of the log for curl",
+        head: heads::CURL,
+        limit: Limit::Whole(300),
+        run: |head, rounds| {
             let mut desk = desk(head);
             repeat(rounds, || desk.logs());
         },
-    );
-    cases
-}
+    },
+    Case {
+        name: "line of the log for a browser",
+        head: heads::BROWSER,
+        limit: Limit::Whole(300),
+        run: |head, rounds| {
+            let mut desk = desk(head);
+            repeat(rounds, || desk.logs());
+        },
+    },
+];
 
 fn desk(head: &[u8]) -> Desk {
     Desk::new(head).expect("the gateway takes it")
@@ -157,7 +187,7 @@ fn kawa_takes(head: &[u8], rounds: usize) {
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let wanted = arguments.next().unwrap_or_default();
-    for case in cases() {
+    for case in CASES {
         let octets = case.head.len();
         if wanted == "list" {
             let limit = match case.limit {
