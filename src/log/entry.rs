@@ -89,11 +89,11 @@ impl Entry<'_> {
             self.id,
             cache.fold(0, |word, octet| (word << 8) | u64::from(octet)),
             u64::from(self.status)
-                | u64::from(self.backend.unwrap_or(NONE)) << 16
-                | first << 32
-                | second << 40
-                | format << 48
-                | u64::from(self.is_remark) << 56,
+                | (u64::from(self.backend.unwrap_or(NONE)) << 16)
+                | (first << 32)
+                | (second << 40)
+                | (format << 48)
+                | (u64::from(self.is_remark) << 56),
         ]
     }
 }

@@ -34,7 +34,7 @@ fn entry() -> Entry<'static> {
     }
 }
 
-fn captured(format: Format, request: &[u8]) -> Vec<u8> {
+fn captured(request: &[u8]) -> Vec<u8> {
     let limits = Limits {
         head: 1 << 16,
         fields: 100,
@@ -62,7 +62,7 @@ fn line(format: Format, entry: &Entry<'_>, captured: &[u8]) -> String {
 fn the_combined_format_is_that_of_other_servers() {
     let request =
         b"GET /x HTTP/1.1\r\nHost: a\r\nReferer: http://b/\r\nUser-Agent: curl/8.14.1\r\n\r\n";
-    let captured = captured(Format::Combined, request);
+    let captured = captured(request);
     assert_eq!(
         line(Format::Combined, &entry(), &captured),
         "127.0.0.1 - - [22/Nov/2026:06:03:33 +0000] \"GET /x HTTP/1.1\" 200 123 \"http://b/\" \
@@ -90,7 +90,7 @@ fn the_combined_format_is_that_of_other_servers() {
 #[test]
 fn json_says_the_same() {
     let request = b"GET /x HTTP/1.0\r\nuser-AGENT: curl/8.14.1\r\n\r\n";
-    let captured = captured(Format::Json, request);
+    let captured = captured(request);
     assert_eq!(
         line(Format::Json, &entry(), &captured),
         "{\"time\":\"2026-11-22T06:03:33Z\",\"client\":\"127.0.0.1\",\"request\":\"GET /x HTTP/1.0\",\
@@ -123,13 +123,13 @@ fn a_client_cannot_forge_a_line() {
         .copied()
         .filter(|octet| *octet != 0x1b)
         .collect();
-    let in_combined = captured(Format::Combined, &harmless);
+    let in_combined = captured(&harmless);
     let text = line(Format::Combined, &entry(), &in_combined);
     assert!(
         text.contains(r#""GET /\"\\ HTTP/1.1" 200 123 "-" "a\"b\\c\x09d\x80\xFF[2J" srun-0"#),
         "{text}"
     );
-    let in_json = captured(Format::Json, &harmless);
+    let in_json = captured(&harmless);
     let text = line(Format::Json, &entry(), &in_json);
     assert!(
         text.contains(r#""user_agent":"a\"b\\c\u0009d\u0080\u00FF[2J","#),
@@ -153,7 +153,7 @@ fn what_is_too_long_is_cut() {
             "GET /{} HTTP/1.1\r\nHost: a\r\nReferer: r{long}\r\nUser-Agent: u{long}\r\n\r\n",
             "x".repeat(20_000)
         );
-        let captured = captured(format, request.as_bytes());
+        let captured = captured(request.as_bytes());
         assert_eq!(captured.len(), MAX_CAPTURE);
         let text = line(format, &entry(), &captured);
         assert!(text.contains("xxx... HTTP/1.1\""), "{text}");
@@ -163,11 +163,7 @@ fn what_is_too_long_is_cut() {
         assert_eq!(cuts, 2, "{text}");
         // A short agent leaves its room to the target.
         let request = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(1007));
-        let text = line(
-            format,
-            &entry(),
-            &super::log::captured(format, request.as_bytes()),
-        );
+        let text = line(format, &entry(), &super::log::captured(request.as_bytes()));
         assert!(!text.contains("..."), "{text}");
     }
 }
@@ -194,7 +190,7 @@ fn captures_of_any_request_fit_in_what_is_promised() {
 #[test]
 fn the_fields_that_count_are_the_first_ones() {
     let request = b"GET / HTTP/1.0\r\nX: y\r\nReferer:\r\nReferer: two\r\nUser-Agent: one\r\nUser-Agent: two\r\n\r\n";
-    let captured = captured(Format::Combined, request);
+    let captured = captured(request);
     let text = line(Format::Combined, &entry(), &captured);
     assert!(text.contains("\"-\" \"one\" srun-0"), "{text}");
 }

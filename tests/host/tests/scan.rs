@@ -12,7 +12,8 @@ use crate::bytes::{
 /// Octets of a class are skipped, and nothing else.
 fn check(text: &[u8]) {
     type Skip = fn(&[u8]) -> &[u8];
-    let classes: [(&str, Skip, fn(u8) -> bool); 3] = [
+    type Class = (&'static str, Skip, fn(u8) -> bool);
+    let classes: [Class; 3] = [
         ("tchars", skip_tchars, is_tchar),
         ("target", skip_target, is_target_char),
         ("field content", skip_field_content, is_field_content),
