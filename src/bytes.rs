@@ -17,7 +17,6 @@ pub(crate) use scan::is_host_char;
 pub(crate) use scan::is_target_char;
 pub(crate) use scan::is_tchar;
 pub(crate) use scan::is_token;
-pub(crate) use scan::lower_case;
 pub(crate) use scan::skip_field_content;
 pub(crate) use scan::skip_target;
 pub(crate) use scan::skip_tchars;

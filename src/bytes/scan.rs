@@ -56,6 +56,7 @@ pub(crate) fn is_tchar(octet: u8) -> bool {
 }
 
 /// Whether it is a token (RFC 9110 section 5.6.2).
+#[inline(never)] // Keeps its frame out of its callers'.
 pub(crate) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && skip_tchars(text).is_empty()
 }
@@ -83,6 +84,7 @@ const fn is_control(octet: u8) -> bool {
 }
 
 /// Whether two words are the same but for the case of ASCII letters.
+#[inline(never)] // Keeps its frame out of its callers'.
 pub(crate) fn eq_ignore_case(one: &[u8], other: &[u8]) -> bool {
     if one.len() != other.len() {
         return false;
@@ -141,6 +143,7 @@ fn short_word(octets: &[u8]) -> u64 {
 }
 
 /// Index of the first `needle`.
+#[inline(never)] // Keeps its frame out of its callers'.
 pub(crate) fn find_byte(hay: &[u8], needle: u8) -> Option<usize> {
     let needles = repeat(needle);
     find(hay, |word| zeros(word ^ needles), |octet| octet == needle)
@@ -255,17 +258,6 @@ const fn no_letters_nor_hyphens(word: u64) -> u64 {
     let after_z = lower_case.wrapping_add(repeat(0x7f - b'z'));
     let unlike_hyphen = (word ^ repeat(b'-')).wrapping_add(!HIGH_BITS);
     (((after_z | !from_a) & unlike_hyphen) | word) & HIGH_BITS
-}
-
-/// The octets of a word with the capital letters of ASCII among them made small.
-pub(crate) const fn lower_case(word: u64) -> u64 {
-    // Without their highest bits no octet carries into the next one when less than 0x80 is added.
-    let low = word & !HIGH_BITS;
-    let from_a = low.wrapping_add(repeat(0x80 - b'A'));
-    let after_z = low.wrapping_add(repeat(0x7f - b'Z'));
-    let capitals = from_a & !after_z & !word & HIGH_BITS;
-    // From the highest bit of an octet to the one that capital letters lack.
-    word | (capitals >> 2)
 }
 
 /// Searches eight octets at a time: `marks` marks hits in a little-endian word, the lowest mark

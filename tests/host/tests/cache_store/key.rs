@@ -7,7 +7,7 @@ use std::hash::Hasher;
 use proptest::prelude::*;
 
 use crate::bytes::sip::{SipKey, TableHasher};
-use crate::bytes::{eq_ignore_case, lower_case, Full, Writer};
+use crate::bytes::{eq_ignore_case, Full, Writer};
 use crate::cache::key::{parts, Key, Scheme};
 
 const SECRET: SipKey = SipKey(0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210);
@@ -171,12 +171,6 @@ proptest! {
         prop_assert!(alike || !swap);
         prop_assert_eq!(one.is(written(&other).as_bytes()), alike);
         prop_assert_eq!(one.hash(SECRET) == other.hash(SECRET), alike);
-    }
-
-    #[test]
-    fn words_become_lower_case_as_octets_do(octets in any::<[u8; 8]>()) {
-        let right = octets.map(|octet| octet.to_ascii_lowercase());
-        prop_assert_eq!(lower_case(u64::from_le_bytes(octets)).to_le_bytes(), right);
     }
 
     #[test]
