@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154,SC2034 # what scripts/guest sets and reads
-# How scripts/guest starts QEMU. Uses its variables: work, image, boot, smp, mem, icount, seed, diskless,
+# How scripts/guest starts QEMU. Uses its variables: work, image, boot, smp, mem, icount, seed, plugin, diskless,
 # forwards, shares, timeout, interactive, network, stdin, feed; sets qemu_status. Needs common.sh.
 
 # Distributions keep it out of PATH; up to Debian 12 it came with QEMU.
@@ -61,6 +61,7 @@ accelerator() {
         # ERMS and FSRM would count one instruction per byte copied.
         qemu+=(-accel "tcg,thread=single,tb-size=512" -icount "shift=0,sleep=off" -cpu "max,-erms,-fsrm"
             -seed "$seed" -rtc "base=2026-01-01T00:00:00,clock=vm")
+        [ -z "$plugin" ] || qemu+=(-plugin "$plugin")
         append+=" nokaslr norandmaps"
     elif [ "${RESIN_ACCEL:-}" != tcg ] && kvm_works; then
         qemu+=(-accel kvm -cpu host)

@@ -6,6 +6,7 @@ pub mod connection;
 pub mod load;
 pub mod origin;
 pub mod pattern;
+pub mod profile;
 pub mod response;
 pub mod row;
 pub mod serve;
