@@ -72,9 +72,12 @@ speed: ## what a request's head, a hit and its line in the log cost in instructi
 	@tests/host/speed/run
 	@$(kernel) in -- bash -c 'cd tests/host && cargo run -q --locked --release --example choice_speed'
 
+bench: ## what a request costs the whole machine: resin beside nginx, HAProxy, Varnish and Apache (10 minutes; build/bench.json, .svg)
+	@tests/bench/run
+
 clean: ## remove build/; downloads and kernels stay in the cache
 	rm -rf build
 
 # One part of the tests after the other.
 .NOTPARALLEL:
-.PHONY: help all debug install check run test test-host test-guest test-status test-run test-suites test-upload test-debug test-controls fuzz speed clean
+.PHONY: help all debug install check run test test-host test-guest test-status test-run test-suites test-upload test-debug test-controls fuzz speed bench clean

@@ -3,10 +3,13 @@
 
 pub mod clock;
 pub mod connection;
+pub mod idle;
 pub mod load;
 pub mod origin;
 pub mod pattern;
+pub mod picture;
 pub mod profile;
+pub mod report;
 pub mod response;
 pub mod row;
 pub mod serve;

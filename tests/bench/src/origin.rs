@@ -1,4 +1,4 @@
-//! What the origin is asked for besides the load: how often it was asked, and which version it has.
+//! What is asked for besides the load: how often the origin was asked, and which version it has.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -21,20 +21,20 @@ pub fn requests(origin: SocketAddr) -> Result<usize, Fault> {
         .ok_or_else(|| format!("the origin does not say how often it was asked: {text}"))
 }
 
-/// The entity tag of [`row::VALIDATED`].
-pub fn tag(origin: SocketAddr) -> Result<String, Fault> {
-    let answer = fetch(origin, row::VALIDATED)?;
-    let tag = response::field(&answer, b"etag").ok_or("the origin's file has no entity tag")?;
+/// The entity tag of [`row::VALIDATED`]. A peer that is asked for it has it in its cache.
+pub fn tag(address: SocketAddr) -> Result<String, Fault> {
+    let answer = fetch(address, row::VALIDATED)?;
+    let tag = response::field(&answer, b"etag").ok_or("the file has no entity tag")?;
     Ok(String::from_utf8_lossy(tag).into_owned())
 }
 
-fn fetch(origin: SocketAddr, target: &str) -> Result<Vec<u8>, Fault> {
+fn fetch(address: SocketAddr, target: &str) -> Result<Vec<u8>, Fault> {
     let fetch = || {
-        let mut stream = TcpStream::connect(origin)?;
+        let mut stream = TcpStream::connect(address)?;
         stream.write_all(&row::request(target, "Connection: close\r\n"))?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer)?;
         Ok(answer)
     };
-    fetch().map_err(|error: std::io::Error| format!("asking the origin for {target}: {error}"))
+    fetch().map_err(|error: std::io::Error| format!("asking {address} for {target}: {error}"))
 }

@@ -83,7 +83,7 @@ pub const ROWS: [Row; 12] = [
 
 /// What a browser sends besides the host's name, so that there are 20 fields in all.
 const BROWSER: &str = "Connection: keep-alive\r\n\
-    Cache-Control: max-age=0\r\n\
+    Cookie: consent=all; theme=dark\r\n\
     sec-ch-ua: \"Chromium\";v=\"142\", \"Google Chrome\";v=\"142\", \"Not_A Brand\";v=\"99\"\r\n\
     sec-ch-ua-mobile: ?0\r\n\
     sec-ch-ua-platform: \"Linux\"\r\n\

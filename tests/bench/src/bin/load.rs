@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
 use bench::connection::Check;
+use bench::idle::{self, Idle};
 use bench::load::Load;
 use bench::origin;
 use bench::pattern::{self, Kind};
@@ -55,6 +56,10 @@ fn local(port: &str) -> Result<SocketAddr, Fault> {
 
 fn run(peer: &str, address: SocketAddr, origin: SocketAddr, rows: &[&str]) -> Result<(), Fault> {
     for name in rows {
+        if *name == "W7" {
+            idle(peer, address).map_err(|fault| format!("{name} {peer}: {fault}"))?;
+            continue;
+        }
         let row = Row::named(name).ok_or_else(|| format!("there is no row {name}"))?;
         measure(peer, address, origin, &row).map_err(|fault| format!("{name} {peer}: {fault}"))?;
     }
@@ -64,7 +69,7 @@ fn run(peer: &str, address: SocketAddr, origin: SocketAddr, rows: &[&str]) -> Re
 /// Measures a row and prints it: the row, the peer, requests, nanoseconds busy and nanoseconds idle.
 fn measure(peer: &str, address: SocketAddr, origin: SocketAddr, row: &Row) -> Result<(), Fault> {
     let tag = match row.work {
-        Work::Validate => origin::tag(origin)?,
+        Work::Validate => origin::tag(address)?,
         _ => String::new(),
     };
     let counted = row.cycle(&tag, Check::First);
@@ -90,6 +95,15 @@ fn measure(peer: &str, address: SocketAddr, origin: SocketAddr, row: &Row) -> Re
         "{}\t{peer}\t{}\t{}\t{idle}",
         row.name, row.requests, spent.busy
     );
+    Ok(())
+}
+
+/// Measures the memory of idle connections: W7i before a request, W7 after it. Octets stand where the
+/// other rows have nanoseconds.
+fn idle(peer: &str, address: SocketAddr) -> Result<(), Fault> {
+    let Idle { before, after } = idle::measure(address)?;
+    println!("W7i\t{peer}\t{}\t{before}\t0", idle::CONNECTIONS);
+    println!("W7\t{peer}\t{}\t{after}\t0", idle::CONNECTIONS);
     Ok(())
 }
 

@@ -2,12 +2,16 @@
 
 use std::env;
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 
+use bench::picture;
 use bench::profile;
+use bench::report::Numbers;
 use bench::Fault;
 
-const USAGE: &str = "usage: report profile COUNTS SAID BASE     where a row's instructions went";
+const USAGE: &str = "usage: report profile COUNTS SAID BASE     where a row's instructions went
+       report table FOLDER SAID...          a table of all runs; also writes FOLDER/bench.json and .svg";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -31,8 +35,22 @@ fn command(arguments: &[&str]) -> Result<String, Fault> {
             let base = u64::from_str_radix(base, 16).map_err(|_| USAGE)?;
             profile::profile(&read(counts)?, &read(said)?, base)
         }
+        ["table", folder, runs @ ..] => {
+            let mut numbers = Numbers::default();
+            for run in runs {
+                numbers.add(&read(run)?)?;
+            }
+            let json = format!("{{\n  \"icount\": {}\n}}\n", numbers.json());
+            write(folder, "bench.json", json)?;
+            write(folder, "bench.svg", picture::draw(&numbers))?;
+            Ok(numbers.table())
+        }
         _ => Err(USAGE.into()),
     }
+}
+
+fn write(folder: &str, name: &str, text: String) -> Result<(), Fault> {
+    fs::write(Path::new(folder).join(name), text).map_err(|error| format!("{name}: {error}"))
 }
 
 fn read(path: &str) -> Result<String, Fault> {
