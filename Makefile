@@ -34,7 +34,7 @@ check: ## rustfmt, clippy, layers, file and stack sizes, shellcheck
 run: ## boot a guest with the gateway in it, in front of a real Tomcat (PORT=8080)
 	@scripts/run
 
-test: test-host check test-guest test-status test-run ## host tests, lints, guest suites on the stock kernel, promtool on the metrics, curl through it to Tomcat
+test: test-host check test-guest test-status test-bench test-run ## host tests, lints, guest suites on the stock kernel, promtool on the metrics, what a request costs, curl through it to Tomcat
 
 test-host:
 	@tests/host/run
@@ -44,6 +44,9 @@ test-guest:
 
 test-status:
 	@tests/status/check
+
+test-bench:
+	@tests/bench/run --ratchet
 
 test-run:
 	@scripts/run -- tests/webapp/check
@@ -80,4 +83,4 @@ clean: ## remove build/; downloads and kernels stay in the cache
 
 # One part of the tests after the other.
 .NOTPARALLEL:
-.PHONY: help all debug install check run test test-host test-guest test-status test-run test-suites test-upload test-debug test-controls fuzz speed bench clean
+.PHONY: help all debug install check run test test-host test-guest test-status test-bench test-run test-suites test-upload test-debug test-controls fuzz speed bench clean

@@ -9,10 +9,12 @@ pub mod origin;
 pub mod pattern;
 pub mod picture;
 pub mod profile;
+pub mod ratchet;
 pub mod report;
 pub mod response;
 pub mod row;
 pub mod serve;
+pub mod wall;
 
 /// What ends a row, and with it the run: an answer that is not what it must be, or none.
 pub type Fault = String;

@@ -1,6 +1,7 @@
 //! The closed loop: each connection asks again as soon as it has its answer, until enough was asked for.
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -26,6 +27,8 @@ pub struct Load<'a> {
     asked: usize,
     answered: usize,
     wanted: usize,
+    /// Nanoseconds that each exchange has taken, if anybody wants to know.
+    times: Option<Vec<u64>>,
 }
 
 #[derive(Debug)]
@@ -35,6 +38,7 @@ struct Slot {
     exchange: usize,
     /// Whether it waits for room to send.
     full: bool,
+    began: Option<Instant>,
 }
 
 impl<'a> Load<'a> {
@@ -49,6 +53,7 @@ impl<'a> Load<'a> {
             connection: None,
             exchange: 0,
             full: false,
+            began: None,
         };
         let mut load = Load {
             address,
@@ -61,6 +66,7 @@ impl<'a> Load<'a> {
             asked: 0,
             answered: 0,
             wanted: 0,
+            times: None,
         };
         if !row.closes {
             for slot in 0..row.connections {
@@ -100,6 +106,17 @@ impl<'a> Load<'a> {
         window.close().map_err(|error| error.to_string())
     }
 
+    /// The same by the clock on the wall: nanoseconds in all, and of each exchange, in order of size.
+    pub fn time(&mut self, requests: usize) -> Result<(u64, Vec<u64>), Fault> {
+        self.times = Some(Vec::with_capacity(requests));
+        let began = Instant::now();
+        self.run(requests, Check::First)?;
+        let elapsed = began.elapsed().as_nanos() as u64;
+        let mut times = self.times.take().unwrap_or_default();
+        times.sort_unstable();
+        Ok((elapsed, times))
+    }
+
     fn connect(&mut self, slot: usize) -> Result<(), Fault> {
         let connection = Connection::open(self.address, self.row.closes)
             .map_err(|error| format!("connecting to {}: {error}", self.address))?;
@@ -116,6 +133,7 @@ impl<'a> Load<'a> {
         if self.asked == self.wanted {
             return Ok(());
         }
+        self.slots[slot].began = self.times.is_some().then(Instant::now);
         if self.row.closes {
             self.connect(slot)?;
         }
@@ -144,6 +162,9 @@ impl<'a> Load<'a> {
             return self.watch(slot, progress == Progress::Full);
         }
         self.answered += 1;
+        if let (Some(times), Some(began)) = (&mut self.times, self.slots[slot].began) {
+            times.push(began.elapsed().as_nanos() as u64);
+        }
         if self.row.closes {
             self.slots[slot].connection = None;
         }

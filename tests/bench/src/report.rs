@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use serde_json::{json, Map, Value};
+
 use crate::Fault;
 
 /// The peers, as columns.
@@ -60,7 +62,7 @@ pub struct Numbers {
 impl Numbers {
     /// Adds what a run has said: lines of row, peer, requests, instructions, nanoseconds idle.
     pub fn add(&mut self, text: &str) -> Result<(), Fault> {
-        for line in text.lines().filter(|line| line.contains('\t')) {
+        for line in text.lines().filter(|line| line.split('\t').count() == 5) {
             let words: Vec<&str> = line.split('\t').collect();
             let &[row, peer, requests, spent, idle] = words.as_slice() else {
                 return Err(format!("what is this: {line}"));
@@ -117,6 +119,9 @@ impl Numbers {
     /// For people.
     pub fn table(&self) -> String {
         let peers = self.peers();
+        if peers.is_empty() {
+            return String::new();
+        }
         let mut text = format!("{:4} {:31}", "row", "instructions a request");
         for peer in &peers {
             text += &format!("{peer:>10}");
@@ -179,20 +184,21 @@ impl Numbers {
     }
 
     /// For programs: `{"W1": {"nginx": 97361, ...}, ...}`.
-    pub fn json(&self) -> String {
-        let row = |line: &Line| {
-            let value =
-                |peer: &&str| Some(format!("\"{peer}\": {:.0}", self.median(line.name, peer)?));
-            let values: Vec<String> = PEERS.iter().filter_map(value).collect();
-            format!("    \"{}\": {{{}}}", line.name, values.join(", "))
+    pub fn json(&self) -> Value {
+        let row = |line: &'static Line| {
+            let value = |peer| {
+                let value = self.median(line.name, peer)?.round() as i64;
+                Some((String::from(peer), json!(value)))
+            };
+            let values: Map<_, _> = PEERS.into_iter().filter_map(value).collect();
+            (line.name.to_string(), Value::from(values))
         };
-        let rows: Vec<String> = self.lines().map(row).collect();
-        format!("{{\n{}\n  }}", rows.join(",\n"))
+        self.lines().map(row).collect()
     }
 }
 
 /// The median, or the mean of the two in the middle.
-fn middle(mut values: Vec<f64>) -> Option<f64> {
+pub fn middle(mut values: Vec<f64>) -> Option<f64> {
     values.sort_unstable_by(f64::total_cmp);
     let high = *values.get(values.len() / 2)?;
     let low = *values.get((values.len() - 1) / 2)?;

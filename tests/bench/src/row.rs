@@ -69,16 +69,16 @@ const MIB: usize = 1024 * KIB;
 pub const ROWS: [Row; 12] = [
     row("W1", Work::Relay(KIB), 32, 2000, false),
     row("W1s", Work::Relay(KIB), 1, 500, false),
-    row("W2", Work::Relay(KIB), 32, 1000, true),
+    row("W2", Work::Relay(KIB), 32, 500, true),
     row("W3", Work::Hit(KIB), 32, 2000, false),
     row("W3s", Work::Hit(KIB), 1, 500, false),
-    row("W3c", Work::Hit(KIB), 32, 1000, true),
+    row("W3c", Work::Hit(KIB), 32, 500, true),
     row("W4", Work::Hit(64 * KIB), 32, 400, false),
     row("W5", Work::Hit(MIB), 8, 128, false),
     row("W6", Work::Relay(MIB), 8, 128, false),
-    row("W8", Work::Upload(MIB), 8, 128, false),
-    row("W9", Work::Validate, 32, 2000, false),
-    row("W10", Work::Mix, 32, 2000, false),
+    row("W8", Work::Upload(MIB), 8, 64, false),
+    row("W9", Work::Validate, 32, 1000, false),
+    row("W10", Work::Mix, 32, 1000, false),
 ];
 
 /// What a browser sends besides the host's name, so that there are 20 fields in all.

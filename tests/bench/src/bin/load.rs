@@ -15,6 +15,7 @@ use bench::serve;
 use bench::Fault;
 
 const USAGE: &str = "usage: load run PEER PORT ORIGIN-PORT ROW...   measures rows, a line for each
+       load wall PEER PORT ROW...           the same by the clock on the wall
        load serve null|sink PORT            answers a constant; takes uploads
        load body relayed|cached LENGTH      prints what the origin has to send";
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
 fn command(arguments: &[&str]) -> Result<(), Fault> {
     match arguments {
         ["run", peer, port, origin, rows @ ..] => run(peer, local(port)?, local(origin)?, rows),
+        ["wall", peer, port, rows @ ..] => wall(peer, local(port)?, rows),
         ["serve", "null", port] => serve::null(local(port)?.port()).map_err(|e| e.to_string()),
         ["serve", "sink", port] => serve::sink(local(port)?.port()).map_err(|e| e.to_string()),
         ["body", kind @ ("relayed" | "cached"), length] => {
@@ -104,6 +106,24 @@ fn idle(peer: &str, address: SocketAddr) -> Result<(), Fault> {
     let Idle { before, after } = idle::measure(address)?;
     println!("W7i\t{peer}\t{}\t{before}\t0", idle::CONNECTIONS);
     println!("W7\t{peer}\t{}\t{after}\t0", idle::CONNECTIONS);
+    Ok(())
+}
+
+/// Measures rows by the clock and prints a line for each: the row, the peer, requests, nanoseconds, and
+/// the nanoseconds within which half, 99 % and 99.9 % of them were answered.
+fn wall(peer: &str, address: SocketAddr, rows: &[&str]) -> Result<(), Fault> {
+    for name in rows {
+        let row = Row::named(name).ok_or_else(|| format!("there is no row {name}"))?;
+        let cycle = row.cycle("", Check::First);
+        let fault = |fault| format!("{name} {peer}: {fault}");
+        let mut load = Load::new(address, &row, &cycle).map_err(fault)?;
+        load.run(4 * row.connections, Check::All).map_err(fault)?;
+        let (elapsed, times) = load.time(row.requests / 4).map_err(fault)?;
+        let within = |part: f64| times[((times.len() - 1) as f64 * part).ceil() as usize];
+        let (half, most, nearly_all) = (within(0.5), within(0.99), within(0.999));
+        let requests = times.len();
+        println!("{name}\t{peer}\t{requests}\t{elapsed}\t{half}\t{most}\t{nearly_all}");
+    }
     Ok(())
 }
 
