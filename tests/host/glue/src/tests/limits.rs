@@ -130,3 +130,33 @@ fn each_allocation_may_fail() {
         story(|_| trial::set_faults(Faults::Each(each)));
     }
 }
+
+/// After many answers that are not stored the index is left alone, but for one request in a tenth of a
+/// second: who brings an answer that can be stored then has it stored.
+#[test]
+fn what_is_never_stored_costs_little() {
+    let mut world = World::new();
+    let private = || answer("Cache-Control: no-store\r\n", "hello");
+    for _ in 0..16 {
+        world.fetch(GET, private());
+    }
+    world.fetch(GET, private());
+    let who = world.ask(GET);
+    assert!(world.asked(who).is_some());
+    assert_eq!(world.cache().counts().entries, 0, "it is not tried");
+    world.answer(who, answer(FRESH, "not stored"));
+    world.fetch(GET, private());
+    world.pass(100);
+    let who = world.ask(GET);
+    assert!(world.asked(who).is_some());
+    assert_eq!(world.cache().counts().entries, 1, "it is tried");
+    world.answer(who, answer(FRESH, "stored"));
+    assert_eq!(world.hit(GET).text(), "stored");
+    // What was stored once is hoped for as before.
+    world.cache().clear(|_| true);
+    let who = world.ask(GET);
+    assert!(world.asked(who).is_some());
+    assert_eq!(world.cache().counts().entries, 1);
+    world.answer(who, private());
+    world.assert_empty();
+}
