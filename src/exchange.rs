@@ -318,6 +318,12 @@ impl Exchange {
         self.deadline
     }
 
+    /// Whether [`Event::Tick`] may do something though nothing else has happened: when it is time, and at
+    /// the end of a connection, which comes when the client has taken everything.
+    pub(crate) fn wants_tick(&self, now: Instant) -> bool {
+        now >= self.deadline || self.phase == Phase::Linger
+    }
+
     /// Whether octets from the client are wanted: the glue makes room with [`Self::client_room`].
     pub(crate) fn reads_client(&self) -> bool {
         let wanted = match self.phase {

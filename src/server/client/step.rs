@@ -107,7 +107,7 @@ impl Client {
         if let Some(chore) = self.look_again(state, now) {
             return chore;
         }
-        if now >= state.exchange.deadline() {
+        if state.exchange.wants_tick(now) {
             state.handle(now, Event::Tick);
         }
         for _ in 0..BUDGET {

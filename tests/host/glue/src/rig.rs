@@ -156,7 +156,9 @@ impl Client {
             self.handle(now, Event::UpstreamChosen);
             self.route(now);
         }
-        self.handle(now, Event::Tick);
+        if self.exchange.wants_tick(now) {
+            self.handle(now, Event::Tick);
+        }
         for _ in 0..BUDGET {
             if self.act(now) {
                 return false;
@@ -174,7 +176,9 @@ impl Client {
     /// True if the connection is over.
     fn act(&mut self, now: Instant) -> bool {
         self.exchange.take_switched();
+        let mut is_done = false;
         while let Some(action) = self.exchange.poll() {
+            is_done = true;
             match action {
                 Action::Release { .. } => {
                     self.visit.leave();
@@ -194,7 +198,9 @@ impl Client {
                 Action::Reset(_) | Action::ShutdownClient | Action::ShutdownUpstream => {}
             }
         }
-        self.handle(now, Event::Tick);
+        if is_done {
+            self.handle(now, Event::Tick);
+        }
         false
     }
 

@@ -100,7 +100,9 @@ impl World {
     }
 
     fn step(&mut self, moved: &mut bool) -> Chore {
-        self.handle(Event::Tick);
+        if self.exchange.wants_tick(self.now) {
+            self.handle(Event::Tick);
+        }
         for _ in 0..BUDGET {
             if let Some(chore) = self.act() {
                 return chore;
@@ -127,7 +129,9 @@ impl World {
     }
 
     fn act(&mut self) -> Option<Chore> {
+        let mut is_done = false;
         while let Some(action) = self.exchange.poll() {
+            is_done = true;
             self.note(format_args!("{action:?}"));
             // There is one backend: whoever has failed there has nowhere to go.
             let nobody = self.tried && matches!(action, Action::Connect { .. });
@@ -171,7 +175,9 @@ impl World {
                 Action::CloseClient { abort } => return Some(Chore::CloseClient { abort }),
             }
         }
-        self.handle(Event::Tick);
+        if is_done {
+            self.handle(Event::Tick);
+        }
         if self.shutdown.0 && !self.busy() {
             self.shutdown.0 = false;
             self.socket.shut = true;
