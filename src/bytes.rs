@@ -146,6 +146,11 @@ impl<S: DerefMut<Target = [u8]>> Buffer<S> {
         self.tail = 0;
     }
 
+    /// Drops what is behind the first `len` octets.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.tail = self.tail.min(self.head.saturating_add(len));
+    }
+
     /// The room to write to; empty only when the buffer is full. Call [`advance`](Self::advance)
     /// afterwards. The filled octets may move in the store.
     pub(crate) fn spare(&mut self) -> &mut [u8] {

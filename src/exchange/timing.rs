@@ -10,6 +10,7 @@ use super::Io;
 use super::Pace;
 use super::Phase;
 use super::Store;
+use super::Upstream;
 use super::NO_MEMORY;
 use crate::config::Settings;
 use crate::http::Status;
@@ -173,8 +174,8 @@ impl Exchange {
 
     /// Whether the client has to take what it has missed, and the backend goes on meanwhile.
     fn reads_ahead(&self) -> bool {
-        let behind = self.download.is_behind() && !self.download.is_idle();
-        let behind = behind && self.download.takes_more();
+        let is_here = matches!(self.upstream, Upstream::Up { .. });
+        let behind = is_here && self.download.is_behind() && self.download.takes_more();
         // The backend may wait for the rest of the request.
         self.phase == Phase::Body && behind && (!self.sending || self.upload.is_done())
     }

@@ -30,9 +30,8 @@ const FIRST: usize = 8;
 /// Tables: half a million pages, 2 GiB.
 const TABLES: usize = 16;
 
-/// How many pages [`Runs`] are of at most: as many as a packet can refer to beside its head
-/// (`MAX_SKB_FRAGS`).
-pub(crate) const RUNS: usize = 16;
+/// How many pages [`Runs`] are of at most: they are kept on the stack.
+pub(crate) const RUNS: usize = 8;
 
 /// Octets of [`Pages`], one run for each page, which can be sent without a copy.
 ///
@@ -46,6 +45,15 @@ pub(crate) struct Runs<'a> {
 }
 
 impl<'a> Runs<'a> {
+    /// No octets: [`Pages::refer`] puts some here.
+    pub(crate) const fn none() -> Self {
+        // INVARIANT: There are no runs.
+        Self {
+            runs: [&[]; RUNS],
+            len: 0,
+        }
+    }
+
     /// How many octets there are in all.
     pub(crate) fn len(&self) -> usize {
         self.len
@@ -135,14 +143,11 @@ impl Pages {
         unsafe { core::slice::from_raw_parts(page.as_ptr().add(offset), count) }
     }
 
-    /// The octets from `position` on, `most` of them or as many as there are and fit.
-    pub(crate) fn runs(&self, position: u64, most: usize) -> Runs<'_> {
-        // INVARIANT: `at()` gives what is in one page; by the type invariants it is not written again.
-        let mut runs = Runs {
-            runs: [&[]; RUNS],
-            len: 0,
-        };
+    /// Puts the octets from `position` on, `most` of them or as many as there are and fit, into `runs`,
+    /// which is empty.
+    pub(crate) fn refer<'a>(&'a self, position: u64, most: usize, runs: &mut Runs<'a>) {
         for place in &mut runs.runs {
+            // INVARIANT: It is in one page; by the type invariants it is not written again.
             let run = self.at(position.saturating_add(runs.len as u64));
             let rest = most.saturating_sub(runs.len);
             *place = run.get(..rest).unwrap_or(run);
@@ -151,7 +156,6 @@ impl Pages {
                 break;
             }
         }
-        runs
     }
 
     /// Adds octets at the end, and pages for them.

@@ -256,6 +256,13 @@ impl Socket {
         // socket's lock held. The callbacks of a connection run under the lock that is taken here,
         // so those that began earlier are over.
         unsafe { bindings::lock_sock_nested(self.sk(), 0) };
+        // INVARIANT: They leave the queue: who closes the socket does not take them for something that
+        // nobody has read.
+        match self.owed.xchg(0, Relaxed) {
+            0 => {}
+            // SAFETY: The lock was just taken.
+            octets => unsafe { bindings::tcp_read_done(self.sk(), octets) },
+        }
         // SAFETY: As above; the rest is this function's requirement.
         unsafe { bindings::sk_set_callbacks(self.sk(), user_data, to) };
         // SAFETY: The lock was taken above.
@@ -263,6 +270,7 @@ impl Socket {
     }
 
     /// Puts the kernel's own callbacks in place, with nobody to report to. Process context.
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn restore_callbacks(&self) {
         // SAFETY: By the type invariants these are the kernel's, which do not look at what is
         // parked.

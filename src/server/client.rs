@@ -4,7 +4,7 @@
 //!
 //! The step ([`step`]) moves the exchange forward and never sleeps. It is a job in softirq where a
 //! packet came, or a part of this client's work item. What has to sleep (connecting, closing) it
-//! leaves to the work item as a [`Chore`].
+//! leaves to the work item as a [`Chore`]; there are no steps until that is done.
 //!
 //! # Locking
 //!
@@ -22,6 +22,7 @@
 //! A live connection is a cycle on purpose: the client owns its socket, whose callbacks own the
 //! client; likewise its upstream's waiter. [`Client::close`] breaks both.
 
+mod bodies;
 mod errand;
 mod record;
 mod route;
@@ -112,8 +113,7 @@ struct State {
     is_errand: bool,
     /// An errand for somebody else to be sent out with.
     errand: Option<KBox<Errand>>,
-    /// What the job has left to the work item; until that has done it, there are no steps.
-    left: Option<Chore>,
+    turn: Turn,
     exchange: Exchange,
     buffers: Buffers<Memory>,
     /// The configuration that the present request is served with.
@@ -130,6 +130,16 @@ struct State {
     shutdown: Shutdown,
     /// What the log will say of the present exchange.
     record: Record,
+}
+
+/// Who goes on. What sleeps is done without the lock, and a step in between would not know of it.
+enum Turn {
+    /// Whoever takes a step.
+    Anybody,
+    /// The work item, which has this to do first.
+    Left(Chore),
+    /// The work item, which is doing something.
+    Work,
 }
 
 /// To whom FIN is to be sent; the socket could not take it yet.
@@ -174,7 +184,7 @@ impl State {
             socket: None,
             is_errand: false,
             errand: None,
-            left: None,
+            turn: Turn::Anybody,
             exchange: Exchange::NEW,
             buffers <- account.buffers(),
             config,
@@ -292,7 +302,7 @@ impl Client {
     #[inline(never)] // Keeps its frame out of its caller's.
     fn close(&self, abort: bool) {
         let mut state = self.state.lock();
-        let socket = state.socket.take();
+        let mut socket = state.socket.take();
         if socket.is_none() && !core::mem::take(&mut state.is_errand) {
             // What is still in `start` would be lost: nobody would close its socket.
             return;
@@ -302,11 +312,8 @@ impl Client {
         state.visit.reset();
         state.buffers.release();
         drop(state);
-        if let Some(socket) = socket.as_ref().filter(|_| abort) {
-            socket.abort();
-        }
         // Both sleep. The work item holds a reference to `self` until it has returned.
-        drop(socket);
+        end(&mut socket, abort);
         upstream.abandon(true);
         if let Some(errand) = errand {
             self.send_out(errand);
@@ -361,6 +368,7 @@ impl PinnedDrop for Client {
 
 impl Hop {
     /// Closes the connection, if there is one; with RST if `abort`. Process context.
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn abandon(self, abort: bool) {
         let (Hop::Connecting(link) | Hop::Up(link)) = self else {
             return;
@@ -376,6 +384,15 @@ impl Events for Client {
     fn on_event(this: ArcBorrow<'_, Self>, _: socket::Event) {
         wake(this);
     }
+}
+
+/// Closes a client's connection, with RST if `abort`. Process context.
+#[inline(never)] // Keeps its frame out of its caller's.
+fn end(socket: &mut Option<Attached<Client>>, abort: bool) {
+    if let Some(socket) = socket.as_ref().filter(|_| abort) {
+        socket.abort();
+    }
+    *socket = None;
 }
 
 /// Where a process has something to say of a socket it may own it, so that nothing could be done with

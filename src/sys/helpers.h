@@ -2,7 +2,7 @@
 /*
  * The C that Rust cannot do without: static inlines, and the fields of structures that
  * kernel::bindings keeps opaque (above all struct sock). One section for each file of rt/; what a
- * helper does is said at its definition in helpers.c.
+ * helper does is said at its definition: in helpers.c, or those of rt/socket.rs in socket_helpers.c.
  */
 #ifndef RESIN_SYS_HELPERS_H
 #define RESIN_SYS_HELPERS_H
@@ -27,6 +27,9 @@ struct work_struct;
 struct workqueue_struct;
 
 /* rt/socket.rs */
+
+/* Parts that are sent by reference at a time, less than a packet can refer to. */
+#define RESIN_HELPER_PARTS 9
 
 struct resin_helper_callbacks {
 	void (*data_ready)(struct sock *sk);

@@ -2,7 +2,7 @@
 
 //! What the C side declares: bindings and nothing else. Only [`crate::rt`] looks in here.
 
-/// The kernel items that `kernel::bindings` lacks, and the helpers of `helpers.c`.
+/// The kernel items that `kernel::bindings` lacks, and the helpers of `helpers.h`.
 ///
 /// Everything of `kernel::bindings` is visible here too, and the types are those very types:
 /// `bindgen` makes only what `bindgen_parameters` names.

@@ -107,11 +107,9 @@ impl Relay {
         self.behind.map_or(self.is_idle(), |behind| !behind.waits)
     }
 
-    /// Body octets that were named for the recipient.
+    /// Body octets that were named for the recipient; of those that are kept, what it has taken.
     pub(crate) fn passed_on(&self) -> u64 {
-        self.behind.map_or(self.octets, |behind| {
-            behind.at.saturating_add(self.data as u64)
-        })
+        self.behind.map_or(self.octets, |behind| behind.at)
     }
 
     /// Looks what comes next of the body, though the recipient has not got that far.

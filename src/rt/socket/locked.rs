@@ -131,8 +131,9 @@ impl<'a> Locked<'a> {
     }
 
     /// Queues `head` and `runs` for sending, as much as there is room for.
+    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn write_runs(&mut self, head: &[u8], runs: &Runs<'_>, more: bool) -> Result<Io> {
-        let mut parts = [bindings::kvec::default(); 1 + RUNS];
+        let mut parts = [NO_PART; PARTS];
         let mut count = 0;
         if !head.is_empty() {
             let Some(part) = gather(&[head], head.len()) else {
@@ -151,15 +152,12 @@ impl<'a> Locked<'a> {
         self.written(|locked| locked.splice(parts, size, more))
     }
 
-    /// What has been received, up to `most` octets, as far as it can be sent by reference.
-    pub(super) fn peek(&mut self, most: usize) -> Peeked {
-        let mut peeked = Peeked {
-            parts: [bindings::kvec::default(); PARTS],
-            count: 0,
-            more: false,
-        };
+    /// Refers to what has been received, up to `most` octets, as far as it can be sent by reference.
+    /// `peeked` is empty.
+    pub(super) fn peek(&mut self, most: usize, peeked: &mut Peeked) {
         // SAFETY: By the type invariants the socket's lock is held, as both functions want; there is room
         // for so many parts.
+        // INVARIANT: `tcp_peek()` has filled so many.
         peeked.count = unsafe {
             bindings::tcp_inline_urgent(self.sk);
             bindings::tcp_peek(
@@ -170,8 +168,6 @@ impl<'a> Locked<'a> {
                 &mut peeked.more,
             )
         };
-        // INVARIANT: `tcp_peek()` has filled so many.
-        peeked
     }
 
     /// Queues what another socket has received for sending, as much as there is room for.
@@ -224,7 +220,7 @@ impl<'a> Locked<'a> {
     /// The same by reference: each of the parts, `size` octets in all, is what [`gather`] has made, a
     /// run of [`Runs`] or a part of [`Peeked`].
     fn splice(&mut self, parts: &[bindings::kvec], size: usize, more: bool) -> Result<usize> {
-        // SAFETY: As above. Each part is in one page of the page allocator: by `gather()` a part of one
+        // SAFETY: As above. There are no more than `PARTS`. Each is in one page of the page allocator: by `gather()` a part of one
         // that nobody else writes to, or by the invariants of `Runs` or `Peeked`.
         let sent = unsafe {
             bindings::tcp_splice(self.sk, parts.as_ptr(), parts.len(), size, flags(more))
@@ -253,14 +249,15 @@ impl Drop for Locked<'_> {
     }
 }
 
-/// As many parts as a packet has.
-const PARTS: usize = 1 + RUNS;
+/// Parts that are sent at a time: runs, and a head in front of them.
+const PARTS: usize = bindings::RESIN_HELPER_PARTS as usize;
+const _: () = assert!(PARTS == 1 + RUNS);
 
 /// Octets that a socket has received, by reference. Dropped in any context.
 ///
 /// # Invariants
 ///
-/// The first `count` parts are in pages, of each of which this value has a reference. They are what a
+/// The first `count` parts are in pages, maybe compound ones, of each of which this value has a reference. They are what a
 /// packet brought: what is done to them meanwhile, if anything, its sender has done.
 pub(super) struct Peeked {
     parts: [bindings::kvec; PARTS],
@@ -269,7 +266,23 @@ pub(super) struct Peeked {
     more: bool,
 }
 
+/// No octets.
+const NO_PART: bindings::kvec = bindings::kvec {
+    iov_base: core::ptr::null_mut(),
+    iov_len: 0,
+};
+
 impl Peeked {
+    /// No octets: [`Locked::peek`] puts some here.
+    pub(super) const fn none() -> Self {
+        // INVARIANT: There are no parts.
+        Self {
+            parts: [NO_PART; PARTS],
+            count: 0,
+            more: false,
+        }
+    }
+
     fn parts(&self) -> &[bindings::kvec] {
         self.parts.get(..self.count).unwrap_or(&[])
     }

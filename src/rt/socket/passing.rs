@@ -7,6 +7,7 @@
 //! queue, and references keep the pages between.
 
 use super::{
+    locked::Peeked,
     Attached,
     Events,
     Io, //
@@ -20,7 +21,8 @@ impl<T: Events> Attached<T> {
     /// read from this socket at the same time.
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn pass<U: Events>(&self, to: &Attached<U>, most: usize) -> Option<usize> {
-        let peeked = self.socket.try_lock()?.peek(most);
+        let mut peeked = Peeked::none();
+        self.socket.try_lock()?.peek(most, &mut peeked);
         if peeked.is_empty() {
             return None;
         }

@@ -251,9 +251,9 @@ impl Body {
         self.pages.at(position)
     }
 
-    /// Up to `most` octets from `position` on, to be sent as they are.
-    pub(crate) fn runs(&self, position: u64, most: usize) -> Runs<'_> {
-        self.pages.runs(position, most)
+    /// Puts up to `most` octets from `position` on into `runs`, to be sent as they are.
+    pub(crate) fn refer<'a>(&'a self, position: u64, most: usize, runs: &mut Runs<'a>) {
+        self.pages.refer(position, most, runs);
     }
 
     /// How far it is. What was there when that changed can be read afterwards.

@@ -28,6 +28,7 @@ use crate::cache::Request;
 use crate::exchange::stage;
 use crate::exchange::Ready;
 use crate::exchange::Store;
+use crate::http::date;
 use crate::http::encode::put_status_line;
 use crate::http::field::put_field;
 use crate::http::Status;
@@ -40,6 +41,8 @@ pub(crate) struct Reader {
     source: Source,
     /// Octets of it.
     length: u64,
+    /// Octets of the body that were there when it was last looked at.
+    seen: u64,
     waiter: Waiter,
 }
 
@@ -55,7 +58,7 @@ enum Source {
 struct Pieces {
     head: Arc<Head>,
     body: Arc<Body>,
-    several: Several,
+    several: KBox<Several>,
     /// Octets of the content before the present piece: `text`, and then those of `range`, if there is one.
     before: u64,
     text: KVec<u8>,
@@ -85,7 +88,8 @@ pub(crate) enum Look {
 }
 
 /// Octets that several parts take: those, and about what the head of one does.
-const COST: usize = size_of::<Pieces>().next_power_of_two() + 256;
+const COST: usize =
+    size_of::<Pieces>().next_power_of_two() + size_of::<Several>().next_power_of_two() + 256;
 
 impl Reader {
     /// Writes the head of the answer to a request from what is stored, but for its end.
@@ -109,7 +113,7 @@ impl Reader {
             true => lifetimes(desk.config, target),
             false => None,
         };
-        let several = pieces.as_deref_mut().map(|pieces| &mut pieces.several);
+        let several = pieces.as_deref_mut().map(|pieces| &mut *pieces.several);
         let head = put_head(desk, served, request, (mapped, several), out)?;
         let length = head.length.unwrap_or(0);
         let (source, length) = match head.content {
@@ -123,6 +127,7 @@ impl Reader {
         let reader = Self {
             source,
             length,
+            seen: 0,
             waiter: desk.waiter,
         };
         let ready = reader.ready(head.status, head.length);
@@ -140,13 +145,15 @@ impl Reader {
         let staged = stage(out, OWN_HEAD, |out| {
             put_status_line(status, status.reason().as_bytes(), out)?;
             put_field(b"Content-Type", b"text/plain", out)?;
-            put_field(b"Cache-Control", b"no-store", out)
+            put_field(b"Cache-Control", b"no-store", out)?;
+            put_field(b"Date", &date::format(clock::unix_now()), out)
         });
         staged.map_err(|_| ENOMEM)?;
         let length = text.len() as u64;
         let reader = Self {
             source: Source::Text(text),
             length,
+            seen: 0,
             waiter: desk.waiter,
         };
         let ready = reader.ready(status, Some(length));
@@ -191,9 +198,10 @@ impl Reader {
         }
     }
 
-    /// Looks whether there are more than `known` octets; if not, waits for more.
+    /// Looks whether there are more than `known` octets; if not, waits for more. That the body grows where
+    /// nothing is wanted of it is told, too: whoever brings it is at work.
     #[inline(never)] // Keeps its frame out of its caller's.
-    pub(super) fn look(&self, known: u64) -> Look {
+    pub(super) fn look(&mut self, known: u64) -> Look {
         let body = match &self.source {
             Source::Text(_) => return Look::Lost,
             Source::Body(body, _) => body,
@@ -201,9 +209,10 @@ impl Reader {
         };
         let waits = body.wait(self.waiter);
         // What has come before that is here, and nobody was told of it.
-        let state = body.state();
+        let (state, len) = (body.state(), body.len());
         let here = self.here();
-        if here > known {
+        let grows = len > core::mem::replace(&mut self.seen, len);
+        if here > known || grows {
             return Look::Here(here);
         }
         match state {
@@ -215,7 +224,7 @@ impl Reader {
 }
 
 /// What the head of an answer of ours takes at most, but for its end.
-const OWN_HEAD: usize = 128;
+const OWN_HEAD: usize = 160;
 
 impl Source {
     /// These octets of the representation, all of which is stored, or a part.
@@ -232,14 +241,13 @@ impl Source {
 }
 
 impl Pieces {
-    /// Room for the parts that somebody asks for.
     #[inline(never)] // Keeps its frame out of its caller's.
     fn new(desk: &Desk<'_>, served: &Served) -> Result<KBox<Self>> {
         let charge = desk.engine.account().admit(COST)?;
         let pieces = Self {
             head: served.head.clone(),
             body: served.body.clone(),
-            several: Several::new(),
+            several: several()?,
             before: 0,
             text: KVec::new(),
             range: None,
@@ -295,6 +303,12 @@ impl Pieces {
         self.parts = self.parts.saturating_add(1);
         true
     }
+}
+
+/// Room for the parts that somebody asks for.
+#[inline(never)] // Keeps its frame out of its caller's.
+fn several() -> Result<KBox<Several>> {
+    Ok(KBox::new(Several::new(), GFP_NOWAIT)?)
 }
 
 /// Octets of the whole body: who has not said how long it is has a head only when all of it is there.

@@ -257,8 +257,8 @@ impl Visit {
     }
 
     /// Looks whether more than `known` octets of a stored answer's content are here.
-    pub(crate) fn look_further(&self, known: u64) -> Look {
-        match &self.course.stage {
+    pub(crate) fn look_further(&mut self, known: u64) -> Look {
+        match &mut self.course.stage {
             Stage::Reading(reader) => reader.look(known),
             _ => Look::Lost,
         }
@@ -280,13 +280,19 @@ impl Visit {
         asked: Asked<'_>,
         out: &mut Buffer<S>,
     ) -> Consulted {
-        match self.find(desk, asked) {
+        let before = out.len();
+        let consulted = match self.find(desk, asked) {
             Found::Origin => Consulted::Origin,
             Found::Wait => Consulted::Wait,
             Found::Refused(why) => Consulted::Refused(why),
             Found::Served => self.read(desk, asked, out),
             Found::Ours(status, text) => self.begin(Reader::of_text(desk, status, text, out)),
+        };
+        if !matches!(consulted, Consulted::Stored(_)) {
+            // Not half a head in front of whatever comes.
+            out.truncate(before);
         }
+        consulted
     }
 
     /// What there is in the place of a backend.

@@ -8,10 +8,12 @@ use kernel::prelude::*;
 use kernel::sync::atomic::Relaxed;
 use kernel::sync::Arc;
 
+use super::bodies::send_kept;
 use super::errand::Errand;
 use super::Client;
 use super::Hop;
 use super::State;
+use super::Turn;
 use crate::config::Protocol;
 use crate::exchange::Action;
 use crate::exchange::Buffers;
@@ -25,8 +27,6 @@ use crate::rt::socket;
 use crate::rt::socket::Attached;
 use crate::rt::socket::Io as Moved;
 use crate::server::backend::Backend;
-use crate::server::cache::Look;
-use crate::server::cache::Octets;
 use crate::server::cache::Visit;
 use crate::server::engine::Config;
 use crate::server::memory::Memory;
@@ -56,9 +56,16 @@ pub(super) enum Chore {
     CloseClient { abort: bool },
 }
 
+impl Chore {
+    /// Whether there is something to be done.
+    fn is_work(&self) -> bool {
+        !matches!(self, Chore::None | Chore::Again)
+    }
+}
+
 /// What one attempt to move octets came to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Moves {
+pub(super) enum Moves {
     /// Octets or a message moved: look at everything again.
     Some,
     /// An event will say when to go on.
@@ -68,27 +75,31 @@ enum Moves {
 }
 
 impl Client {
-    /// One step, in the work item.
+    /// One step, in the work item, which has done what it had to do before.
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn step(self: &Arc<Self>) -> Chore {
         let mut state = self.state.lock();
-        match state.left.take() {
+        let chore = match core::mem::replace(&mut state.turn, Turn::Anybody) {
             // It may be something that others wait for.
-            Some(chore) => chore,
-            None if self.engine.is_stopping() => Chore::CloseClient { abort: true },
-            None => self.advance(&mut state),
+            Turn::Left(chore) => chore,
+            _ if self.engine.is_stopping() => Chore::CloseClient { abort: true },
+            _ => self.advance(&mut state),
+        };
+        if chore.is_work() {
+            state.turn = Turn::Work;
         }
+        chore
     }
 
-    /// One step, in the job: whether there is something left for the work item.
+    /// One step, in the job: whether the work item has to go on.
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn step_softly(self: &Arc<Self>) -> bool {
         let mut state = self.state.lock();
-        if state.left.is_none() {
+        if let Turn::Anybody = state.turn {
             match self.advance(&mut state) {
                 Chore::None => return false,
-                Chore::Again => {}
-                chore => state.left = Some(chore),
+                chore if chore.is_work() => state.turn = Turn::Left(chore),
+                _ => {}
             }
         }
         true
@@ -159,6 +170,7 @@ impl Client {
                     state.refresh(&self.engine);
                     // The next request may have one, too.
                     if let Some(errand) = state.errand.take() {
+                        state.handle(now, Event::Tick);
                         return Some(Chore::SendOut(errand));
                     }
                 }
@@ -187,7 +199,10 @@ impl Client {
 impl State {
     /// What the exchange does with what it sees of its connections.
     #[inline(always)] // Its callers have a frame of their own.
-    fn with<R>(&mut self, act: impl FnOnce(&mut Exchange, &mut Io<'_, Memory>) -> R) -> R {
+    pub(super) fn with<R>(
+        &mut self,
+        act: impl FnOnce(&mut Exchange, &mut Io<'_, Memory>) -> R,
+    ) -> R {
         let mut io = io(
             &mut self.buffers,
             &self.config,
@@ -440,42 +455,6 @@ impl State {
         Moves::Some
     }
 
-    /// Passes octets of the body on as they come, if nobody looks at them; none if that cannot be. A client
-    /// that takes nothing now gets the next ones from a buffer: then it is known whose turn it is.
-    #[inline(never)] // Keeps its frame out of its caller's.
-    fn pass(&mut self, client: &Client, now: Instant) -> Option<Moves> {
-        let octets = self.exchange.passes(&self.buffers)?;
-        let (Hop::Up(link), Some(socket), false) =
-            (&self.upstream, &self.socket, self.visit.keeps())
-        else {
-            return None;
-        };
-        let most = usize::try_from(octets).unwrap_or(usize::MAX);
-        let octets = link.pass(socket, most)? as u64;
-        let stats = client.engine.stats();
-        stats.add(Count::BackendReceived, octets);
-        stats.add(Count::ClientSent, octets);
-        link.owner().backend().hear(now, octets);
-        self.with(|exchange, io| exchange.passed(now, octets, io));
-        Some(Moves::Some)
-    }
-
-    /// Looks whether more has come of a stored answer that somebody else brings.
-    #[inline(never)] // Keeps its frame out of its caller's.
-    fn look_further(&mut self, now: Instant) -> Moves {
-        let Some(known) = self.exchange.awaits_stored() else {
-            return Moves::None;
-        };
-        let event = match self.visit.look_further(known) {
-            Look::Here(here) => Event::StoredGrew(here),
-            Look::Wait => return Moves::None,
-            Look::Later => return Moves::Later,
-            Look::Lost => Event::UpstreamLost,
-        };
-        self.handle(now, event);
-        Moves::Some
-    }
-
     #[inline(never)] // Keeps its frame out of its caller's.
     fn recv_client(&mut self, client: &Client, now: Instant) -> Moves {
         let Some(socket) = &self.socket else {
@@ -484,6 +463,12 @@ impl State {
         if !self.exchange.reads_client() || !socket.readable() {
             return Moves::None;
         }
+        if let Some(moves) = self.pass_up(client, now) {
+            return moves;
+        }
+        let Some(socket) = &self.socket else {
+            return Moves::None;
+        };
         let Some(room) = self.exchange.client_room(&mut self.buffers) else {
             return Moves::Later;
         };
@@ -509,30 +494,6 @@ impl State {
         };
         self.handle(now, event);
         Moves::Some
-    }
-}
-
-/// Sends what is staged, and behind it octets that are kept or stored, of which so many are wanted.
-#[inline(never)] // Keeps its frame out of its caller's.
-fn send_kept(
-    socket: &Attached<Client>,
-    [staged, ..]: [&[u8]; 3],
-    kept: Octets<'_>,
-    wanted: usize,
-) -> Result<Moved> {
-    match kept {
-        Octets::Text(text) => {
-            let text = text.get(..wanted).unwrap_or(text);
-            match (staged, text) {
-                ([], []) => Ok(Moved::Retry),
-                _ => socket.send([staged, text, b""], text.len() < wanted),
-            }
-        }
-        Octets::Body(body, at, end) => {
-            let there = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
-            let runs = body.runs(at, wanted.min(there));
-            socket.send_runs(staged, &runs, runs.len() < wanted)
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! may be made good by what is stored (RFC 9111 sections 4.2.4, 4.3 and 5.2, RFC 5861).
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::cache_hits::STALE;
 use crate::cached::{set, whole, Visitor, FRESH};
@@ -31,6 +31,7 @@ tests![
     stale_if_the_backend_is_down,
     stale_only_if_allowed,
     stale_while_it_is_validated,
+    stale_and_what_follows,
     unloaded_while_it_is_validated,
     many_are_validated_at_once,
     grace,
@@ -484,6 +485,33 @@ fn comes_anew(page: &StalePage) -> Outcome {
 
 fn stale_while_it_is_validated() -> Outcome {
     comes_anew(&StalePage::new(&format!("{TAG}{ALLOWED}"))?)
+}
+
+/// What the client has asked for behind it, or that it asks for nothing more, is not forgotten.
+fn stale_and_what_follows() -> Outcome {
+    for _ in 0..5 {
+        let page = StalePage::new(&format!("{TAG}{ALLOWED}"))?;
+        let mut client = page.bed.client()?;
+        let begun = Instant::now();
+        let both =
+            [PAGE, "/len/7"].map(|target| format!("GET {target} HTTP/1.1\r\nHost: test\r\n\r\n"));
+        client.send(both.concat().as_bytes())?;
+        client.half_close()?;
+        whole(&client.response("GET")?, 1, 3000)?;
+        same!(
+            client.response("GET")?.length,
+            7,
+            "octets of the second answer"
+        );
+        client.expect_close()?;
+        let took = begun.elapsed();
+        ensure!(
+            took < scale::time(Duration::from_secs(10)),
+            "it took {took:?}"
+        );
+        page.bed.gateway.unload()?;
+    }
+    Ok(())
 }
 
 /// Nobody is there who could be sent an RST: it ends all the same.

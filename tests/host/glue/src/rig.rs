@@ -12,6 +12,7 @@ use crate::config::Protocol;
 use crate::exchange::{Action, Buffers, Event, Exchange, Io, Outcome, Refusal, Store};
 use crate::http::Version;
 use crate::rt::clock;
+use crate::rt::pages::Runs;
 use crate::server::cache::{Consulted, Desk, Look, Octets, Question, Visit, Waiter};
 use crate::server::engine::Config;
 use crate::server::Engine;
@@ -453,7 +454,8 @@ fn kept(octets: Octets<'_>, wanted: usize) -> Vec<u8> {
         Octets::Text(text) => text[..text.len().min(wanted)].to_vec(),
         Octets::Body(body, at, end) => {
             let there = usize::try_from(end - at).unwrap_or(usize::MAX);
-            let runs = body.runs(at, wanted.min(there));
+            let mut runs = Runs::none();
+            body.refer(at, wanted.min(there), &mut runs);
             let octets: Vec<u8> = runs.iter().flatten().copied().collect();
             assert_eq!(octets.len(), runs.len());
             octets

@@ -424,11 +424,40 @@ impl World {
         true
     }
 
+    /// Likewise of the request's body.
+    fn pass_up(&mut self) -> bool {
+        let (Some(left), Hop::Up(index)) = (self.exchange.passes_up(&self.buffers), &self.hop)
+        else {
+            return false;
+        };
+        let link = &mut self.links[*index];
+        if link.state != State::Up || link.shut || !self.choices.pick(&[true, false]) {
+            return false;
+        }
+        let most = *self.choices.pick(&[100_000, 1, 100]);
+        let room = self.mood.upstream_window;
+        let room = room.saturating_sub(link.to_origin.len());
+        let most = most.min(room).min(usize::try_from(left).unwrap_or(room));
+        let most = most.min(self.socket.up.len());
+        if most == 0 {
+            return false;
+        }
+        link.to_origin.extend(self.socket.up.drain(..most));
+        self.seen.insert("passed on to the backend".to_owned());
+        self.note(format_args!("{most} octets passed on to the backend"));
+        let now = self.now;
+        self.with(|exchange, io| exchange.passed_up(now, most as u64, io));
+        true
+    }
+
     fn recv_client(&mut self) -> Moves {
         let socket = &self.socket;
         let readable = !socket.up.is_empty() || socket.fin || socket.reset;
         if !self.exchange.reads_client() || !readable {
             return Moves::None;
+        }
+        if self.pass_up() {
+            return Moves::Some;
         }
         let busy = self.busy();
         let most = *self.choices.pick(&[100_000, 1, 100]);

@@ -33,8 +33,8 @@ impl Pages {
     }
 
     #[allow(missing_docs)]
-    pub fn runs(&self, position: u64, most: usize) -> Runs<'_> {
-        Runs(self.0.runs(position, most))
+    pub fn refer<'a>(&'a self, position: u64, most: usize, runs: &mut Runs<'a>) {
+        self.0.refer(position, most, &mut runs.0);
     }
 
     #[allow(missing_docs)]
@@ -47,6 +47,11 @@ impl Pages {
 pub struct Runs<'a>(real::Runs<'a>);
 
 impl<'a> Runs<'a> {
+    #[allow(missing_docs)]
+    pub const fn none() -> Self {
+        Self(real::Runs::none())
+    }
+
     #[allow(missing_docs, clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
         self.0.len()

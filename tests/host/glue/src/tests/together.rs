@@ -158,6 +158,55 @@ fn who_reads_slowly_gets_all_of_what_was_there() {
     world.assert_empty();
 }
 
+/// Whoever brings it may be done long before a slow reader is: he is not to blame for that, nor the
+/// origin.
+#[test]
+fn who_reads_slowly_what_comes_gets_all_of_it() {
+    let body = "0123456789".repeat(30_000);
+    let octets = answer(FRESH, &body);
+    let (begin, rest) = octets.split_at(octets.len() - 100_000);
+    let mut world = World::new();
+    let (first, slow) = (world.ask(GET), world.client());
+    world.answer(first, begin);
+    world.clients[slow].window = 0;
+    world.send(slow, GET);
+    world.pass(5000);
+    world.answer(first, rest);
+    for _ in 0..14 {
+        world.pass(5000);
+        world.clients[slow].window = 20_000;
+        world.run(slow);
+    }
+    world.clients[slow].window = usize::MAX;
+    world.run(slow);
+    assert!(world.reply(slow).text() == body);
+    world.assert_empty();
+}
+
+/// As long as the body grows, who waits for a part that is far behind waits for it.
+#[test]
+fn who_waits_for_a_part_that_comes_late_gets_it() {
+    let body = "0123456789".repeat(300);
+    let octets = answer(FRESH, &body);
+    for (asked, wanted) in [("2900-2909", "0123456789"), ("0-1,2998-2999", "01")] {
+        let mut world = World::new();
+        let first = world.ask(GET);
+        let head = octets.find("\r\n\r\n").unwrap() + 4;
+        world.answer(first, &octets[..head + 1]);
+        let request = format!("GET /a HTTP/1.1\r\nHost: h\r\nRange: bytes={asked}\r\n\r\n");
+        let who = world.ask(&request);
+        for at in 1..10 {
+            world.pass(10_000);
+            world.answer(first, &octets[head + at..=head + at]);
+        }
+        world.answer(first, &octets[head + 10..]);
+        let reply = world.reply(who);
+        assert_eq!(reply.status, 206, "{asked}");
+        assert!(reply.whole && reply.text().contains(wanted), "{reply:?}");
+        world.assert_empty();
+    }
+}
+
 /// A client that wants it for himself, or has it already, says nothing of the others.
 #[test]
 fn what_is_of_one_request_is_not_remembered_of_its_target() {
