@@ -220,8 +220,9 @@ impl<'a> Locked<'a> {
     /// The same by reference: each of the parts, `size` octets in all, is what [`gather`] has made, a
     /// run of [`Runs`] or a part of [`Peeked`].
     fn splice(&mut self, parts: &[bindings::kvec], size: usize, more: bool) -> Result<usize> {
-        // SAFETY: As above. There are no more than `PARTS`. Each is in one page of the page allocator: by `gather()` a part of one
-        // that nobody else writes to, or by the invariants of `Runs` or `Peeked`.
+        // SAFETY: As above. There are no more than `PARTS`. Each is in one page, maybe a compound one, of
+        // the page allocator: by `gather()` a part of one that nobody else writes to, or by the
+        // invariants of `Runs` or `Peeked`.
         let sent = unsafe {
             bindings::tcp_splice(self.sk, parts.as_ptr(), parts.len(), size, flags(more))
         };
@@ -257,8 +258,9 @@ const _: () = assert!(PARTS == 1 + RUNS);
 ///
 /// # Invariants
 ///
-/// The first `count` parts are in pages, maybe compound ones, of each of which this value has a reference. They are what a
-/// packet brought: what is done to them meanwhile, if anything, its sender has done.
+/// The first `count` parts are in pages, maybe compound ones, of each of which this value has a
+/// reference. They are what a packet brought: what is done to them meanwhile, if anything, its sender
+/// has done.
 pub(super) struct Peeked {
     parts: [bindings::kvec; PARTS],
     count: usize,
