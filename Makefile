@@ -72,8 +72,8 @@ fuzz: ## fuzz the parsers and whole exchanges, TIME seconds for each target (60)
 	@tests/host/fuzz/run $(or $(TIME),60)
 
 speed: ## what a request's head, a hit and its line in the log cost in instructions, and choosing a backend in nanoseconds
-	@tests/host/speed/run
 	@$(kernel) in -- bash -c 'cd tests/host && cargo run -q --locked --release --example choice_speed'
+	@tests/host/speed/run
 
 bench: ## what a request costs the whole machine: resin beside nginx, HAProxy, Varnish and Apache (10 minutes; build/bench.json, .svg)
 	@tests/bench/run

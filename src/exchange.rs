@@ -20,8 +20,9 @@
 //! Octets move through four buffers (see [`Buffers`]). A request stays in `request`, head and body,
 //! until the response head has come or the room is needed, so that it can be sent again when a
 //! kept-alive connection turned out to be dead (RFC 9112 section 9.3.1). Body octets are never
-//! copied here: they are named where they were read to ([`relay::Relay`]), in both directions. The
-//! request's body goes out while the response comes in ([`upload`]).
+//! copied here: they are named where they were read to ([`relay::Relay`]), in both directions. Those that
+//! nobody looks at need not be read at all ([`passing`]), and those of a stored answer are where it is
+//! stored ([`stored`]). The request's body goes out while the response comes in ([`upload`]).
 
 mod buffers;
 mod event;

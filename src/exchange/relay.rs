@@ -9,6 +9,7 @@ mod behind;
 
 use super::buffers::stage;
 use super::Store;
+use crate::bytes;
 use crate::bytes::Buffer;
 use crate::bytes::Full;
 use crate::http::body::Body;
@@ -411,7 +412,7 @@ impl Relay {
         let Ok(Line::Field { name, padded, .. }) = field::line(line) else {
             return Ok(());
         };
-        let value = crate::bytes::trim_ows(padded);
+        let value = bytes::trim_ows(padded);
         let passes = self.trailers && self.framing == Framing::Chunked;
         if !passes || !forward::may_trail(name) {
             return Ok(());

@@ -93,7 +93,7 @@ const SELECTOR: usize = 2048;
 const TOO_LARGE: Reason = Reason::of_target("larger than max-entry-size");
 const NO_ROOM: Reason = Reason::of_moment("no room");
 const PARTIAL: Reason = Reason::of_moment("a part of the whole");
-const LONG_HEAD: Reason = Reason::of_target("a head almost as large as may be");
+const LONG_HEAD: Reason = Reason::of_target("a head larger than may be");
 
 impl Filling {
     /// An entry was inserted, for a request that is about to be sent.
