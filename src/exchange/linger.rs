@@ -7,9 +7,16 @@ use super::Io;
 use super::Phase;
 use super::Reset;
 use super::Store;
+use super::Upstream;
 use crate::time::Instant;
 
 impl Exchange {
+    /// Whether FIN follows what goes to the client next, if the client takes all of it.
+    pub(crate) fn finishes(&self) -> bool {
+        let is_over = self.phase == Phase::Flush && self.upstream == Upstream::None;
+        is_over && !self.persist && self.download.names_all()
+    }
+
     /// Ends the connection, unless there is nobody any more.
     pub(super) fn part<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
         match self.is_without_client() {

@@ -161,6 +161,12 @@ impl Relay {
         }
     }
 
+    /// Whether nothing more will be named behind what is.
+    pub(crate) fn names_all(&self) -> bool {
+        let is_last = |behind: &Behind| behind.at.saturating_add(self.data as u64) == behind.kept;
+        self.is_done() && self.held == 0 && self.behind.as_ref().is_none_or(is_last)
+    }
+
     /// Whether all of the body has come, and nothing of it has to stay in the source.
     pub(crate) fn is_all_kept(&self) -> bool {
         self.is_done() && self.held == 0

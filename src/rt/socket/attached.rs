@@ -92,11 +92,14 @@ impl<T: Events> Attached<T> {
     /// Makes `socket`, which was made by [`Socket::bind`], listen and report to `owner`. Process
     /// context.
     ///
-    /// Up to `backlog` connections wait to be accepted; the sysctl `somaxconn` does not bound it.
+    /// Up to `backlog` connections wait to be accepted; the sysctl `somaxconn` does not bound it. What
+    /// the first octets of a connection are answered with acknowledges them, too, if it is sent soon.
     pub(crate) fn listen(socket: Socket, owner: Arc<T>, backlog: i32) -> Result<Attached<T>> {
         let this = Self::new(socket, owner, true);
         // SAFETY: The socket is valid by its invariants.
         to_result(unsafe { bindings::kernel_listen(this.socket.sock(), backlog) })?;
+        // Children inherit it. SAFETY: As above; process context without a socket's lock held.
+        unsafe { bindings::tcp_sock_set_quickack(this.socket.sk(), 0) };
         Ok(this)
     }
 

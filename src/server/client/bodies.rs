@@ -74,20 +74,22 @@ impl State {
     }
 }
 
-/// Sends what is staged, and behind it octets that are kept or stored, of which so many are wanted.
+/// Sends what is staged, and behind it octets that are kept or stored, of which so many are wanted; `more`
+/// follows at once.
 #[inline(never)] // Keeps its frame out of its caller's.
 pub(super) fn send_kept(
     socket: &Attached<Client>,
     [staged, ..]: [&[u8]; 3],
     kept: Octets<'_>,
     wanted: usize,
+    more: bool,
 ) -> Result<Moved> {
     match kept {
         Octets::Text(text) => {
             let text = text.get(..wanted).unwrap_or(text);
             match (staged, text) {
                 ([], []) => Ok(Moved::Retry),
-                _ => socket.send([staged, text, b""], text.len() < wanted),
+                _ => socket.send([staged, text, b""], more || text.len() < wanted),
             }
         }
         Octets::Body(body, at, end) => {
@@ -96,7 +98,7 @@ pub(super) fn send_kept(
             body.refer(at, wanted.min(there), &mut runs);
             match (staged, runs.len()) {
                 ([], 0) => Ok(Moved::Retry),
-                (_, octets) => socket.send_runs(staged, &runs, octets < wanted),
+                (_, octets) => socket.send_runs(staged, &runs, more || octets < wanted),
             }
         }
     }

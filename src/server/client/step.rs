@@ -338,12 +338,13 @@ impl State {
             return Moves::None;
         };
         let parts = self.exchange.client_output(&self.buffers, b"");
+        let more = self.exchange.finishes();
         let sent = match self.exchange.missed() {
             Some((position, octets)) if octets > 0 => {
-                send_kept(socket, parts, self.visit.kept(position), octets)
+                send_kept(socket, parts, self.visit.kept(position), octets, more)
             }
             _ if parts.iter().all(|part| part.is_empty()) => return self.miss_client(now),
-            _ => socket.send(parts, false),
+            _ => socket.send(parts, more),
         };
         match sent {
             Ok(Moved::Done(taken)) => {
