@@ -25,6 +25,7 @@
 //! stored ([`stored`]). The request's body goes out while the response comes in ([`upload`]).
 
 mod buffers;
+mod ends;
 mod event;
 mod framed;
 mod linger;
@@ -45,7 +46,6 @@ mod upload;
 
 use core::net::SocketAddr;
 
-use crate::config::Protocol;
 use crate::config::Settings;
 use crate::http::head::RequestHead;
 use crate::http::head::Scan;
@@ -57,12 +57,12 @@ use crate::srun::response as frames;
 use crate::srun::Wire;
 use crate::time::Duration;
 use crate::time::Instant;
-use crate::time::UnixTime;
 use buffers::room;
 pub(crate) use buffers::stage;
 pub(crate) use buffers::Buffers;
 pub(crate) use buffers::Store;
 use buffers::FIRST_ROOM;
+pub(crate) use ends::Ends;
 pub(crate) use event::Action;
 pub(crate) use event::Event;
 pub(crate) use event::Refusal;
@@ -83,32 +83,17 @@ pub(crate) use upload::kept;
 pub(crate) struct Io<'a, S> {
     pub(crate) buffers: &'a mut Buffers<S>,
     pub(crate) settings: &'a Settings,
-    /// The time of day.
-    pub(crate) date: UnixTime,
     /// The client's address.
     pub(crate) client: SocketAddr,
     /// What this gateway calls itself in `Via`.
     pub(crate) name: &'a [u8],
     /// The number of the connection's first request; those that follow count on.
     pub(crate) id: u64,
-    /// The Host for a backend when an HTTP/1.0 request names none.
-    pub(crate) fallback_host: &'a [u8],
-    /// What tells a client that it belongs to the backend, if clients are told.
-    pub(crate) stamp: Option<u64>,
-    /// What the backend speaks; HTTP without one.
-    pub(crate) protocol: Protocol,
-    /// The highest HTTP version of the backend's responses; none before the first.
-    pub(crate) backend_version: Option<Version>,
+    pub(crate) ends: &'a dyn Ends,
     /// What is asked in the place of the client's own conditions: field lines, or nothing.
     pub(crate) conditions: &'a [u8],
     /// Who looks at the answer.
     pub(crate) tap: Option<&'a mut dyn Tap>,
-    /// Octets that the client's end has acknowledged on this connection.
-    pub(crate) client_acked: u64,
-    /// Octets that its socket has, and that its end has not acknowledged yet.
-    pub(crate) client_unacked: u64,
-    /// Octets that the backend's end has acknowledged on its connection; 0 without one.
-    pub(crate) upstream_acked: u64,
 }
 
 /// Where the connection is in its present request.

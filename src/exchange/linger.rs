@@ -38,7 +38,7 @@ impl Exchange {
     /// Closes the connection if both ends have all that they will get, or gives the client its time to
     /// end it. Before, the kernel would keep for minutes what is not taken, and nobody would count it.
     pub(super) fn end_linger<S>(&mut self, now: Instant, io: &Io<'_, S>) {
-        if self.phase != Phase::Linger || io.client_unacked > 0 {
+        if self.phase != Phase::Linger || io.ends.client_unacked() > 0 {
             return;
         }
         if self.ended {
@@ -50,7 +50,7 @@ impl Exchange {
     /// Time is over, unless the client takes what is there for it as fast as it has to.
     pub(super) fn linger_on<S>(&mut self, now: Instant, io: &Io<'_, S>) {
         let left = self.left_to_take(now, io);
-        if io.client_unacked == 0 {
+        if io.ends.client_unacked() == 0 {
             self.shut_down(now, false);
         } else if left.is_zero() {
             self.todo.reset = Some(Reset::Untaken);

@@ -54,7 +54,7 @@ impl Exchange {
             head_only,
             persist,
             client,
-            now: io.date,
+            now: io.ends.date(),
         };
         // The rest of a 1xx response may be there still: it goes out first.
         let before = io.buffers.to_client.len();
@@ -81,7 +81,7 @@ impl Exchange {
         let answer = Answer {
             persist: self.end_request(io),
             client: head.version,
-            now: io.date,
+            now: io.ends.date(),
         };
         let bytes = io.buffers.request.filled();
         let room = if traces {
@@ -123,7 +123,7 @@ impl Exchange {
         let answer = Answer {
             persist: self.end_request(io),
             client: head.version,
-            now: io.date,
+            now: io.ends.date(),
         };
         let length = body.len() as u64;
         let body = if head.method == Method::Head {

@@ -99,7 +99,7 @@ impl Exchange {
             .as_ref()
             .is_some_and(|head| head.method.is_idempotent());
         let finished = eof || self.finished_first;
-        let unseen = !self.asked || (finished && io.upstream_acked == self.acked_before);
+        let unseen = !self.asked || (finished && io.ends.upstream_acked() == self.acked_before);
         unanswered && self.upload.keeps() && (harmless || unseen)
     }
 
@@ -109,7 +109,7 @@ impl Exchange {
         if io.buffers.response.is_empty() || !self.is_flushed(io.buffers) {
             return Flow::Wait;
         }
-        if io.upstream_acked == self.acked_before {
+        if io.ends.upstream_acked() == self.acked_before {
             self.unasked(now, io);
             return Flow::Again;
         }
@@ -276,7 +276,7 @@ impl Exchange {
             framing,
             persist,
             client: self.client_version(),
-            date: Some(io.date),
+            date: Some(io.ends.date()),
             name: io.name,
             upgrade: matches!(
                 head.status,

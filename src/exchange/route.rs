@@ -158,13 +158,14 @@ impl Exchange {
     }
 
     /// The cookie that the client has to be given with a response: that of the backend it is from.
+    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn new_stamp<'a, S>(
         &self,
         status: Status,
         io: &Io<'a, S>,
     ) -> Option<(&'a [u8], [u8; STAMP])> {
         let name = io.settings.sticky_cookie.as_bytes();
-        let stamp = io.stamp.filter(|_| io.settings.sticky)?;
+        let stamp = io.ends.stamp().filter(|_| io.settings.sticky)?;
         let stamp = Some(stamp).filter(|stamp| self.stamp != Some(*stamp))?;
         (!name.is_empty() && !status.is_informational()).then(|| (name, write_stamp(stamp)))
     }

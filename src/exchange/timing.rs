@@ -99,12 +99,12 @@ impl Exchange {
         let settings = io.settings;
         self.clock = Clock {
             client_sends: Pace::new(settings.body_timeout, 0),
-            client_takes: Pace::new(settings.send_timeout, io.client_acked),
+            client_takes: Pace::new(settings.send_timeout, io.ends.client_acked()),
             backend_sends: Pace::new(settings.response_timeout, 0),
             tunnel: Pace::new(settings.tunnel_timeout, 0),
             ..Clock::new(now)
         };
-        self.outcome.received = io.date;
+        self.outcome.received = io.ends.date();
     }
 
     /// How long the backend took from the beginning of the request to its response head, once.
@@ -116,7 +116,7 @@ impl Exchange {
     pub(super) fn start_waiting<S>(&mut self, now: Instant, io: &Io<'_, S>) {
         self.clock.since = now;
         self.clock.asked = now;
-        self.clock.backend_takes = Pace::new(io.settings.response_timeout, io.upstream_acked);
+        self.clock.backend_takes = Pace::new(io.settings.response_timeout, io.ends.upstream_acked());
         self.clock.backend_sends = Pace::new(io.settings.response_timeout, 0);
     }
 
@@ -245,16 +245,16 @@ impl Exchange {
         match waiting {
             Waiting::ClientSends => self.upload.octets(),
             Waiting::ClientTakes if self.is_without_client() => self.download.octets(),
-            Waiting::ClientTakes => io.client_acked,
-            Waiting::BackendTakes => io.upstream_acked,
+            Waiting::ClientTakes => io.ends.client_acked(),
+            Waiting::BackendTakes => io.ends.upstream_acked(),
             // Neither a part of a head nor a 1xx response is an answer.
             Waiting::BackendSends if !self.answered => 0,
             Waiting::BackendSends => self.clock.heard,
             Waiting::Tunnel => {
                 let moved = self.upload.octets().wrapping_add(self.download.octets());
                 moved
-                    .wrapping_add(io.client_acked)
-                    .wrapping_add(io.upstream_acked)
+                    .wrapping_add(io.ends.client_acked())
+                    .wrapping_add(io.ends.upstream_acked())
             }
         }
     }
@@ -272,7 +272,7 @@ impl Exchange {
         let waited = now.since(self.clock.since);
         self.clock.since = now;
         let pace = &mut self.clock.client_takes;
-        pace.settle(waited, io.client_acked, limit, rate);
+        pace.settle(waited, io.ends.client_acked(), limit, rate);
         pace.left()
     }
 
@@ -284,7 +284,7 @@ impl Exchange {
             self.clock.waiting = Waiting::ClientTakes;
         }
         match self.phase {
-            Phase::Idle if io.client_unacked == 0 => self.shut_down(now, false),
+            Phase::Idle if io.ends.client_unacked() == 0 => self.shut_down(now, false),
             Phase::Idle => self.linger(now, io),
             Phase::Linger => self.linger_on(now, io),
             Phase::Head => self.fail(now, LATE_HEAD, io),
@@ -318,7 +318,7 @@ impl Exchange {
             Phase::Tunnel => {
                 self.blame(Cause::ClientTimeout);
                 // What was not taken for so long would stay in the kernel for minutes.
-                self.shut_down(now, io.client_unacked > 0);
+                self.shut_down(now, io.ends.client_unacked() > 0);
             }
             Phase::Closed => {}
         }

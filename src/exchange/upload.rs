@@ -52,12 +52,12 @@ impl Exchange {
             persist: false,
         };
         self.scan = Scan::new();
-        self.acked_before = io.upstream_acked;
+        self.acked_before = io.ends.upstream_acked();
         self.asked = false;
         self.finished_first = false;
         self.spoken = None;
         io.buffers.response.clear();
-        let staged = match Wire::of(io.protocol) {
+        let staged = match Wire::of(io.ends.protocol()) {
             None => self.stage_request(io),
             Some(wire) => self.stage_frames(wire, io),
         };
@@ -75,7 +75,7 @@ impl Exchange {
     #[inline(never)] // Keeps its frame out of its caller's.
     fn stage_request<S: Store>(&mut self, io: &mut Io<'_, S>) -> Result<(), Failure> {
         self.wire = None;
-        if io.backend_version == Some(Version::Http10) {
+        if io.ends.backend_version() == Some(Version::Http10) {
             self.go_ahead(io).map_err(|Full| NO_MEMORY)?;
         }
         let Some(head) = &self.request else {
@@ -119,7 +119,7 @@ impl Exchange {
             forwarded,
             name: io.name,
             cdn_loop: settings.cdn_loop,
-            fallback_host: io.fallback_host,
+            fallback_host: io.ends.fallback_host(),
             upgrade: head.upgrade,
             expect: self.expecting,
             trailers: true,

@@ -59,7 +59,7 @@ pub(crate) struct Ask {
     pub(crate) key: u64,
     /// Who was tried already.
     pub(crate) tried: Tried,
-    /// Drawn by lot.
+    /// Drawn by lot, if [`Cluster::draws_lots`].
     pub(crate) random: u64,
     /// A body follows: [`Cluster::asked`] says when the backend has all of the request.
     pub(crate) uploads: bool,

@@ -9,8 +9,7 @@ use core::{
     mem::ManuallyDrop,
     ops::{
         Deref,
-        DerefMut,
-        Range, //
+        DerefMut, //
     },
 };
 use kernel::{
@@ -53,9 +52,9 @@ impl Octets {
     /// Room for `capacity` octets, none of which is in use. It does not sleep, and leaves the kernel's
     /// reserves alone.
     pub(crate) fn with_capacity(capacity: usize) -> Result<Self> {
-        for slot in slots(capacity) {
-            // SAFETY: There is such a slot.
-            let spare = unsafe { bindings::spare_take(slot) };
+        if let Some((size, _)) = kept(capacity) {
+            // SAFETY: There is such a size.
+            let spare = unsafe { bindings::spare_take(size) };
             if !spare.is_null() {
                 // SAFETY: `drop` has put it there: the memory of a vector of that capacity, which it has
                 // given up. INVARIANT: It was initialised.
@@ -92,31 +91,33 @@ impl Drop for Octets {
             // The kernel would be asked to free nothing.
             return;
         }
-        let mut octets = self.0.as_mut_ptr();
-        for slot in slots(capacity) {
-            // SAFETY: There is such a slot; what is in those for this capacity are vectors of it.
-            octets = unsafe { bindings::spare_put(slot, octets.cast()) }.cast();
-            if octets.is_null() {
+        let octets = self.0.as_mut_ptr();
+        if let Some((size, most)) = kept(capacity) {
+            // SAFETY: There is such a size; what is kept of it are vectors of this capacity, whose memory
+            // is given up here.
+            if unsafe { bindings::spare_put(size, octets.cast(), most) } {
                 return;
             }
         }
-        // SAFETY: These are the parts of a vector of this capacity: the one above, or another one that
-        // was put into a slot.
-        drop(unsafe { KVec::from_raw_parts(octets, 0, capacity) });
+        // SAFETY: Nobody has it, and it is not used any more.
+        unsafe { ManuallyDrop::drop(&mut self.0) };
     }
 }
 
-/// Where each CPU keeps spare memory of so many octets.
-fn slots(capacity: usize) -> Range<u32> {
-    match capacity {
-        512 => 0..2,
-        1024 => 2..5,
-        2048 => 5..7,
-        4096 => 7..10,
-        16384 => 10..bindings::RESIN_HELPER_SPARE_SLOTS,
-        _ => 0..0,
-    }
+/// The place of memory of so many octets among that which each CPU keeps, and how often it keeps it: as
+/// many requests may be on their way at a time on a busy CPU.
+fn kept(capacity: usize) -> Option<(u32, u32)> {
+    Some(match capacity {
+        512 => (0, bindings::RESIN_HELPER_SPARE_MOST),
+        1024 => (1, bindings::RESIN_HELPER_SPARE_MOST),
+        2048 => (2, bindings::RESIN_HELPER_SPARE_MOST),
+        4096 => (3, bindings::RESIN_HELPER_SPARE_MOST),
+        16384 => (4, 2),
+        _ => return None,
+    })
 }
+
+const _: () = assert!(bindings::RESIN_HELPER_SPARE_SIZES == 5);
 
 /// The memory that CPUs keep. Dropped in process context, when nobody has [`Octets`] any more, it is given
 /// back.

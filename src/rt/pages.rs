@@ -31,7 +31,7 @@ const FIRST: usize = 8;
 const TABLES: usize = 16;
 
 /// How many pages [`Runs`] are of at most: they are kept on the stack.
-pub(crate) const RUNS: usize = 8;
+pub(crate) const RUNS: usize = 16;
 
 /// Octets of [`Pages`], one run for each page, which can be sent without a copy.
 ///

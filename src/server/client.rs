@@ -23,6 +23,7 @@
 //! client; likewise its upstream's waiter. [`Client::close`] breaks both.
 
 mod bodies;
+mod ends;
 mod errand;
 mod record;
 mod route;

@@ -31,31 +31,57 @@ size_t resin_helper_memory_total(void)
 	return totalram_pages() << PAGE_SHIFT;
 }
 
-/* Memory that each CPU keeps for the next one who wants some. */
-static DEFINE_PER_CPU(void *, resin_spare[RESIN_HELPER_SPARE_SLOTS]);
+/* Memory that each CPU keeps for the next one who wants some, of a number of sizes. */
+struct spare {
+	unsigned int count;
+	void *memory[RESIN_HELPER_SPARE_MOST];
+};
 
-/* What is in this slot, or NULL. Whoever comes between the two finds it empty, or puts another one there. */
-void *resin_helper_spare_take(unsigned int slot)
+static DEFINE_PER_CPU(struct spare[RESIN_HELPER_SPARE_SIZES], resin_spare);
+
+/* Some of this size, or NULL. Any context. */
+void *resin_helper_spare_take(unsigned int size)
 {
-	return this_cpu_read(resin_spare[slot]) ? this_cpu_xchg(resin_spare[slot], NULL) : NULL;
+	void *memory = NULL;
+	unsigned long flags;
+	struct spare *spare;
+
+	local_irq_save(flags);
+	spare = this_cpu_ptr(&resin_spare[size]);
+	if (spare->count)
+		memory = spare->memory[--spare->count];
+	local_irq_restore(flags);
+	return memory;
 }
 
-/* Puts memory of kmalloc() there, and returns what was there before. */
-void *resin_helper_spare_put(unsigned int slot, void *memory)
+/* Keeps memory of kmalloc(), unless most is kept already: false. Any context. */
+bool resin_helper_spare_put(unsigned int size, void *memory, unsigned int most)
 {
-	return this_cpu_xchg(resin_spare[slot], memory);
+	unsigned long flags;
+	struct spare *spare;
+	bool kept;
+
+	local_irq_save(flags);
+	spare = this_cpu_ptr(&resin_spare[size]);
+	kept = spare->count < min(most, RESIN_HELPER_SPARE_MOST);
+	if (kept)
+		spare->memory[spare->count++] = memory;
+	local_irq_restore(flags);
+	return kept;
 }
 
 /* Nobody puts any more there. */
 void resin_helper_spare_free(void)
 {
-	unsigned int slot;
+	unsigned int size;
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		for (slot = 0; slot < RESIN_HELPER_SPARE_SLOTS; slot++) {
-			kfree(*per_cpu_ptr(&resin_spare[slot], cpu));
-			*per_cpu_ptr(&resin_spare[slot], cpu) = NULL;
+		for (size = 0; size < RESIN_HELPER_SPARE_SIZES; size++) {
+			struct spare *spare = per_cpu_ptr(&resin_spare[size], cpu);
+
+			while (spare->count)
+				kfree(spare->memory[--spare->count]);
 		}
 	}
 }

@@ -11,6 +11,7 @@
 #include <linux/spinlock_types.h>
 #include <linux/types.h>
 
+struct bio_vec;
 struct delayed_work;
 struct file;
 struct kiocb;
@@ -29,7 +30,7 @@ struct workqueue_struct;
 /* rt/socket.rs */
 
 /* Parts that are sent by reference at a time, less than a packet can refer to. */
-#define RESIN_HELPER_PARTS 9
+#define RESIN_HELPER_PARTS 17
 
 struct resin_helper_callbacks {
 	void (*data_ready)(struct sock *sk);
@@ -59,11 +60,12 @@ void resin_helper_tcp_inline_urgent(struct sock *sk);
 int resin_helper_tcp_read_end(struct sock *sk);
 int resin_helper_tcp_send(struct sock *sk, const struct kvec *parts, size_t count, size_t size,
 			  unsigned int flags);
-int resin_helper_tcp_splice(struct sock *sk, const struct kvec *parts, size_t count, size_t size,
+void resin_helper_part_set(struct bio_vec *part, const void *octets, size_t len);
+int resin_helper_tcp_splice(struct sock *sk, const struct bio_vec *parts, size_t count, size_t size,
 			    unsigned int flags);
-size_t resin_helper_tcp_peek(struct sock *sk, struct kvec *parts, size_t count, size_t size,
+size_t resin_helper_tcp_peek(struct sock *sk, struct bio_vec *parts, size_t count, size_t size,
 			     bool *more);
-void resin_helper_tcp_peeked(const struct kvec *parts, size_t count);
+void resin_helper_tcp_peeked(const struct bio_vec *parts, size_t count);
 void *resin_helper_frag_take(size_t size);
 void resin_helper_frags_free(void);
 bool resin_helper_tcp_queues_empty(struct sock *sk);
@@ -82,11 +84,12 @@ bool resin_helper_sk_name(const struct sock *sk, bool peer, struct resin_helper_
 
 /* rt/memory.rs */
 
-#define RESIN_HELPER_SPARE_SLOTS 12
+#define RESIN_HELPER_SPARE_SIZES 5
+#define RESIN_HELPER_SPARE_MOST 32
 
 size_t resin_helper_memory_total(void);
-void *resin_helper_spare_take(unsigned int slot);
-void *resin_helper_spare_put(unsigned int slot, void *memory);
+void *resin_helper_spare_take(unsigned int size);
+bool resin_helper_spare_put(unsigned int size, void *memory, unsigned int most);
 void resin_helper_spare_free(void);
 
 /* rt/pages.rs */

@@ -212,19 +212,19 @@ static_assert(RESIN_HELPER_PARTS <= MAX_SKB_FRAGS);
  * The same without a copy: each part is in one page of the page allocator, or in one compound page, and
  * stays as it is until nobody refers to the page any more.
  */
-int resin_helper_tcp_splice(struct sock *sk, const struct kvec *parts, size_t count, size_t size,
+int resin_helper_tcp_splice(struct sock *sk, const struct bio_vec *parts, size_t count, size_t size,
 			    unsigned int flags)
 {
 	struct msghdr msg = { .msg_flags = flags | MSG_SPLICE_PAGES };
-	struct bio_vec pages[RESIN_HELPER_PARTS];
-	size_t n;
 
-	if (WARN_ON_ONCE(count > RESIN_HELPER_PARTS))
-		return -EINVAL;
-	for (n = 0; n < count; n++)
-		bvec_set_virt(&pages[n], parts[n].iov_base, parts[n].iov_len);
-	iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, pages, count, size);
+	iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, parts, count, size);
 	return tcp_send(sk, &msg, size);
+}
+
+/* Octets in the kernel's own mapping of memory as such a part. */
+void resin_helper_part_set(struct bio_vec *part, const void *octets, size_t len)
+{
+	bvec_set_virt(part, (void *)octets, len);
 }
 
 /*
@@ -234,7 +234,7 @@ int resin_helper_tcp_splice(struct sock *sk, const struct kvec *parts, size_t co
  *
  * Small parts are better copied: each would hold a page that nobody counts until the recipient has it.
  */
-size_t resin_helper_tcp_peek(struct sock *sk, struct kvec *parts, size_t count, size_t size,
+size_t resin_helper_tcp_peek(struct sock *sk, struct bio_vec *parts, size_t count, size_t size,
 			     bool *more)
 {
 	u32 offset, seq = tcp_sk(sk)->copied_seq;
@@ -267,9 +267,8 @@ size_t resin_helper_tcp_peek(struct sock *sk, struct kvec *parts, size_t count, 
 			}
 			len = min(len - offset, size);
 			get_page(skb_frag_page(frag));
-			parts[taken].iov_base = skb_frag_address(frag) + offset;
-			parts[taken].iov_len = len;
-			taken++;
+			bvec_set_page(&parts[taken++], skb_frag_page(frag), len,
+				      skb_frag_off(frag) + offset);
 			size -= len;
 			seq += len;
 			offset = 0;
@@ -284,12 +283,12 @@ out:
 }
 
 /* Lets go of what was referred to. */
-void resin_helper_tcp_peeked(const struct kvec *parts, size_t count)
+void resin_helper_tcp_peeked(const struct bio_vec *parts, size_t count)
 {
 	size_t n;
 
 	for (n = 0; n < count; n++)
-		put_page(virt_to_page(parts[n].iov_base));
+		put_page(parts[n].bv_page);
 }
 
 /* A page of each CPU's for what is small: packets refer to the parts of it that were taken. */

@@ -4,7 +4,7 @@
 //! Forwarded (RFC 7239).
 
 use core::fmt::Write;
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::put_field;
 use crate::bytes::{self, Full, Writer};
@@ -134,8 +134,39 @@ fn put_known(name: &[u8], told: &[u8], known: &[u8], out: &mut Writer<'_>) -> Re
 }
 
 fn put_address(address: IpAddr, out: &mut Writer<'_>) -> Result<(), Full> {
-    write!(out, "{address}").map_err(|_| Full)
+    match address {
+        // Far cheaper than by `fmt`, and most are.
+        IpAddr::V4(address) => put_ipv4(address, out),
+        IpAddr::V6(address) => write!(out, "{address}").map_err(|_| Full),
+    }
 }
+
+fn put_ipv4(address: Ipv4Addr, out: &mut Writer<'_>) -> Result<(), Full> {
+    let mut text = [0; IPV4_MOST];
+    let mut places = text.iter_mut();
+    let mut put = |octet| {
+        if let Some(place) = places.next() {
+            *place = octet;
+        }
+    };
+    for (index, octet) in address.octets().into_iter().enumerate() {
+        if index > 0 {
+            put(b'.');
+        }
+        if octet >= 100 {
+            put(b'0'.wrapping_add(octet / 100));
+        }
+        if octet >= 10 {
+            put(b'0'.wrapping_add(octet / 10 % 10));
+        }
+        put(b'0'.wrapping_add(octet % 10));
+    }
+    let len = IPV4_MOST.saturating_sub(places.len());
+    out.put(text.get(..len).unwrap_or(&[]))
+}
+
+/// Octets of `255.255.255.255`.
+const IPV4_MOST: usize = 15;
 
 /// `for=…;host=…;proto=http` (RFC 7239 section 4). Host is left out where the request has none.
 fn put_forwarded_element(
@@ -156,7 +187,7 @@ fn put_forwarded_element(
 /// has a colon in it in quotes.
 fn put_node(address: IpAddr, port: u16, out: &mut Writer<'_>) -> Result<(), Full> {
     match (address, port) {
-        (IpAddr::V4(address), 0) => write!(out, "{address}"),
+        (IpAddr::V4(address), 0) => return put_ipv4(address, out),
         (IpAddr::V6(address), 0) => write!(out, "\"[{address}]\""),
         (address, port) => write!(out, "\"{}\"", SocketAddr::new(address, port)),
     }

@@ -92,6 +92,11 @@ impl Cluster {
         own & !tried & only(slot) != 0
     }
 
+    /// Whether whom it chooses depends on [`Ask::random`].
+    pub(crate) fn draws_lots(&self) -> bool {
+        self.balance == Balance::Latency
+    }
+
     /// One of `free`.
     fn pick(&mut self, free: Mask, ask: &Ask, ring: Ring<'_>) -> Option<usize> {
         if ask.owner.is_some() {

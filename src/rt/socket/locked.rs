@@ -144,7 +144,7 @@ impl<'a> Locked<'a> {
             count = 1;
         }
         for (place, run) in parts.iter_mut().skip(count).zip(runs.iter()) {
-            *place = kvec(run);
+            *place = part(run);
             count = count.saturating_add(1);
         }
         let size = head.len().saturating_add(runs.len());
@@ -154,6 +154,7 @@ impl<'a> Locked<'a> {
 
     /// Refers to what has been received, up to `most` octets, as far as it can be sent by reference.
     /// `peeked` is empty.
+    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn peek(&mut self, most: usize, peeked: &mut Peeked) {
         // SAFETY: By the type invariants the socket's lock is held, as both functions want; there is room
         // for so many parts.
@@ -171,9 +172,10 @@ impl<'a> Locked<'a> {
     }
 
     /// Queues what another socket has received for sending, as much as there is room for.
+    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn write_peeked(&mut self, peeked: &Peeked) -> Result<Io> {
         let parts = peeked.parts();
-        let size = parts.iter().map(|part| part.iov_len).sum();
+        let size = parts.iter().map(|part| part.bv_len as usize).sum();
         self.written(|locked| locked.splice(parts, size, peeked.more))
     }
 
@@ -219,7 +221,7 @@ impl<'a> Locked<'a> {
 
     /// The same by reference: each of the parts, `size` octets in all, is what [`gather`] has made, a
     /// run of [`Runs`] or a part of [`Peeked`].
-    fn splice(&mut self, parts: &[bindings::kvec], size: usize, more: bool) -> Result<usize> {
+    fn splice(&mut self, parts: &[bindings::bio_vec], size: usize, more: bool) -> Result<usize> {
         // SAFETY: As above. There are no more than `PARTS`. Each is in one page, maybe a compound one, of
         // the page allocator: by `gather()` a part of one that nobody else writes to, or by the
         // invariants of `Runs` or `Peeked`.
@@ -262,16 +264,17 @@ const _: () = assert!(PARTS == 1 + RUNS);
 /// reference. They are what a packet brought: what is done to them meanwhile, if anything, its sender
 /// has done.
 pub(super) struct Peeked {
-    parts: [bindings::kvec; PARTS],
+    parts: [bindings::bio_vec; PARTS],
     count: usize,
     /// There is more behind them.
     more: bool,
 }
 
 /// No octets.
-const NO_PART: bindings::kvec = bindings::kvec {
-    iov_base: core::ptr::null_mut(),
-    iov_len: 0,
+const NO_PART: bindings::bio_vec = bindings::bio_vec {
+    bv_page: core::ptr::null_mut(),
+    bv_len: 0,
+    bv_offset: 0,
 };
 
 impl Peeked {
@@ -285,7 +288,7 @@ impl Peeked {
         }
     }
 
-    fn parts(&self) -> &[bindings::kvec] {
+    fn parts(&self) -> &[bindings::bio_vec] {
         self.parts.get(..self.count).unwrap_or(&[])
     }
 
@@ -318,12 +321,20 @@ fn kvec(part: &[u8]) -> bindings::kvec {
     }
 }
 
+/// Octets in the kernel's mapping of memory, as they are sent by reference.
+fn part(octets: &[u8]) -> bindings::bio_vec {
+    let mut part = NO_PART;
+    // SAFETY: It is only worked out in which page they are.
+    unsafe { bindings::part_set(&mut part, octets.as_ptr().cast(), octets.len()) };
+    part
+}
+
 /// The most octets that are copied into a page of this CPU's.
 const SMALL: usize = PAGE / 2;
 
 /// Copies parts, `size` octets in all, one behind the other to where they can be sent from by reference.
 /// None if they are too large, or there is no memory. With bottom halves off.
-fn gather(parts: &[&[u8]], size: usize) -> Option<bindings::kvec> {
+fn gather(parts: &[&[u8]], size: usize) -> Option<bindings::bio_vec> {
     if size > SMALL {
         return None;
     }
@@ -338,10 +349,10 @@ fn gather(parts: &[&[u8]], size: usize) -> Option<bindings::kvec> {
             at = at.add(part.len());
         }
     }
-    Some(bindings::kvec {
-        iov_base: place.as_ptr().cast(),
-        iov_len: size,
-    })
+    let mut gathered = NO_PART;
+    // SAFETY: As in `part()`.
+    unsafe { bindings::part_set(&mut gathered, place.as_ptr().cast(), size) };
+    Some(gathered)
 }
 
 /// The pages that small things are copied into. Dropped in process context, when there are no sockets any

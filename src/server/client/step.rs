@@ -2,8 +2,6 @@
 
 //! The step: moves one exchange forward as far as its sockets allow, and never sleeps.
 
-use core::net::SocketAddr;
-
 use kernel::prelude::*;
 use kernel::sync::atomic::Relaxed;
 use kernel::sync::Arc;
@@ -14,12 +12,8 @@ use super::Client;
 use super::Hop;
 use super::State;
 use super::Turn;
-use crate::config::Protocol;
 use crate::exchange::Action;
-use crate::exchange::Buffers;
 use crate::exchange::Event;
-use crate::exchange::Exchange;
-use crate::exchange::Io;
 use crate::exchange::Refusal;
 use crate::lb::Verdict;
 use crate::rt::clock;
@@ -27,9 +21,6 @@ use crate::rt::socket;
 use crate::rt::socket::Attached;
 use crate::rt::socket::Io as Moved;
 use crate::server::backend::Backend;
-use crate::server::cache::Visit;
-use crate::server::engine::Config;
-use crate::server::memory::Memory;
 use crate::server::Engine;
 use crate::status::Count;
 use crate::status::Format;
@@ -197,23 +188,6 @@ impl Client {
 }
 
 impl State {
-    /// What the exchange does with what it sees of its connections.
-    #[inline(always)] // Its callers have a frame of their own.
-    pub(super) fn with<R>(
-        &mut self,
-        act: impl FnOnce(&mut Exchange, &mut Io<'_, Memory>) -> R,
-    ) -> R {
-        let mut io = io(
-            &mut self.buffers,
-            &self.config,
-            self.socket.as_ref(),
-            &self.upstream,
-            &mut self.visit,
-            (self.peer, self.id),
-        );
-        act(&mut self.exchange, &mut io)
-    }
-
     /// Lets the exchange take in an event.
     #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn handle(&mut self, now: Instant, event: Event) {
@@ -495,38 +469,5 @@ impl State {
         };
         self.handle(now, event);
         Moves::Some
-    }
-}
-
-/// What an exchange sees of its connections.
-fn io<'a>(
-    buffers: &'a mut Buffers<Memory>,
-    config: &'a Config,
-    socket: Option<&Attached<Client>>,
-    upstream: &'a Hop,
-    visit: &'a mut Visit,
-    (client, id): (SocketAddr, u64),
-) -> Io<'a, Memory> {
-    let (link, acked) = match upstream {
-        Hop::Connecting(link) | Hop::Up(link) => (Some(link), link.acked()),
-        Hop::None => (None, 0),
-    };
-    let (tap, conditions) = visit.look_on();
-    Io {
-        buffers,
-        settings: &config.settings,
-        date: clock::unix_now(),
-        client,
-        name: config.name(),
-        id,
-        fallback_host: link.map_or(b"", |link| link.owner().backend().authority()),
-        stamp: link.map(|link| link.owner().backend().stamp()),
-        protocol: link.map_or(Protocol::Http, |link| link.owner().backend().protocol()),
-        backend_version: link.and_then(|link| link.owner().backend().version()),
-        conditions,
-        tap,
-        client_acked: socket.map_or(0, Attached::acked),
-        client_unacked: socket.map_or(0, Attached::unacked),
-        upstream_acked: acked,
     }
 }

@@ -9,14 +9,14 @@ use kernel::trial::{self, Step};
 
 use crate::bytes::Buffer;
 use crate::config::Protocol;
-use crate::exchange::{Action, Buffers, Event, Exchange, Io, Outcome, Refusal, Store};
+use crate::exchange::{Action, Buffers, Ends, Event, Exchange, Io, Outcome, Refusal, Store};
 use crate::http::Version;
 use crate::rt::clock;
 use crate::rt::pages::Runs;
 use crate::server::cache::{Consulted, Desk, Look, Octets, Question, Visit, Waiter};
 use crate::server::engine::Config;
 use crate::server::Engine;
-use crate::time::Instant;
+use crate::time::{Instant, UnixTime};
 
 /// Rounds of one step.
 const BUDGET: u32 = 16;
@@ -272,22 +272,19 @@ impl Client {
             Hop::None => 0,
         };
         let (tap, conditions) = self.visit.look_on();
+        let ends = Acked {
+            client: self.outbox.len() as u64,
+            upstream: taken,
+        };
         let mut io = Io {
             buffers: &mut self.buffers,
             settings: &self.config.settings,
-            date: clock::unix_now(),
             client: ([192, 0, 2, 1], 4711).into(),
             name: self.config.name(),
             id: 0,
-            fallback_host: b"origin",
-            stamp: None,
-            protocol: Protocol::Http,
-            backend_version: Some(Version::Http11),
+            ends: &ends,
             conditions,
             tap,
-            client_acked: self.outbox.len() as u64,
-            client_unacked: 0,
-            upstream_acked: taken,
         };
         act(&mut self.exchange, &mut io)
     }
@@ -496,5 +493,45 @@ impl Store for Memory {
 
     fn release(&mut self) {
         self.0 = KVec::new();
+    }
+}
+
+/// What the two ends have acknowledged.
+struct Acked {
+    client: u64,
+    upstream: u64,
+}
+
+impl Ends for Acked {
+    fn date(&self) -> UnixTime {
+        clock::unix_now()
+    }
+
+    fn fallback_host(&self) -> &[u8] {
+        b"origin"
+    }
+
+    fn stamp(&self) -> Option<u64> {
+        None
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::Http
+    }
+
+    fn backend_version(&self) -> Option<Version> {
+        Some(Version::Http11)
+    }
+
+    fn client_acked(&self) -> u64 {
+        self.client
+    }
+
+    fn client_unacked(&self) -> u64 {
+        0
+    }
+
+    fn upstream_acked(&self) -> u64 {
+        self.upstream
     }
 }

@@ -9,7 +9,7 @@ use super::link::{Link, State};
 use super::memory::Memory;
 use super::world::World;
 use crate::config::{Protocol, Settings};
-use crate::exchange::{Action, Buffers, Event, Exchange, Io, Outcome, Phase, Refusal, Tap};
+use crate::exchange::{Action, Buffers, Ends, Event, Exchange, Io, Outcome, Phase, Refusal, Tap};
 use crate::http::Version;
 use crate::lb::Verdict;
 use crate::time::UnixTime;
@@ -264,7 +264,7 @@ impl World {
     /// What the exchange does with what it sees of the world.
     fn with<T>(&mut self, act: impl FnOnce(&mut Exchange, &mut Io<'_, Memory>) -> T) -> T {
         let acked = self.acked();
-        let mut io = io(&mut self.buffers, &self.mood.settings, acked);
+        let mut io = io(&mut self.buffers, &self.mood.settings, &acked);
         io.tap = self.keeper.as_mut().map(|keeper| keeper as &mut dyn Tap);
         act(&mut self.exchange, &mut io)
     }
@@ -500,23 +500,50 @@ struct Acked {
 fn io<'a>(
     buffers: &'a mut Buffers<Memory>,
     settings: &'a Settings,
-    acked: Acked,
+    acked: &'a Acked,
 ) -> Io<'a, Memory> {
     Io {
         buffers,
         settings,
-        date: UnixTime::from_secs(784_111_777),
         client: ([192, 0, 2, 1], 4711).into(),
         name: b"",
-        fallback_host: FALLBACK_HOST.as_bytes(),
-        stamp: None,
-        protocol: Protocol::Http,
-        backend_version: acked.version,
         id: 0x1000,
+        ends: acked,
         conditions: b"",
         tap: None,
-        client_acked: acked.client,
-        client_unacked: acked.client_lacks,
-        upstream_acked: acked.upstream,
+    }
+}
+
+impl Ends for Acked {
+    fn date(&self) -> UnixTime {
+        UnixTime::from_secs(784_111_777)
+    }
+
+    fn fallback_host(&self) -> &[u8] {
+        FALLBACK_HOST.as_bytes()
+    }
+
+    fn stamp(&self) -> Option<u64> {
+        None
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::Http
+    }
+
+    fn backend_version(&self) -> Option<Version> {
+        self.version
+    }
+
+    fn client_acked(&self) -> u64 {
+        self.client
+    }
+
+    fn client_unacked(&self) -> u64 {
+        self.client_lacks
+    }
+
+    fn upstream_acked(&self) -> u64 {
+        self.upstream
     }
 }

@@ -193,7 +193,7 @@ fn either_may_be_too_slow() {
     // The exchange has lasted for too long: with a faster client it had been over.
     let mut bench = slow();
     bench.settings.exchange_timeout = Duration::from_secs(15);
-    bench.client_acked += 1;
+    bench.ends.client_acked += 1;
     bench.pass(Duration::from_secs(10));
     bench.pass(Duration::from_secs(6));
     assert_eq!(seen(&bench).ends, 0);

@@ -5,7 +5,7 @@
 use super::taps::Recorder;
 use crate::config::{Forwarding, Protocol, Settings};
 use crate::exchange::{
-    Action, Buffers, Event, Exchange, Io, Outcome, Phase, Refusal, Store as _, Tap,
+    Action, Buffers, Ends, Event, Exchange, Io, Outcome, Phase, Refusal, Store as _, Tap,
 };
 use crate::http::{Status, Version};
 use crate::lb::Verdict;
@@ -40,17 +40,55 @@ pub(super) struct Bench {
     answered: Vec<u8>,
     /// What the gateway calls itself.
     pub(super) name: &'static str,
-    /// What the backend speaks.
-    pub(super) protocol: Protocol,
-    /// What is known of the backend.
-    pub(super) backend_version: Option<Version>,
+    pub(super) ends: Known,
     /// Who looks at the answers, and what he asks.
     pub(super) tap: Option<Recorder>,
     pub(super) conditions: &'static [u8],
-    /// What the two ends have acknowledged.
+}
+
+/// What is known of the two ends.
+pub(super) struct Known {
+    /// What the backend speaks.
+    pub(super) protocol: Protocol,
+    pub(super) backend_version: Option<Version>,
+    /// What they have acknowledged.
     pub(super) client_acked: u64,
     pub(super) client_unacked: u64,
     pub(super) upstream_acked: u64,
+}
+
+impl Ends for Known {
+    fn date(&self) -> UnixTime {
+        UnixTime::from_secs(784_111_777)
+    }
+
+    fn fallback_host(&self) -> &[u8] {
+        b"backend:1"
+    }
+
+    fn stamp(&self) -> Option<u64> {
+        None
+    }
+
+    fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    fn backend_version(&self) -> Option<Version> {
+        self.backend_version
+    }
+
+    fn client_acked(&self) -> u64 {
+        self.client_acked
+    }
+
+    fn client_unacked(&self) -> u64 {
+        self.client_unacked
+    }
+
+    fn upstream_acked(&self) -> u64 {
+        self.upstream_acked
+    }
 }
 
 impl Bench {
@@ -76,13 +114,15 @@ impl Bench {
             requested: Vec::new(),
             answered: Vec::new(),
             name: "",
-            protocol: Protocol::Http,
-            backend_version: Some(Version::Http11),
+            ends: Known {
+                protocol: Protocol::Http,
+                backend_version: Some(Version::Http11),
+                client_acked: 0,
+                client_unacked: 0,
+                upstream_acked: 0,
+            },
             tap: None,
             conditions: b"",
-            client_acked: 0,
-            client_unacked: 0,
-            upstream_acked: 0,
         }
     }
 
@@ -145,19 +185,12 @@ impl Bench {
         let io = Io {
             buffers: &mut self.buffers,
             settings: &self.settings,
-            date: UnixTime::from_secs(784_111_777),
             client: ([192, 0, 2, 1], 4711).into(),
             name: self.name.as_bytes(),
-            fallback_host: b"backend:1",
-            stamp: None,
-            protocol: self.protocol,
-            backend_version: self.backend_version,
+            ends: &self.ends,
             id: 0x1000,
             conditions: self.conditions,
             tap: self.tap.as_mut().map(|tap| tap as &mut dyn Tap),
-            client_acked: self.client_acked,
-            client_unacked: self.client_unacked,
-            upstream_acked: self.upstream_acked,
         };
         (&mut self.exchange, io)
     }
@@ -277,7 +310,7 @@ impl Bench {
     /// Octets come from the backend, which has acknowledged something of the request. The client
     /// takes at once what holds them up.
     pub(super) fn backend(&mut self, octets: &[u8]) {
-        self.upstream_acked += 1;
+        self.ends.upstream_acked += 1;
         self.unasked(octets);
     }
 
@@ -318,7 +351,7 @@ impl Bench {
         let parts = self.exchange.client_output(&self.buffers, kept).concat();
         let taken = most.min(parts.len());
         self.answered.extend(&parts[..taken]);
-        self.client_acked += taken as u64;
+        self.ends.client_acked += taken as u64;
         let now = self.now;
         let (exchange, mut io) = self.parts();
         exchange.client_took(now, taken, &mut io);

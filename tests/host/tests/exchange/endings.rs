@@ -178,7 +178,7 @@ fn who_is_reset_with_no_request_under_way_is_counted() {
 fn untaken() -> Bench {
     let mut bench = Bench::connected(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     bench.backend(OK);
-    bench.client_unacked = 100;
+    bench.ends.client_unacked = 100;
     bench.take();
     bench.actions();
     assert_eq!(bench.phase(), Phase::Linger);
@@ -223,8 +223,8 @@ fn who_takes_the_rest_slowly_gets_it() {
         for left in (0..100).rev() {
             bench.pass(Duration::from_secs(9));
             assert_eq!(bench.phase(), Phase::Linger, "{left} left");
-            bench.client_acked += 1;
-            bench.client_unacked = left;
+            bench.ends.client_acked += 1;
+            bench.ends.client_unacked = left;
         }
         // The acknowledgement of our FIN is an event, and the end if the client has sent its own;
         // if not, it has its time from now on.
@@ -247,7 +247,7 @@ fn a_kept_connection_of_who_takes_nothing_is_reset() {
         bench.backend(OK);
         bench.take();
         bench.actions();
-        bench.client_unacked = unacked;
+        bench.ends.client_unacked = unacked;
         bench.pass(bench.settings.keepalive_timeout);
         if unacked == 0 {
             assert_eq!(bench.actions(), [Action::CloseClient { abort: false }]);
@@ -256,7 +256,7 @@ fn a_kept_connection_of_who_takes_nothing_is_reset() {
         // As long as it takes some of it.
         assert_eq!(bench.actions(), [Action::ShutdownClient]);
         for _ in 0..9 {
-            bench.client_acked += 100_000;
+            bench.ends.client_acked += 100_000;
             bench.pass(bench.deadline() - bench.now);
             assert_eq!(bench.phase(), Phase::Linger);
         }

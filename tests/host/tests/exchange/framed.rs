@@ -21,7 +21,7 @@ const CHUNKED: &[u8] = b"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunk
 /// A bench whose backend speaks this.
 fn bench(wire: Wire) -> Bench {
     let mut bench = Bench::new();
-    bench.protocol = match wire {
+    bench.ends.protocol = match wire {
         Wire::Hmux => Protocol::Hmux,
         Wire::Srun => Protocol::Srun,
     };
@@ -493,7 +493,7 @@ fn more_fields_than_the_wire_takes_are_431() {
 fn a_request_is_sent_again_on_another_connection() {
     for wire in BOTH {
         let mut bench = bench(wire);
-        bench.upstream_acked = 1000;
+        bench.ends.upstream_acked = 1000;
         bench.client(GET);
         bench.connect(true);
         let first = bench.requested();
@@ -527,13 +527,13 @@ fn a_second_try_may_be_in_another_protocol() {
     for first in all {
         for second in all {
             let mut bench = Bench::new();
-            bench.protocol = first;
+            bench.ends.protocol = first;
             bench.client(&put);
             bench.connect(true);
             bench.requested();
             bench.handle(Event::UpstreamEof);
             bench.actions();
-            bench.protocol = second;
+            bench.ends.protocol = second;
             bench.handle(Event::UpstreamReady { reused: false });
             match Wire::of(second) {
                 None => {

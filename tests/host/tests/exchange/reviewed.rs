@@ -49,12 +49,12 @@ fn an_answer_goes_on_while_nobody_takes_the_request() {
         }
         bench.backend(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
         bench.take();
-        let acked = bench.upstream_acked;
+        let acked = bench.ends.upstream_acked;
         for _ in 0..100 {
             bench.pass(SECOND);
             bench.unasked(&[b'z'; 10]);
             bench.take();
-            bench.upstream_acked = acked;
+            bench.ends.upstream_acked = acked;
             assert_ne!(bench.phase(), Phase::Closed);
         }
         let outcome = finished(&bench.actions());

@@ -363,7 +363,7 @@ fn a_backend_that_stands_still_on_an_errand() {
     let half: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello";
     for (protocol, answer, ends) in [(Protocol::Hmux, hello, 1), (Protocol::Http, half, 0)] {
         let mut bench = Bench::new();
-        bench.protocol = protocol;
+        bench.ends.protocol = protocol;
         bench.tap = Some(Recorder {
             keeps: true,
             ..Recorder::default()

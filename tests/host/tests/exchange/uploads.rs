@@ -210,7 +210,7 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 #[test]
 fn an_expectation_is_met_for_a_backend_of_http10() {
     let mut bench = Bench::new();
-    bench.backend_version = Some(Version::Http10);
+    bench.ends.backend_version = Some(Version::Http10);
     bench.client(EXPECT);
     bench.connect(false);
     assert_eq!(bench.answered(), CONTINUE);
@@ -247,7 +247,7 @@ fn an_expectation_is_met_for_a_backend_of_http10() {
 #[test]
 fn an_expectation_is_for_a_backend_that_nobody_knows() {
     let mut bench = Bench::new();
-    bench.backend_version = None;
+    bench.ends.backend_version = None;
     bench.client(EXPECT);
     bench.connect(false);
     assert!(text(&bench.requested()).contains("Expect: 100-continue"));
@@ -370,7 +370,7 @@ fn a_backend_that_does_not_take_the_body_is_504() {
     bench.pass(bench.settings.body_timeout);
     assert_eq!(bench.phase(), Phase::Wait);
     // What it acknowledges gives it more time: its socket may hold a lot.
-    bench.upstream_acked += 1;
+    bench.ends.upstream_acked += 1;
     bench.pass(bench.settings.body_timeout);
     assert_eq!(bench.phase(), Phase::Wait);
     let rest = bench.deadline() - bench.now;
@@ -380,7 +380,7 @@ fn a_backend_that_does_not_take_the_body_is_504() {
 
 fn reused(request: &[u8]) -> Bench {
     let mut bench = Bench::new();
-    bench.upstream_acked = 1000;
+    bench.ends.upstream_acked = 1000;
     bench.client(request);
     bench.connect(true);
     bench.requested();
@@ -408,7 +408,7 @@ fn a_post_is_sent_again_only_if_nothing_of_it_was_acknowledged() {
     assert_eq!(bench.actions(), again);
 
     let mut bench = reused(&post);
-    bench.upstream_acked += 1;
+    bench.ends.upstream_acked += 1;
     bench.handle(Event::UpstreamEof);
     assert_eq!(bench.page().status, 502);
 
@@ -419,7 +419,7 @@ fn a_post_is_sent_again_only_if_nothing_of_it_was_acknowledged() {
     // An idempotent one may be seen twice.
     let put = [b"PUT", &post[4..]].concat();
     let mut bench = reused(&put);
-    bench.upstream_acked += 10;
+    bench.ends.upstream_acked += 10;
     bench.handle(Event::UpstreamLost);
     assert_eq!(bench.actions(), again);
 }

@@ -217,7 +217,7 @@ fn converse(choices: &mut Choices) -> Conversation {
     assert!(matches!(talk.bench.actions()[..], [Action::Connect { .. }]));
     let reused = choices.once_in(2);
     talk.bench.handle(Event::UpstreamReady { reused });
-    talk.bench.upstream_acked += 1;
+    talk.bench.ends.upstream_acked += 1;
     let patience = choices.below(400);
     for _ in 0..patience {
         if talk.is_over() {
