@@ -417,7 +417,6 @@ impl Exchange {
     }
 
     /// Takes in one event.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn handle<S: Store>(&mut self, now: Instant, event: Event, io: &mut Io<'_, S>) {
         if self.phase == Phase::Closed {
             return;

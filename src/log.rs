@@ -69,7 +69,6 @@ const NO_STATUS: u16 = 499;
 
 /// Writes the line of an exchange, with its LF: what `entry` says of it, and what was captured of
 /// its request. Or a line that is a remark.
-#[inline(never)] // Keeps its frame out of its caller's.
 pub(crate) fn line(
     format: Format,
     entry: &Entry<'_>,
@@ -87,7 +86,6 @@ pub(crate) fn line(
 }
 
 /// Writes that `lines` lines are missing here: a comment, or an object of its own.
-#[inline(never)] // Keeps its frame out of its caller's.
 pub(crate) fn lost(format: Format, lines: u64, out: &mut Writer<'_>) -> Result<(), Full> {
     let (before, after): (&[u8], &[u8]) = match format {
         Format::Combined => (b"# ", b" lines lost\n"),
@@ -98,7 +96,6 @@ pub(crate) fn lost(format: Format, lines: u64, out: &mut Writer<'_>) -> Result<(
     out.put(after)
 }
 
-#[inline(never)] // Keeps its frame out of its caller's.
 fn combined(entry: &Entry<'_>, texts: &Texts<'_>, out: &mut Writer<'_>) -> Result<(), Full> {
     address(entry, out)?;
     out.put(b" - - [")?;
@@ -134,7 +131,6 @@ fn combined(entry: &Entry<'_>, texts: &Texts<'_>, out: &mut Writer<'_>) -> Resul
     out.put(b"\n")
 }
 
-#[inline(never)] // Keeps its frame out of its caller's.
 fn json(entry: &Entry<'_>, texts: &Texts<'_>, out: &mut Writer<'_>) -> Result<(), Full> {
     out.put(b"{\"time\":\"")?;
     out.put(&date::format_rfc3339(entry.received))?;
@@ -194,7 +190,6 @@ fn or_dash(text: &Text<'_>, out: &mut Writer<'_>) -> Result<(), Full> {
 }
 
 /// The client's address; that of IPv4 in IPv6's clothes as what it is.
-#[inline(never)] // Keeps its frame out of its caller's.
 fn address(entry: &Entry<'_>, out: &mut Writer<'_>) -> Result<(), Full> {
     write!(out, "{}", entry.client.to_canonical()).map_err(|_| Full)
 }

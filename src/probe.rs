@@ -31,7 +31,6 @@ const FRAMES: usize = 768;
 
 /// Writes the request for `path` to the backend that is known as `host`, as from `client`. What is in
 /// `scratch`, of [`room`] octets too, is lost.
-#[inline(never)] // Keeps its frame out of its caller's.
 pub(crate) fn write_request(
     protocol: Protocol,
     (path, host): (&[u8], &[u8]),
@@ -54,7 +53,6 @@ pub(crate) fn write_request(
     out.put(request::end(wire))
 }
 
-#[inline(never)] // Keeps its frame out of its caller's.
 fn write_text(path: &[u8], host: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
     out.put(b"GET ")?;
     out.put(path)?;
@@ -83,7 +81,6 @@ impl Reply {
 
     /// Reads on in `octets`, which are those of the last call with more appended: the status, once
     /// the whole head of the answer is there.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn read(
         &mut self,
         octets: &[u8],
@@ -95,7 +92,6 @@ impl Reply {
         }
     }
 
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn read_text(&mut self, octets: &[u8], limits: &Limits) -> Result<Option<Status>, Violation> {
         loop {
             let rest = octets.get(self.at..).unwrap_or(&[]);

@@ -117,7 +117,6 @@ impl Site {
         self.publish(net)
     }
 
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn publish(&self, net: &Net) -> Result {
         let tree = Tree::new(net, self.instance.clone())?;
         *self.tree.lock() = Some(tree);

@@ -140,7 +140,6 @@ pub(crate) struct Backend<'a> {
 /// # Errors
 ///
 /// Only those of `out`.
-#[inline(never)] // Keeps its frame out of its caller's.
 pub(crate) fn render(
     snapshot: &Snapshot<'_>,
     format: Format,

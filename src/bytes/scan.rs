@@ -56,7 +56,6 @@ pub(crate) fn is_tchar(octet: u8) -> bool {
 }
 
 /// Whether it is a token (RFC 9110 section 5.6.2).
-#[inline(never)] // Keeps its frame out of its callers'.
 pub(crate) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && skip_tchars(text).is_empty()
 }
@@ -84,7 +83,6 @@ const fn is_control(octet: u8) -> bool {
 }
 
 /// Whether two words are the same but for the case of ASCII letters.
-#[inline(never)] // Keeps its frame out of its callers'.
 pub(crate) fn eq_ignore_case(one: &[u8], other: &[u8]) -> bool {
     if one.len() != other.len() {
         return false;
@@ -143,7 +141,6 @@ fn short_word(octets: &[u8]) -> u64 {
 }
 
 /// Index of the first `needle`.
-#[inline(never)] // Keeps its frame out of its callers'.
 pub(crate) fn find_byte(hay: &[u8], needle: u8) -> Option<usize> {
     let needles = repeat(needle);
     find(hay, |word| zeros(word ^ needles), |octet| octet == needle)

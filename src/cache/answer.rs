@@ -198,7 +198,6 @@ fn is_bare(status: Status) -> bool {
 }
 
 /// Conditions first, then If-Range, then Range (RFC 9110 section 13.2.2).
-#[inline(never)] // Keeps its frame out of its caller's.
 fn shape(
     stored: &Stored<'_>,
     request: &Request<'_>,
@@ -231,7 +230,6 @@ fn shape(
 }
 
 /// The parts that the request asks for; none if it gets the whole.
-#[inline(never)] // Keeps its frame out of its caller's.
 fn divide(
     stored: &Stored<'_>,
     request: &Request<'_>,
@@ -255,7 +253,6 @@ fn divide(
 }
 
 /// Writes which parts follow, or that there are none.
-#[inline(never)] // Keeps its frame out of its caller's.
 fn put_shape(shape: Shape, several: Option<&Several>, out: &mut Writer<'_>) -> Result<(), Full> {
     match shape {
         Shape::Whole { .. } | Shape::NotModified { .. } => return Ok(()),
@@ -281,7 +278,6 @@ fn put_shape(shape: Shape, several: Option<&Several>, out: &mut Writer<'_>) -> R
 }
 
 /// Writes how old it is and where it comes from.
-#[inline(never)] // Keeps its frame out of its caller's.
 fn put_tale(
     response: &Response,
     manner: &Manner<'_>,

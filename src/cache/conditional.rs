@@ -96,7 +96,6 @@ pub(crate) struct Validators<'a> {
 impl<'a> Validators<'a> {
     /// Those in the field lines of a response, the body of which is of the time `dated`. The first
     /// of several counts; what does not parse is none.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn of(lines: &'a [u8], dated: UnixTime) -> Validators<'a> {
         let mut found = Validators {
             dated,
@@ -231,7 +230,6 @@ impl<'a> Conditions<'a> {
     /// order of RFC 9110 section 13.2.2.
     ///
     /// `lines` are the field lines of the request.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn evaluate(
         &self,
         lines: &[u8],

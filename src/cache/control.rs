@@ -189,7 +189,6 @@ impl RequestControl {
     ///
     /// RFC 9111 section 5.4: `Pragma: no-cache` counts for Cache-Control's where there is no
     /// Cache-Control.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn of(lines: &[u8]) -> RequestControl {
         let mut control = Self::NONE;
         let (mut is_controlled, mut pragma) = (false, false);
@@ -401,7 +400,6 @@ impl<'a> Directives<'a> {
     }
 
     /// What they say together.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn control(&self) -> ResponseControl {
         let mut control = ResponseControl {
             is_targeted: self.is_targeted,

@@ -41,7 +41,6 @@ impl Base<'_> {
     /// RFC 9111 section 4.4: "a cache MUST NOT trigger an invalidation under these conditions if
     /// the origin of the URI to be invalidated differs from that of the target URI. This helps
     /// prevent denial-of-service attacks."
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn resolve<'o>(&self, reference: &[u8], room: &'o mut [u8]) -> Option<&'o [u8]> {
         let (reference, _) = split_before(reference, b'#');
         let relative = self.without_origin(reference)?;

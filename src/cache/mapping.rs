@@ -97,7 +97,6 @@ impl<'a> Command<'a> {
 }
 
 /// Reads the first two words of a line; none if it is `clear`.
-#[inline(never)] // Keeps its frame out of its caller's.
 fn selector<'a>(kind: &[u8], text: Option<&'a [u8]>) -> Result<Option<Selector<'a>>, Refusal> {
     match (kind, text) {
         (b"clear", None) => Ok(None),
@@ -118,7 +117,6 @@ fn selector<'a>(kind: &[u8], text: Option<&'a [u8]>) -> Result<Option<Selector<'
 }
 
 /// Reads the other words.
-#[inline(never)] // Keeps its frame out of its caller's.
 fn lifetimes<'a>(words: &mut impl Iterator<Item = &'a [u8]>) -> Result<Lifetimes, Refusal> {
     let mut lifetimes = Lifetimes::default();
     while let Some(name) = words.next() {
@@ -130,7 +128,6 @@ fn lifetimes<'a>(words: &mut impl Iterator<Item = &'a [u8]>) -> Result<Lifetimes
     }
 }
 
-#[inline(never)] // Keeps its frame out of its caller's.
 fn lifetime(lifetimes: &mut Lifetimes, name: &[u8], text: Option<&[u8]>) -> Result<(), Refusal> {
     let which = match name {
         b"max-age" | b"expires" => &mut lifetimes.max_age,

@@ -179,7 +179,6 @@ pub(crate) fn room(text: &[u8]) -> usize {
 }
 
 /// Reads an expression into states, of which it takes the first. More than its [`room`] are of no use.
-#[inline(never)] // Keeps its frame out of its caller's.
 pub(crate) fn read(
     text: &[u8],
     states: &mut [State],
@@ -371,7 +370,6 @@ struct Reader<'a, 't> {
 }
 
 impl Reader<'_, '_> {
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn read(&mut self) -> Result<Part, Malformed> {
         self.open()?;
         while let Some(octet) = self.take() {
@@ -490,7 +488,6 @@ impl Reader<'_, '_> {
     }
 
     /// A state that takes what begins with this octet.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn atom(&mut self, octet: u8) -> Result<Part, Malformed> {
         let symbols = match octet {
             b'.' => Symbols::Any,
@@ -526,7 +523,6 @@ impl Reader<'_, '_> {
     }
 
     /// What is in brackets, up to the one that closes them. A bracket that comes first is one of them.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn class(&mut self) -> Result<Class, Malformed> {
         let is_negated = self.rest.first() == Some(&b'^');
         if is_negated {

@@ -68,7 +68,6 @@ impl<'a> Request<'a> {
     ///
     /// `session_in_path` says whether the path names a session (`;jsessionid=`), which is as good
     /// as a cookie.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn of(
         method: Method,
         lines: &'a [u8],

@@ -154,7 +154,6 @@ impl Response {
         Self::made(request.may_be_personal(), status, lines, age, times, rules)
     }
 
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn made(
         may_be_personal: bool,
         status: Status,
@@ -193,7 +192,6 @@ impl Response {
     ///
     /// For whom its body was made does not change with that, whoever has asked now: so neither does
     /// whether it may be fresh by heuristics.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn updated(
         &self,
         lines: &[u8],
@@ -359,7 +357,6 @@ impl Response {
 }
 
 /// How long it is fresh, why, and whether it has a validator.
-#[inline(never)] // Keeps its frame out of its caller's.
 fn lifetime(
     may_be_personal: bool,
     status: Status,
@@ -374,13 +371,11 @@ fn lifetime(
     (lifetime, basis, validators.is_some())
 }
 
-#[inline(never)] // Keeps its frame out of its caller's.
 fn is_part(lines: &[u8]) -> bool {
     ContentRange::of_response(lines).is_some()
 }
 
 /// Whether it sets a cookie, not only for the client that it was sent to; and one that names a session.
-#[inline(never)] // Keeps its frame out of its caller's.
 fn cookies(lines: &[u8], directives: &Directives<'_>, rules: &Rules<'_>) -> (bool, bool) {
     let cookies = || field::fields(lines).filter(|(name, _)| is_set_cookie(name));
     (

@@ -24,7 +24,6 @@ pub(crate) enum Value<'a> {
 ///
 /// `text` is one field line: its members end with it, since nothing that a line begins may be
 /// relied on to end in another (RFC 9651 section 4.2).
-#[inline(never)] // Keeps its frame out of its caller's.
 pub(crate) fn dictionary<'a>(
     text: &'a [u8],
     show: &mut dyn FnMut(&'a [u8], Value<'a>),

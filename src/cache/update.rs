@@ -79,7 +79,6 @@ impl<'a> Received<'a> {
         self.merge(stored, Recipient::Client, out)
     }
 
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn merge(&self, stored: &[u8], recipient: Recipient, out: &mut Writer<'_>) -> Result<(), Full> {
         with_named(self.lines, true, |named| {
             self.merge_named(named, stored, recipient, out)
@@ -92,7 +91,6 @@ impl<'a> Received<'a> {
         }
     }
 
-    #[inline(never)] // Keeps its frame out of that of the one who holds the names.
     fn merge_named(
         &self,
         named: Named<'_>,
@@ -118,7 +116,6 @@ impl<'a> Received<'a> {
     }
 }
 
-#[inline(never)] // Keeps its frame out of its caller's.
 fn is_qualified(directives: &Directives<'_>) -> bool {
     directives.control().is_qualified
 }
@@ -138,7 +135,6 @@ struct Merged<'a> {
 }
 
 impl Merged<'_> {
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn put(&self, stored: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
         for (name, value) in field::fields(stored) {
             // A Date that is older than what was just validated would make it old at once.

@@ -96,7 +96,6 @@ fn name_of(line: &[u8]) -> &[u8] {
 /// Whether two responses, the field lines of which these are, vary by the same. A stored one that
 /// no longer does after an update has a selector that means nothing any more: nobody knows what the
 /// request for which it was sent had in the fields that are nominated now. It goes.
-#[inline(never)] // Keeps its frame out of its caller's.
 pub(crate) fn is_same(one: &[u8], other: &[u8]) -> bool {
     let mut others = nominated(other);
     let mut names = nominated(one);
@@ -189,7 +188,6 @@ impl Syntax {
 }
 
 /// Writes a colon and the value of a request's field, or nothing if it has none.
-#[inline(never)] // Keeps its frame out of its caller's.
 fn put_value(name: &[u8], lines: &[u8], out: &mut impl Sink) -> Result<(), Full> {
     let mut values = values(lines, name);
     let Some(first) = values.next() else {

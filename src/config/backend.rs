@@ -92,7 +92,6 @@ impl Backend {
     }
 
     /// Takes what is written to `srun-N`; after a refusal it may have changed.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn read(&mut self, text: &[u8]) -> Result<(), Refusal> {
         *self = Self::parse(text)?;
         Ok(())

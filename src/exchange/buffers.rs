@@ -36,7 +36,6 @@ pub(crate) struct Buffers<S> {
 
 impl<S: Store> Buffers<S> {
     /// Gives all memory back. What was in the buffers is lost.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn release(&mut self) {
         for buffer in [
             &mut self.request,

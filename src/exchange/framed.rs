@@ -27,7 +27,6 @@ use crate::srun::Wire;
 
 impl Exchange {
     /// Stages the request's head for a backend connection that is up; the body follows it.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn stage_frames<S: Store>(
         &mut self,
         wire: Wire,
@@ -60,7 +59,6 @@ impl Exchange {
     }
 
     /// Writes the head that an HTTP backend would get where the response will come to.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn stage_text<S: Store>(
         &self,
         head: &RequestHead,
@@ -87,7 +85,6 @@ impl Exchange {
 
     /// Reads on in the frames of a response head. Once they are all there they become text, at the
     /// front of what was received, and true is returned.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn unframe_head<S: Store>(
         &mut self,
         wire: Wire,

@@ -26,7 +26,6 @@ const OPTIONS_ROOM: usize = 256;
 
 impl Exchange {
     /// Stages a page of our own as the answer.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn stage_page<S: Store>(
         &mut self,
         now: Instant,
@@ -68,7 +67,6 @@ impl Exchange {
     }
 
     /// Stages the answer to a TRACE or OPTIONS that may go no further (RFC 9110 section 7.6.2).
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn stage_hop_answer<S: Store>(
         &mut self,
         now: Instant,
@@ -105,7 +103,6 @@ impl Exchange {
 
     /// Stages the status of the gateway, which [`Action::Report`](super::Action::Report) has asked
     /// for: a `body` of a type, or none if there was no memory.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn answer<S: Store>(
         &mut self,
         now: Instant,

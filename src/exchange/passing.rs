@@ -21,7 +21,6 @@ impl Exchange {
     }
 
     /// So many octets have gone so.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn passed_up<S: Store>(&mut self, now: Instant, octets: u64, io: &mut Io<'_, S>) {
         self.upload.passed(octets);
         self.advance(now, io);
@@ -37,7 +36,6 @@ impl Exchange {
     }
 
     /// So many octets have gone so.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn passed<S: Store>(&mut self, now: Instant, octets: u64, io: &mut Io<'_, S>) {
         self.clock.heard();
         self.download.passed(octets);

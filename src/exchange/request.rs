@@ -85,7 +85,6 @@ impl Exchange {
 
     /// Octets are missing for a request: waits for them if any can come. A client that has finished
     /// sending gets the answers to all that it has asked for, then the connection ends.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn unfinished<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) -> Flow {
         if !self.ended {
             return Flow::Wait;
@@ -101,7 +100,6 @@ impl Exchange {
     }
 
     /// A whole request head is here: decides what becomes of it.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn accept<S: Store>(&mut self, now: Instant, head: RequestHead, io: &mut Io<'_, S>) {
         self.remember(Some(&head), io);
         let body = Body::of_request(head.body);
@@ -123,7 +121,6 @@ impl Exchange {
     }
 
     /// Whether the request may be relayed.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn judge<S: Store>(&mut self, head: &RequestHead, io: &Io<'_, S>) -> Result<(), Failure> {
         let bytes = io.buffers.request.filled();
         if let BodyLength::Length(octets) = head.body {
@@ -146,7 +143,6 @@ impl Exchange {
 
     /// Remembers for the log what the request is, or the octets that are none. Without memory the
     /// log says less of it.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn remember<S: Store>(&mut self, head: Option<&RequestHead>, io: &mut Io<'_, S>) {
         self.outcome.id = self.id(io);
         self.outcome.log = io.settings.log;

@@ -138,7 +138,6 @@ impl Exchange {
 
     /// It has spoken before anything of the request was there: a 408 for the time it was idle, say,
     /// but no answer (RFC 9112 section 9.2).
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn unasked<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
         let said = io.buffers.response.filled();
         let closed = self.wire.is_some_and(|wire| wire.is_closed(said));
@@ -154,7 +153,6 @@ impl Exchange {
     }
 
     /// Parses a response head, which other wires than HTTP's have made text of first.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn parse_response<S: Store>(
         &mut self,
         io: &mut Io<'_, S>,
@@ -178,7 +176,6 @@ impl Exchange {
     }
 
     /// Relays a 1xx response, which an HTTP/1.0 client would not understand (RFC 9110 section 15.2).
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn interim<S: Store>(&mut self, now: Instant, head: ResponseHead, io: &mut Io<'_, S>) {
         self.interims = self.interims.saturating_add(1);
         self.scan = head::Scan::new();
@@ -217,7 +214,6 @@ impl Exchange {
     }
 
     /// A final response head is here: decides how its body is framed on both sides.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn start_response<S: Store>(
         &mut self,
         now: Instant,
@@ -299,7 +295,6 @@ impl Exchange {
     }
 
     /// Names the next body octets that can go to the client.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn relay_body<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) -> Flow {
         if self.download.is_behind() {
             return self.read_ahead(now, io);

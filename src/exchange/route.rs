@@ -134,7 +134,6 @@ impl Exchange {
     }
 
     /// Which session the request that wants a backend belongs to.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn session<'b, S: Store>(
         &mut self,
         buffers: &'b Buffers<S>,
@@ -158,7 +157,6 @@ impl Exchange {
     }
 
     /// The cookie that the client has to be given with a response: that of the backend it is from.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn new_stamp<'a, S>(
         &self,
         status: Status,

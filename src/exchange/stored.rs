@@ -31,7 +31,6 @@ pub(crate) struct Ready {
 
 impl Exchange {
     /// The answer is stored.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn stored<S: Store>(&mut self, now: Instant, ready: Ready, io: &mut Io<'_, S>) {
         if self.phase != Phase::Route {
             return;

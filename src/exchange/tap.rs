@@ -64,7 +64,6 @@ pub(crate) enum Fate {
 
 impl Exchange {
     /// A final response head is here.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn answer_begins<S: Store>(
         &mut self,
         now: Instant,
@@ -186,7 +185,6 @@ impl Exchange {
 
     /// The client's socket takes nothing more now. If the body is kept the backend goes on all the same:
     /// neither it nor others who read along have to wait for this client. True if so.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn client_waits<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) -> bool {
         let is_kept = self.is_body_kept(io) && !self.is_without_client();
         if !is_kept || !self.download.fall_behind(&mut io.buffers.response) {
@@ -204,7 +202,6 @@ impl Exchange {
     }
 
     /// Reads what has come of a body while the client is behind.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn read_ahead<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) -> Flow {
         loop {
             match self.download.look_ahead(&mut io.buffers.response) {

@@ -72,7 +72,6 @@ impl Exchange {
     }
 
     /// Stages the request's head for a backend connection that is up; the body follows it.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn stage_request<S: Store>(&mut self, io: &mut Io<'_, S>) -> Result<(), Failure> {
         self.wire = None;
         if io.ends.backend_version() == Some(Version::Http10) {
@@ -140,7 +139,6 @@ impl Exchange {
     }
 
     /// Names the next octets of the body that can go to the backend.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn upload_more<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) -> Flow {
         let buffers = &mut *io.buffers;
         let progress = self

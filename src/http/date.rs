@@ -85,7 +85,6 @@ struct Civil {
 
 impl Civil {
     /// The nearest to `time` that four digits of a year can say.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn of(time: UnixTime) -> Civil {
         let secs = time.as_secs().clamp(0, MAX);
         let days = secs.div_euclid(SECS_PER_DAY);
@@ -100,7 +99,6 @@ impl Civil {
     }
 
     /// Day, month and year with something between them.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn put_date(&self, between: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
         put_two(self.day, out)?;
         out.put(between)?;
@@ -111,7 +109,6 @@ impl Civil {
     }
 
     /// Hour, minute and second.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn put_time(&self, out: &mut Writer<'_>) -> Result<(), Full> {
         let minutes = self.of_day.div_euclid(60);
         put_two(minutes.div_euclid(60), out)?;
@@ -135,7 +132,6 @@ fn put_two(number: i64, out: &mut Writer<'_>) -> Result<(), Full> {
     out.put(&two_digits(number))
 }
 
-#[inline(never)] // Keeps its frame out of its caller's.
 fn name(names: &'static [&'static [u8; 3]], index: i64) -> &'static [u8] {
     let name = usize::try_from(index)
         .ok()
@@ -143,7 +139,6 @@ fn name(names: &'static [&'static [u8; 3]], index: i64) -> &'static [u8] {
     name.map_or(b"", |name| *name)
 }
 
-#[inline(never)] // Keeps its frame out of its caller's.
 fn two_digits(number: i64) -> [u8; 2] {
     let digit = |number: i64| b'0'.wrapping_add(number.rem_euclid(10) as u8);
     [digit(number.div_euclid(10)), digit(number)]

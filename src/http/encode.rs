@@ -98,7 +98,6 @@ const REQUEST_EXTRA: usize = 384;
 /// Writes the head of a request to a backend, in HTTP/1.1 and origin-form.
 ///
 /// `bytes` is the buffer that was parsed.
-#[inline(never)] // Keeps its frame out of its caller's.
 pub(crate) fn request_head(
     head: &RequestHead,
     bytes: &[u8],
@@ -153,7 +152,6 @@ fn request_target(head: &RequestHead, bytes: &[u8], out: &mut Writer<'_>) -> Res
 /// Writes the fields that are for the recipient at the other end (RFC 9110 section 7.6.1), in
 /// their order and without those that are written anew: Host, the framing, and behind the others
 /// where the request comes from.
-#[inline(never)] // Keeps its frame out of its caller's.
 fn request_fields(
     head: &RequestHead,
     bytes: &[u8],
@@ -194,7 +192,6 @@ fn request_fields(
 
 /// Passes the expectations on that are for the origin server (RFC 9110 section 10.1.1). HTTP/1.0
 /// has none.
-#[inline(never)] // Keeps its frame out of its caller's.
 fn expectations(
     head: &RequestHead,
     value: &[u8],
@@ -209,7 +206,6 @@ fn expectations(
     put_list(b"Expect", passing, out)
 }
 
-#[inline(never)] // Keeps its frame out of its caller's.
 fn put_protocols(passes: bool, value: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
     if passes {
         put_list(b"Upgrade", forward::protocols(value), out)
@@ -235,7 +231,6 @@ const RESPONSE_EXTRA: usize = 264;
 /// (RFC 9110 section 2.5).
 ///
 /// The caller offers chunked framing to HTTP/1.1 clients only.
-#[inline(never)] // Keeps its frame out of its caller's.
 pub(crate) fn response_head(
     head: &ResponseHead,
     bytes: &[u8],
@@ -317,7 +312,6 @@ const STORED_EXTRA: usize = 88;
 
 /// Tells the client which backend it belongs to. Only requests come back with it, not scripts, and it
 /// lasts as long as a session (RFC 6265 section 4.1).
-#[inline(never)] // Keeps its frame out of its caller's.
 fn put_stamp(name: &[u8], stamp: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
     out.put(b"Set-Cookie: ")?;
     out.put(name)?;
@@ -329,7 +323,6 @@ fn put_stamp(name: &[u8], stamp: &[u8], out: &mut Writer<'_>) -> Result<(), Full
 }
 
 /// Writes the end-to-end fields of a response, in their order.
-#[inline(never)] // Keeps its frame out of its caller's.
 fn response_fields(
     head: &ResponseHead,
     bytes: &[u8],

@@ -317,7 +317,6 @@ impl Scan {
 }
 
 /// Parses the head of a request at the front of `buf`.
-#[inline(never)] // Keeps its frame out of its caller's.
 pub(crate) fn parse_request(
     buf: &[u8],
     scan: &mut Scan,
@@ -331,7 +330,6 @@ pub(crate) fn parse_request(
 }
 
 /// Parses the head of a response at the front of `buf`. Every violation carries status 502.
-#[inline(never)] // Keeps its frame out of its caller's.
 pub(crate) fn parse_response(
     buf: &[u8],
     scan: &mut Scan,

@@ -70,7 +70,6 @@ pub(crate) struct Homes<'a> {
 impl Names<'_> {
     /// Looks for the session of a request with this path and these `Cookie` values. A cookie is
     /// believed before a path.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn find<'a>(
         &self,
         path: &'a [u8],

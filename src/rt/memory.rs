@@ -84,7 +84,6 @@ impl Octets {
 
 impl Drop for Octets {
     /// Keeps the memory for the next one, if there is a place for it.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn drop(&mut self) {
         let capacity = self.0.capacity();
         if capacity == 0 {

@@ -199,7 +199,6 @@ impl Pages {
     }
 
     /// Adds the page of this index, which is the next one. Only for [`Pages::append`].
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn add_page(&self, index: usize) -> Result<Page> {
         let (table, at) = place(index).ok_or(ENOMEM)?;
         let link = self.tables.get(table).ok_or(ENOMEM)?;

@@ -270,7 +270,6 @@ impl Socket {
     }
 
     /// Puts the kernel's own callbacks in place, with nobody to report to. Process context.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn restore_callbacks(&self) {
         // SAFETY: By the type invariants these are the kernel's, which do not look at what is
         // parked.

@@ -207,7 +207,6 @@ impl Backend {
     /// Closes idle connections that have died or have been idle for longer than `limit`.
     ///
     /// Returns whether any are left. Process context.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn sweep(&self, now: Instant, limit: Duration) -> bool {
         let mut left = false;
         for idle in self.idle.iter() {

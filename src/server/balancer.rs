@@ -112,7 +112,6 @@ pub(crate) struct Wish {
 
 impl Balancer {
     /// No backends. Process context.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn new() -> Result<impl PinInit<Self>> {
         let key = lb::SipKey(random::number(), random::number());
         let state = State::new()?;
@@ -124,7 +123,6 @@ impl Balancer {
     }
 
     /// Works out what [`Self::configure`] needs. Process context.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn plan(&self, sruns: &[Srun], settings: &Settings) -> Result<Plan> {
         let mut plan = Plan {
             sruns: KVec::with_capacity(sruns.len(), GFP_KERNEL_ACCOUNT)?,
@@ -147,7 +145,6 @@ impl Balancer {
     }
 
     /// Puts other backends and settings in force. Process context.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn configure(&self, now: Instant, plan: Plan, settings: &Settings) {
         let mut state = self.state.lock();
         state
@@ -173,7 +170,6 @@ impl Balancer {
     }
 
     /// Chooses a backend. Any context.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn choose(&self, now: Instant, wish: &Wish) -> Chosen {
         let mut state = self.state.lock();
         state.look_at_time(now);
@@ -279,7 +275,6 @@ impl Balancer {
 }
 
 impl State {
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn new() -> Result<KBox<Self>> {
         let mut places = KVec::with_capacity(LINE, GFP_KERNEL_ACCOUNT)?;
         for _ in 0..LINE {
@@ -345,7 +340,6 @@ impl State {
 
 impl Plan {
     /// Adds a backend of which there are `total` weights.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn add(&mut self, key: lb::SipKey, slot: usize, srun: &Srun, total: u32) -> Result {
         let name = srun.backend.authority();
         for number in 0..Ring::points(srun.config.weight, total) {
@@ -363,7 +357,6 @@ impl Plan {
 }
 
 /// Adds an element where it belongs. (The sorts of `core` can panic.)
-#[inline(never)] // Keeps its frame out of its caller's.
 fn insert<T: PartialOrd>(sorted: &mut KVec<T>, element: T) -> Result {
     sorted.reserve(1, GFP_KERNEL_ACCOUNT)?;
     let at = sorted.partition_point(|other| *other < element);
@@ -372,7 +365,6 @@ fn insert<T: PartialOrd>(sorted: &mut KVec<T>, element: T) -> Result {
         .map_err(|_| EINVAL)
 }
 
-#[inline(never)] // Keeps its frame out of its caller's.
 fn new_cluster() -> Result<KBox<Cluster>> {
     Ok(KBox::new(Cluster::NEW, GFP_KERNEL_ACCOUNT)?)
 }

@@ -111,7 +111,6 @@ impl Census {
     }
 }
 
-#[inline(never)] // Keeps its frame out of its caller's.
 fn shards() -> Result<PerCpu<SpinLockBh<Counts>>> {
     PerCpu::try_new(|_| new_spinlock_bh!(RBTree::new()))
 }
@@ -141,7 +140,6 @@ pub(crate) struct Seat {
 
 impl Seat {
     /// Takes a place for a connection from `ip`, if the settings leave one. Process context.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn take(
         engine: &Arc<Engine>,
         ip: IpAddr,

@@ -175,6 +175,7 @@ impl State {
     }
 
     /// A connection without its socket, made in its place: it is too large for the stack.
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn new(
         config: Arc<Config>,
         account: &Account,

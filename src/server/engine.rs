@@ -176,7 +176,6 @@ pub(crate) struct Engine {
 
 impl Engine {
     /// An engine with nothing to do. Process context.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn new(net: Net, config: Arc<Config>) -> Result<Arc<Self>> {
         let log = Log::new()?;
         let balancer = Balancer::new()?;
@@ -265,7 +264,6 @@ impl Engine {
     }
 
     /// What is cached, if anything is.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn cache(&self) -> Option<Arc<Cache>> {
         self.config.lock().store.clone()
     }
@@ -496,7 +494,6 @@ impl Engine {
     }
 
     /// Ends everything: the listener, every connection, all work. Process context.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn stop(&self) {
         if let Some(listener) = self.set_listener(None) {
             listener.stop();
@@ -545,7 +542,6 @@ impl Engine {
     }
 }
 
-#[inline(never)] // Keeps its frame out of its caller's.
 fn no_clients() -> Result<PerCpu<Clients>> {
     PerCpu::try_new(|_| new_spinlock_bh!(RBTree::new()))
 }

@@ -43,7 +43,6 @@ pub(crate) struct Instance {
 
 impl Instance {
     /// A gateway that does not listen yet, with one default backend. Process context.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn new(net: Net) -> Result<Arc<Self>> {
         let engine = Engine::new(net, first_config()?)?;
         let kept = engine.clone();
@@ -113,7 +112,6 @@ impl Instance {
 
     /// Makes the cache, if there is to be one and was none: most namespaces never need it. If there is
     /// no memory for it nothing is stored.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn open_store(&self) -> Result {
         let old = self.engine.config();
         if old.store.is_some() || !old.cache.enable {
@@ -130,7 +128,6 @@ impl Instance {
 
     /// The cache that these settings want, the present one if they are the same: that there is no memory
     /// for another one hinders nobody who wants none. There is none before anything is listened on.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn store(&self, old: &Config, wanted: &CacheSettings) -> Result<Option<Arc<Cache>>> {
         let is_same = core::ptr::eq(wanted, &*old.cache);
         if is_same || (self.engine.port() == 0 && old.store.is_none()) {
@@ -144,7 +141,6 @@ impl Instance {
     }
 
     /// Puts a configuration in force.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn put(&self, config: Arc<Config>) {
         let old = self.engine.set_config(config.clone());
         if let Some(store) = &config.store {
@@ -197,7 +193,6 @@ impl Instance {
     }
 
     /// Puts a configuration in place that is another one in this.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn change(&self, how: impl FnOnce(&mut Wanted)) -> Result {
         let _port = self.port.lock();
         let old = self.engine.config();
@@ -207,7 +202,6 @@ impl Instance {
     }
 
     /// Puts another configuration in place.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn configure(&self, old: &Config, wanted: Wanted) -> Result {
         self.engine.prepare()?;
         let balancer = self.engine.balancer();
@@ -244,7 +238,6 @@ impl Instance {
     /// # Errors
     ///
     /// `ENOENT` if there is none of this number; `ENOMEM`.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn set_backend(&self, index: usize, wanted: config::Backend) -> Result {
         let _port = self.port.lock();
         let old = self.engine.config();
@@ -292,7 +285,6 @@ struct Wanted {
 
 impl Wanted {
     /// What is set already.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn present(config: &Config) -> Result<Self> {
         Ok(Self {
             settings: config.settings.clone(),
@@ -303,7 +295,6 @@ impl Wanted {
     }
 
     /// The same with another configuration of a backend, which is of the `same` server or not.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn with_backend(
         old: &Config,
         index: usize,
@@ -322,7 +313,6 @@ impl Wanted {
 }
 
 /// What an instance begins with: the default settings, one default backend, no mappings.
-#[inline(never)] // Keeps its frame out of its caller's.
 fn first_config() -> Result<Arc<Config>> {
     let mut sruns = KVec::new();
     add(&mut sruns)?;
@@ -339,7 +329,6 @@ fn first_config() -> Result<Arc<Config>> {
 }
 
 /// The configuration that follows `old`.
-#[inline(never)] // Keeps its frame out of its caller's.
 fn next_config(old: &Config, wanted: Wanted, store: Option<Arc<Cache>>) -> Result<Arc<Config>> {
     let config = Config {
         settings: wanted.settings,
@@ -358,7 +347,6 @@ static DEFAULT: config::Backend = config::Backend::DEFAULT;
 
 /// Adds a default backend. Only the first one is in use at once: the others are until their address
 /// is written, lest they get requests that are not theirs.
-#[inline(never)] // Keeps its frame out of its caller's.
 fn add(sruns: &mut KVec<Srun>) -> Result {
     let mut srun = srun(&DEFAULT)?;
     if !sruns.is_empty() {
@@ -368,7 +356,6 @@ fn add(sruns: &mut KVec<Srun>) -> Result {
 }
 
 /// A backend of its own.
-#[inline(never)] // Keeps its frame out of its caller's.
 fn srun(config: &config::Backend) -> Result<Srun> {
     let backend = Backend::new(config.addr, config.protocol)?;
     let config = *config;

@@ -54,7 +54,6 @@ impl Journal {
     }
 
     /// Whether there is room for a line. Says first what there was none for.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn may_say(&self) -> bool {
         let now = clock::now();
         let admits = self.budget.admits(now) && (self.space.0.is_none() || OTHERS.admits(now));

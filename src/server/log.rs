@@ -98,7 +98,6 @@ impl Log {
 
     /// Makes the rings, if they are not there yet. Before that lines are not kept. Process context,
     /// one at a time.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn prepare(&self) -> Result {
         if self.rings.as_ref().is_some() {
             return Ok(());
@@ -114,7 +113,6 @@ impl Log {
 
     /// Adds a line. Softirq or process context. Returns whether somebody waits for it: then the
     /// caller lets the work run after [`NOTICE`].
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn write(
         &self,
         cpu: u32,
@@ -170,7 +168,6 @@ impl Log {
     }
 
     /// Writes as many lines as there are for `reader`, or as fit. Process context.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn fill(&self, reader: &mut Reader, out: &mut [u8]) -> Result<usize> {
         reader.meet(self.rings())?;
         let mut out = Writer::new(out);
@@ -179,7 +176,6 @@ impl Log {
     }
 
     /// Writes the earliest line. Returns whether there was something to write, or to skip.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn line(&self, reader: &mut Reader, out: &mut Writer<'_>) -> bool {
         let places = self.rings().iter().zip(reader.cursors.iter_mut());
         let earliest = places

@@ -16,7 +16,6 @@ use crate::rt::memory;
 pub(crate) type Mappings = List<KVec<Entry>, KVec<u8>, KVec<State>>;
 
 /// A copy of a list that has the room to apply a text to it. Process context.
-#[inline(never)] // Keeps its frame out of its caller's.
 pub(crate) fn copy(old: &Mappings, text: &[u8]) -> Result<UniqueArc<Mappings>> {
     let room = old.room(text);
     let list = List::copy(

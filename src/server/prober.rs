@@ -99,7 +99,6 @@ struct Talk {
 
 impl Prober {
     /// No probes. Process context.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn new(engine: Arc<Engine>) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
@@ -125,7 +124,6 @@ impl Prober {
 
     /// Looks after the probes under way. Only the sweep begins others, for one that ends must not be
     /// what the next one waits for: short intervals would take all ports.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn look(self: &Arc<Self>, begins: bool) -> bool {
         let mut rounds = self.rounds.lock();
         let Some(rounds) = &mut *rounds else {
@@ -150,7 +148,6 @@ impl Prober {
 }
 
 /// Has a round for each backend that is in use, and for no other. Returns whether there is to be one.
-#[inline(never)] // Keeps its frame out of its caller's.
 fn follow(rounds: &mut KVec<Round>, config: &Config, now: Instant) -> bool {
     let interval = config.settings.health_interval;
     let mut wanted = config
@@ -183,7 +180,6 @@ fn follow(rounds: &mut KVec<Round>, config: &Config, now: Instant) -> bool {
 
 impl Round {
     /// Has one more backend asked, from now on.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn add(rounds: &mut KVec<Round>, backend: &Arc<Backend>, now: Instant) -> Result {
         let round = Round {
             backend: backend.clone(),
@@ -195,7 +191,6 @@ impl Round {
     }
 
     /// Begins a probe if it is time.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn begin(&mut self, prober: &Arc<Prober>, settings: &Arc<Settings>, now: Instant) {
         if self.probe.is_some() || now < self.next {
             return;
@@ -210,7 +205,6 @@ impl Round {
     }
 
     /// Does what can be done now, without waiting: what has come out, if it has.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn look(&mut self, now: Instant) -> Option<Probed> {
         if core::mem::take(&mut self.refused) {
             return self.end(Probed::Bad);
@@ -239,7 +233,6 @@ fn apart(interval: Duration) -> Duration {
     interval.saturating_sub(Duration::from_nanos(less))
 }
 
-#[inline(never)] // Keeps its frame out of its caller's.
 fn connect(prober: &Arc<Prober>, addr: SocketAddr) -> Result<Attached<Prober>> {
     let socket = Socket::outgoing(prober.engine.net(), addr.is_ipv6())?;
     let link = Attached::attach(socket, prober.clone());
@@ -249,7 +242,6 @@ fn connect(prober: &Arc<Prober>, addr: SocketAddr) -> Result<Attached<Prober>> {
 
 impl Probe {
     /// Begins to connect. Process context.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn begin(
         prober: &Arc<Prober>,
         backend: &Backend,
@@ -277,7 +269,6 @@ impl Probe {
         probed.or_else(|| (now >= self.end).then_some(late))
     }
 
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn advance(&mut self, backend: &Backend) -> Option<Probed> {
         if !self.is_connected {
             match self.link.state() {
@@ -302,7 +293,6 @@ impl Probe {
 
 impl Talk {
     /// Room for the question and for the answer; none if there is no question.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn new(engine: &Engine, backend: &Backend, settings: &Settings) -> Result<KBox<Self>> {
         let (asked, answered) = match settings.health_path.as_bytes() {
             b"" => (0, 0),
@@ -325,7 +315,6 @@ impl Talk {
     }
 
     /// Writes the request, as from this address.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn ask(
         &mut self,
         backend: &Backend,
@@ -355,7 +344,6 @@ impl Talk {
     }
 
     /// Reads what has come.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn recv(&mut self, link: &Attached<Prober>, settings: &Settings) -> Option<Probed> {
         loop {
             let room = self.answer.get_mut(self.received..).unwrap_or(&mut []);

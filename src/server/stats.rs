@@ -21,7 +21,6 @@ pub(crate) struct Stats {
 
 impl Stats {
     /// Counters that are all zero. Process context.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn new() -> Result<Self> {
         Ok(Self {
             counts: Counters::new()?,

@@ -36,7 +36,6 @@ impl_has_delayed_work! {
 
 impl Sweep {
     /// A sweep that is not armed. Process context.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn new(engine: Arc<Engine>) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
@@ -89,7 +88,6 @@ impl Sweep {
 
 impl Sweep {
     /// Tells the kernel log which backends are not as they were.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn tell(&self, sruns: &[Srun]) {
         for (slot, srun) in sruns.iter().enumerate() {
             let Some((view, _)) = self.engine.balancer().view(slot) else {

@@ -63,7 +63,6 @@ pub(crate) struct Upstream {
 
 impl Upstream {
     /// Begins to connect to a backend for a client. Process context.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn connect(
         engine: &Engine,
         backend: Arc<Backend>,

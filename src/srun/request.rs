@@ -62,7 +62,6 @@ const EXTRA: usize = 256;
 /// must follow in data frames, and its [`end`].
 ///
 /// [`request_head`]: crate::http::encode::request_head
-#[inline(never)] // Keeps its frame out of its caller's.
 pub(crate) fn head(
     wire: Wire,
     text: &[u8],
@@ -125,7 +124,6 @@ fn is_secure(lines: &[u8]) -> bool {
 }
 
 /// Writes whom the request was sent to and who has sent it.
-#[inline(never)] // Keeps its frame out of its caller's.
 fn put_ends(
     wire: Wire,
     lines: &[u8],
@@ -162,7 +160,6 @@ fn server(host: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Writes a frame with a number or an address.
-#[inline(never)] // Keeps its frame out of its caller's.
 fn put_shown(
     wire: Wire,
     code: u8,
@@ -195,7 +192,6 @@ fn is_of_plugin(name: &[u8]) -> bool {
 }
 
 /// Writes the fields, in their order.
-#[inline(never)] // Keeps its frame out of its caller's.
 fn put_fields(wire: Wire, lines: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
     let value_code = match wire {
         Wire::Hmux => b'S',

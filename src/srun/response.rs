@@ -168,7 +168,6 @@ pub(crate) fn text_room(frames: usize) -> usize {
 ///
 /// What is about a connection stays out: this one is no HTTP connection. So does the length of a
 /// 304, which Resin 3.0 says is 0.
-#[inline(never)] // Keeps its frame out of its caller's.
 pub(crate) fn text(wire: Wire, frames: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
     let mut rest = frames;
     let mut name: &[u8] = &[];

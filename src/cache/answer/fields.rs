@@ -21,7 +21,6 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn of(
         lines: &'a [u8],
         shape: Shape,
@@ -45,7 +44,6 @@ impl<'a> Fields<'a> {
         self.is_private
     }
 
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn put(&self, out: &mut Writer<'_>) -> Result<(), Full> {
         // What most answers are: as it is stored.
         if self.has_content && !self.is_private {
@@ -159,7 +157,6 @@ fn is_control(field: Field, name: &[u8]) -> bool {
 ///
 /// "If directives conflict [...] the most restrictive directive should be honored" (RFC 9111 section
 /// 4.2.1), but not everyone may know: what would let shared caches have it is left out.
-#[inline(never)] // Keeps its frame out of its caller's.
 pub(super) fn put_private(lines: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
     out.put(b"Cache-Control: private")?;
     for directive in values(lines, Field::CacheControl).flat_map(list::elements) {

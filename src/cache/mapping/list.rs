@@ -90,7 +90,6 @@ where
         self.by_pattern(target).or_else(|| self.by_regexp(target))
     }
 
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn by_pattern(&self, target: &[u8]) -> Option<Lifetimes> {
         let path = pattern::path(target);
         let matching = self.entries().iter().filter_map(|entry| match entry.kind {
@@ -105,7 +104,6 @@ where
         Some(best.lifetimes)
     }
 
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn by_regexp(&self, target: &[u8]) -> Option<Lifetimes> {
         let first = self.entries().iter().find(|entry| match entry.kind {
             Kind::Pattern => false,
@@ -221,13 +219,11 @@ where
     }
 
     /// The entry with the same selector.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn same(&mut self, selector: &Selector<'_>) -> Option<&mut Entry> {
         let index = self.mappings().position(|old| old.selector == *selector)?;
         self.entries.get_mut(index)
     }
 
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn push(
         &mut self,
         selector: Selector<'_>,
@@ -265,7 +261,6 @@ where
     }
 
     /// Keeps the text of a selector.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn keep(&mut self, text: &[u8]) -> Span {
         let start = self.used.octets;
         let end = start.saturating_add(text.len());
@@ -276,7 +271,6 @@ where
 }
 
 /// What is said of an expression that is none, or for which there are too few states.
-#[inline(never)] // Keeps its frame out of its caller's.
 fn refusal(why: Malformed, is_short: bool) -> Refusal {
     match why {
         Malformed::TooLong if is_short => Refusal::too_large(TOO_LONG, b""),

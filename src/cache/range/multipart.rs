@@ -85,7 +85,6 @@ impl Multipart<'_> {
     ///
     /// The first, too, begins with an empty line: it belongs to no part (the preamble of RFC 2046
     /// section 5.1.1), and every head is written the same way.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn put_head(&self, range: ByteRange, out: &mut Writer<'_>) -> Result<(), Full> {
         out.put(DELIMITER)?;
         out.put(&self.boundary.0)?;

@@ -25,7 +25,6 @@ pub(crate) struct Tag {
 
 impl Tag {
     /// The tag of a selector, as the secret has it.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn of(selector: &[u8], secret: SipKey) -> Tag {
         let (mut list, mut values) = (Digest::new(secret), Digest::new(secret));
         for line in selector.split(|octet| *octet == b'\n') {

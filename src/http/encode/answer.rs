@@ -53,7 +53,6 @@ pub(crate) const PAGE_MAX: usize = 2048;
 const MAX_TEXT: usize = 160;
 
 /// Writes a whole response that says what went wrong.
-#[inline(never)] // Keeps its frame out of its caller's.
 pub(crate) fn error_page(page: &ErrorPage<'_>, out: &mut Writer<'_>) -> Result<(), Full> {
     let mut length = 0;
     page_body(page, &mut counting(&mut length))?;
@@ -109,7 +108,6 @@ const TRACE_EXTRA: usize = 224;
 
 /// Writes the answer to a TRACE that goes no further (RFC 9110 section 9.3.8): the head of the
 /// request as it came, without what is "likely to contain sensitive data".
-#[inline(never)] // Keeps its frame out of its caller's.
 pub(crate) fn trace_answer(
     head: &RequestHead,
     bytes: &[u8],
@@ -126,7 +124,6 @@ pub(crate) fn trace_answer(
 
 /// Writes the answer to an OPTIONS that goes no further (RFC 9110 section 9.3.7), in 256 octets at
 /// most: what passes here.
-#[inline(never)] // Keeps its frame out of its caller's.
 pub(crate) fn options_answer(answer: &Answer, out: &mut Writer<'_>) -> Result<(), Full> {
     put_start(Status::OK, answer, out)?;
     put_field(b"Allow", RELAYED, out)?;
@@ -217,7 +214,6 @@ const SENSITIVE: [&[u8]; 8] = [
 ];
 
 /// Puts out the octets of an error page, piece by piece.
-#[inline(never)] // Keeps its frame out of its caller's.
 fn page_body(page: &ErrorPage<'_>, put: Put<'_>) -> Result<(), Full> {
     let mut room = [0; 3];
     let code = digits(u64::from(page.status.code()), 10, &mut room);

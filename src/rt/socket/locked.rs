@@ -154,7 +154,6 @@ impl<'a> Locked<'a> {
 
     /// Refers to what has been received, up to `most` octets, as far as it can be sent by reference.
     /// `peeked` is empty.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn peek(&mut self, most: usize, peeked: &mut Peeked) {
         // SAFETY: By the type invariants the socket's lock is held, as both functions want; there is room
         // for so many parts.

@@ -97,7 +97,6 @@ fn rules(config: &Config, mapped: Option<DeltaSeconds>) -> Rules<'_> {
 }
 
 /// A request of this client, as the cache sees it.
-#[inline(never)] // Keeps its frame out of its caller's.
 pub(super) fn request<'a>(
     config: &Config,
     client: IpAddr,
@@ -124,7 +123,6 @@ pub(super) fn key_of(scheme: Scheme, (head, octets): Asked<'_>) -> Option<Key<'_
 }
 
 /// The same under the scheme that the origin hears of; none if nobody knows what it will make of that.
-#[inline(never)] // Keeps its frame out of its caller's.
 pub(super) fn key_as_told<'a>(desk: &Desk<'_>, asked: Asked<'a>) -> Option<Key<'a>> {
     let (head, octets) = asked;
     let believed = exchange::believed(&desk.config.settings, desk.client);

@@ -137,7 +137,6 @@ pub(super) fn cost(octets: usize) -> u64 {
 
 impl Entry {
     /// An entry of which nothing has come, for [`COST`] and the [`cost`] of its key. Any context.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn new(
         hash: u64,
         key: KVec<u8>,
@@ -224,7 +223,6 @@ impl Entry {
 
 impl Body {
     /// A body of which nothing has come. `charge` is of no octets or more. Any context.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn new(charge: Charge) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
@@ -349,7 +347,6 @@ impl Head {
     }
 
     /// A head, with a charge for its [`cost`](Self::cost) if it is to be stored. Any context.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn new(
         response: &cache::Response,
         asked: Instant,

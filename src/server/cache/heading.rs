@@ -41,7 +41,6 @@ impl Heading {
         }
     }
 
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn came(&self, came: &Came<'_>) {
         let Some((_, stored)) = &self.0.stored else {
             return;

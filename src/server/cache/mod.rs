@@ -129,7 +129,6 @@ impl Cache {
     }
 
     /// An empty cache for so many entries and octets in all. Process context.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn new(
         entries: usize,
         memory: u64,
@@ -271,7 +270,6 @@ impl Cache {
 
     /// Puts an entry in the place of another, whose body it has. If that is no longer what is there, what
     /// has the name now comes back, if something has.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn update(&self, id: Id, old: &Arc<Entry>, new: Arc<Entry>) -> Result<(), Option<Arc<Entry>>> {
         let octets = new.octets();
         let mut ledger = self.ledger.lock();
@@ -293,7 +291,6 @@ impl Cache {
     }
 
     /// Room for so many octets of an entry that is there already; false if there is none.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn make_room(&self, octets: u64) -> bool {
         for _ in 0..PATIENCE {
             if self.budget.has_room(octets) {
@@ -311,14 +308,12 @@ impl Cache {
     }
 
     /// Charges for so many octets of an entry's body more; false if there is no room for them.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn reserve(&self, body: &Body, octets: u64) -> bool {
         // Somebody else may take the room at once.
         (0..TRIES).any(|_| self.make_room(octets) && body.reserve(octets))
     }
 
     /// A charge for so many octets.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn charge(&self, octets: u64) -> Option<Charge> {
         let mut tries = 0..TRIES;
         tries.find_map(|_| {
@@ -328,7 +323,6 @@ impl Cache {
     }
 }
 
-#[inline(never)] // Keeps its frame out of its caller's.
 fn books(table: Arc<Table<Cells>>, entries: usize, fixed: u64) -> Result<KBox<Books>> {
     let places = cells::filled(entries, || Place::EMPTY)?;
     let ghosts = cells::filled(entries, || Ghost::NONE)?;

@@ -11,7 +11,6 @@ use crate::cache::key::Scheme;
 use crate::http::Status;
 
 /// Who may, has what is stored for a target removed by a request for that: what is to be said of it.
-#[inline(never)] // Keeps its frame out of its caller's.
 pub(super) fn purge(desk: &Desk<'_>, asked: Asked<'_>) -> (Status, &'static [u8]) {
     let allowed = &desk.settings().purge_allow;
     match allowed.contains(desk.client) {
@@ -25,7 +24,6 @@ pub(super) fn purge(desk: &Desk<'_>, asked: Asked<'_>) -> (Status, &'static [u8]
 }
 
 /// Whatever the scheme; and there may be another cache by now than this request's.
-#[inline(never)] // Keeps its frame out of its caller's.
 fn purge_all(desk: &Desk<'_>, asked: Asked<'_>) -> bool {
     let keys = Scheme::ALL.map(|scheme| key_of(scheme, asked));
     let stats = desk.engine.stats();

@@ -135,7 +135,6 @@ impl Reader {
     }
 
     /// The same of an answer of ours, with this content.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn of_text<S: Store>(
         desk: &Desk<'_>,
         status: Status,
@@ -200,7 +199,6 @@ impl Reader {
 
     /// Looks whether there are more than `known` octets; if not, waits for more. That the body grows where
     /// nothing is wanted of it is told, too: whoever brings it is at work.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn look(&mut self, known: u64) -> Look {
         let body = match &self.source {
             Source::Text(_) => return Look::Lost,
@@ -241,7 +239,6 @@ impl Source {
 }
 
 impl Pieces {
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn new(desk: &Desk<'_>, served: &Served) -> Result<KBox<Self>> {
         let charge = desk.engine.account().admit(COST)?;
         let pieces = Self {
@@ -283,7 +280,6 @@ impl Pieces {
     }
 
     /// Goes on to the next piece; false without memory, and behind the last one.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn go_on(&mut self) -> bool {
         let ranges = self.several.ranges();
         if self.parts > ranges.len() {
@@ -306,7 +302,6 @@ impl Pieces {
 }
 
 /// Room for the parts that somebody asks for.
-#[inline(never)] // Keeps its frame out of its caller's.
 fn several() -> Result<KBox<Several>> {
     Ok(KBox::new(Several::new(), GFP_NOWAIT)?)
 }

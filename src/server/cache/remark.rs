@@ -36,7 +36,6 @@ pub(super) fn remark(engine: &Engine, config: &Config, deed: Deed<'_>, target: &
     }
 }
 
-#[inline(never)] // Keeps its frame out of its caller's.
 fn say(engine: &Engine, format: Format, deed: Deed<'_>, target: &[u8]) {
     if let Ok(text) = text(format, deed, target) {
         let entry = Entry::remark(clock::unix_now());
@@ -44,7 +43,6 @@ fn say(engine: &Engine, format: Format, deed: Deed<'_>, target: &[u8]) {
     }
 }
 
-#[inline(never)] // Keeps its frame out of its caller's.
 fn text(format: Format, deed: Deed<'_>, target: &[u8]) -> Result<KVec<u8>> {
     let (verb, of_it, length) = match deed {
         Deed::Caches(head, length) => ("caching", of_head(&head.lines), Some(length)),
@@ -57,7 +55,6 @@ fn text(format: Format, deed: Deed<'_>, target: &[u8]) -> Result<KVec<u8>> {
 }
 
 /// By what an answer is known to be another one.
-#[inline(never)] // Keeps its frame out of its caller's.
 fn of_head(lines: &[u8]) -> Option<(&'static str, &[u8])> {
     let known = [
         ("etag", Field::Etag),

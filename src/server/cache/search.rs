@@ -215,7 +215,6 @@ impl<'r> Search<'r> {
 
     /// A stale response is good, and somebody asks the origin about it: he who finds that nobody does is
     /// the one, unless he wants nothing that must be asked for, or that was in vain a moment ago.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn while_validated(&self, (id, entry): (Id, Arc<Entry>)) -> Judged {
         let mut other = Sought {
             undecided: true,
@@ -258,7 +257,6 @@ impl<'r> Search<'r> {
     }
 
     /// A part of the representation that may be put together with the one that the request asks for.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn other_part(&mut self) -> Option<Arc<Entry>> {
         let parts = core::mem::replace(&mut self.sought.parts, Parts::Any);
         let found = self.desk.cache.table.find(self.hash, &mut self.sought);
@@ -322,7 +320,6 @@ impl<'r> Search<'r> {
     }
 
     /// What somebody else has inserted, and will do. Under the ledger's lock: there none is overlooked.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn other(&mut self, why: Forward, stored: &Found) -> Option<Inserted> {
         match self.look() {
             Seen::Stored(id, entry) if why != Forward::Request => {
@@ -354,7 +351,6 @@ impl<'r> Search<'r> {
     }
 
     /// A HEAD goes to the origin.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn heading(&self, stored: Found) -> Decided {
         let heading = stored.and_then(|stored| {
             let heading = Heading::new(self.desk.keep(), self.mapped, stored);
@@ -364,7 +360,6 @@ impl<'r> Search<'r> {
     }
 
     /// The origin is asked about what the client gets meanwhile.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn refresh(&mut self, inserted: (Id, Arc<Entry>), stored: Found) -> Decided {
         let good = stored.clone();
         let served = match self.without_asking(good.as_ref()) {
@@ -394,7 +389,6 @@ impl<'r> Search<'r> {
     }
 
     /// The origin is asked this, if there is memory to be had for it.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn ask(&self, mut filling: KBox<Filling>, conditions: KVec<u8>) -> Decided {
         let octets = filling::COST.saturating_add(conditions.capacity());
         match filling.admit(self.desk.engine.account(), octets) {
@@ -439,7 +433,6 @@ impl<'r> Search<'r> {
 const PARTS_COMING: usize = 4;
 
 /// How many do.
-#[inline(never)] // Keeps its frame out of its caller's.
 fn parts_coming(ledger: &Books, hash: u64) -> usize {
     let is_coming =
         |entry: &Arc<Entry>| entry.is_for_part() && entry.body().state() == State::Growing;

@@ -18,7 +18,6 @@ use crate::server::engine::Config;
 const MAPPED: usize = 4096;
 
 /// What a mapping says of this target, if there is one.
-#[inline(never)] // Keeps its frame out of its caller's.
 pub(super) fn lifetimes(config: &Config, target: &[u8]) -> Option<Lifetimes> {
     match target.len() {
         0..=MAPPED => config.mappings.find(target),
@@ -51,7 +50,6 @@ impl Telling {
 
     /// It has these field lines, and is stored, or not; if it is fresh by a mapping, this is what that
     /// says. Without memory nothing is told.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn note(&mut self, lines: &[u8], mapped: Option<Lifetimes>, is_stored: bool) {
         let cache = &self.config.cache;
         let handling = Handling::Forwarded {

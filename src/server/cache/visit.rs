@@ -216,7 +216,6 @@ impl Visit {
     }
 
     /// The request is done with.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn reset(&mut self) {
         *self = Self::new();
     }
@@ -273,7 +272,6 @@ impl Visit {
 
     /// A backend is wanted: says what there is instead. It is asked once more for the same request if
     /// what it has said did not do. The head of a stored answer goes to `out`.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn consult<S: Store>(
         &mut self,
         desk: &Desk<'_>,
@@ -344,14 +342,12 @@ impl Visit {
     }
 
     /// The origin is asked, for this reason.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn pass(&mut self, desk: &Desk<'_>, why: Forward) -> Found {
         self.course.telling = Telling::of(desk.config, why);
         Found::Origin
     }
 
     /// Looks for an answer.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn look(&mut self, desk: &Desk<'_>, asked: Asked<'_>, key: Key<'_>) -> Found {
         let (head, octets) = asked;
         let request = request(desk.config, desk.client, head, octets);
@@ -367,7 +363,6 @@ impl Visit {
     }
 
     /// Does what was decided.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn follow(&mut self, decided: Decided, desk: &Desk<'_>) -> Found {
         match decided {
             Decided::Serves(served) => {
@@ -410,7 +405,6 @@ impl Visit {
     }
 
     /// Begins to read what is stored.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn read<S: Store>(
         &mut self,
         desk: &Desk<'_>,
@@ -510,6 +504,7 @@ impl Tap for Course {
 
 impl Course {
     /// The client gets the origin's answer, and is told something with it.
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn tell(&mut self, target: &[u8], lines: &[u8]) {
         let (is_mapped, is_stored) = match &self.stage {
             Stage::Filling(filling) => (filling.is_mapped(), filling.is_kept()),

@@ -71,7 +71,6 @@ impl Watching {
     }
 
     /// What is stored for a target goes, and for those that the answer's field lines name.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn purge_named(&self, base: &Base<'_>, lines: &[u8]) {
         self.purge(base, base.path);
         for reference in references(lines) {
@@ -79,7 +78,6 @@ impl Watching {
         }
     }
 
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn purge_reference(&self, base: &Base<'_>, reference: &[u8]) {
         let most = base
             .path

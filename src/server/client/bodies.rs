@@ -58,7 +58,6 @@ impl State {
     }
 
     /// Looks whether more has come of a stored answer that somebody else brings.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn look_further(&mut self, now: Instant) -> Moves {
         let Some(known) = self.exchange.awaits_stored() else {
             return Moves::None;

@@ -32,12 +32,10 @@ pub(super) struct Errand {
 impl Client {
     /// Sends somebody out, unless there are many already. If nobody goes what is stored stays stale. Only in
     /// the work item.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn send_out(&self, errand: KBox<Errand>) {
         let _ = self.try_send_out(errand);
     }
 
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn try_send_out(&self, errand: KBox<Errand>) -> Result {
         if self.engine.is_stopping() || !self.engine.begin_errand() {
             return Err(EBUSY);
@@ -55,7 +53,6 @@ impl Client {
 
 impl State {
     /// Notes that the present request, which has got what is stored, has an errand to be run.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn note_errand(&mut self) {
         let Some(question) = self.visit.take_question() else {
             return;
@@ -78,7 +75,6 @@ impl State {
     }
 
     /// There is no client but this request.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn go_out(&mut self, errand: KBox<Errand>) -> Result {
         let (now, errand) = (clock::now(), KBox::into_inner(errand));
         self.is_errand = true;

@@ -51,7 +51,6 @@ const SPREAD: SipKey = SipKey(0x7265_7369_6e2d_6b65, 0x7973_2d61_6772_6565);
 
 impl Client {
     /// Finds who answers: the cache, or a backend; one to connect to is returned.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn route(
         self: &Arc<Self>,
         state: &mut State,
@@ -76,7 +75,6 @@ impl Client {
     }
 
     /// Asks the cache once more if what the request has waited for is there, or will not come.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn look_again(self: &Arc<Self>, state: &mut State, now: Instant) -> Option<Chore> {
         if !state.visit.is_over() {
             return None;
@@ -139,7 +137,6 @@ impl Client {
     }
 
     /// Gives a place back that was meant for another request, and asks for one of its own.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn route_anew(
         self: &Arc<Self>,
         state: &mut State,
@@ -205,7 +202,6 @@ impl State {
     }
 
     /// What the present request wants of the balancer.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn wish(&mut self, who: u64, cpu: u32) -> Wish {
         let settings = &self.config.settings;
         let alone = match &self.config.sruns[..] {
@@ -238,7 +234,6 @@ impl State {
     }
 
     /// The request leaves its place, in the line or at the backend, of which the exchange says this.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn leave_place(&mut self, engine: &Engine, now: Instant) {
         if let Some(key) = self.journey.queued.take() {
             engine.balancer().leave(key);
@@ -274,7 +269,6 @@ impl State {
     }
 
     /// Lets the balancer know, once, that the backend has all of a request with a body.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn note_asked(&mut self, engine: &Engine, now: Instant) {
         if !self.journey.uploads || !self.exchange.is_asked(&self.buffers) {
             return;

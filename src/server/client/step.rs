@@ -67,7 +67,6 @@ pub(super) enum Moves {
 
 impl Client {
     /// One step, in the work item, which has done what it had to do before.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn step(self: &Arc<Self>) -> Chore {
         let mut state = self.state.lock();
         let chore = match core::mem::replace(&mut state.turn, Turn::Anybody) {
@@ -83,7 +82,6 @@ impl Client {
     }
 
     /// One step, in the job: whether the work item has to go on.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn step_softly(self: &Arc<Self>) -> bool {
         let mut state = self.state.lock();
         if let Turn::Anybody = state.turn {
@@ -97,7 +95,6 @@ impl Client {
     }
 
     /// Moves the exchange forward. Softirq or process context, no socket locked.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn advance(self: &Arc<Self>, state: &mut State) -> Chore {
         let now = clock::now();
         if let Some(chore) = self.take_grant(state, now) {
@@ -189,7 +186,6 @@ impl Client {
 
 impl State {
     /// Lets the exchange take in an event.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn handle(&mut self, now: Instant, event: Event) {
         self.with(|exchange, io| exchange.handle(now, event, io));
     }
@@ -210,7 +206,6 @@ impl State {
     }
 
     /// Gives the client the status of the gateway, or none if there was no memory for it.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn answer(&mut self, now: Instant, format: Format, body: Option<&[u8]>) {
         self.with(|exchange, io| exchange.answer(now, format.content_type(), body, io));
     }
@@ -276,6 +271,7 @@ impl State {
     }
 
     /// Looks whether the connection to the backend has come up, or has failed.
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn connected(&mut self, client: &Client, now: Instant) -> Moves {
         let Hop::Connecting(link) = &self.upstream else {
             return Moves::None;
@@ -348,17 +344,14 @@ impl State {
     }
 
     /// Whether the backend goes on though the client takes nothing now.
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn client_waits(&mut self, now: Instant) -> bool {
         self.with(|exchange, io| exchange.client_waits(now, io))
     }
 
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn client_took(&mut self, now: Instant, taken: usize) {
         self.with(|exchange, io| exchange.client_took(now, taken, io));
     }
 
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn send_upstream(&mut self, client: &Client, now: Instant) -> Moves {
         let parts = self.exchange.upstream_output(&self.buffers);
         if parts.iter().all(|part| part.is_empty()) {
@@ -390,7 +383,6 @@ impl State {
         self.with(|exchange, io| exchange.upstream_took(now, taken, io));
     }
 
-    #[inline(never)] // Keeps its frame out of its caller's.
     fn recv_upstream(&mut self, client: &Client, now: Instant) -> Moves {
         let link = match &self.upstream {
             Hop::Up(link) => link,

@@ -42,7 +42,6 @@ impl Joint {
 
     /// What the part that comes, with these validators, is together with the one that is stored. None if
     /// they are not of the same version, have a gap between them, or are more than `most` octets.
-    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn with(&mut self, part: Part, new: &Validators<'_>, most: u64) -> Option<Part> {
         let head = self.other.as_ref()?.head()?;
         let stored = head.part()?;
