@@ -38,10 +38,10 @@ use super::watching::Watching;
 use crate::bytes::Buffer;
 use crate::cache::key::Key;
 use crate::cache::key::Scheme;
-
 use crate::cache::DeltaSeconds;
 use crate::cache::Forward;
 use crate::cache::Handling;
+use crate::cache::Request;
 use crate::config::Networks;
 use crate::exchange::Fate;
 use crate::exchange::Ready;
@@ -279,11 +279,13 @@ impl Visit {
         out: &mut Buffer<S>,
     ) -> Consulted {
         let before = out.len();
-        let consulted = match self.find(desk, asked) {
+        let (head, octets) = asked;
+        let request = request(desk.config, desk.client, head, octets);
+        let consulted = match self.find(desk, asked, &request) {
             Found::Origin => Consulted::Origin,
             Found::Wait => Consulted::Wait,
             Found::Refused(why) => Consulted::Refused(why),
-            Found::Served => self.read(desk, asked, out),
+            Found::Served => self.read(desk, &request, head.path.of(octets), out),
             Found::Ours(status, text) => self.begin(Reader::of_text(desk, status, text, out)),
         };
         if !matches!(consulted, Consulted::Stored(_)) {
@@ -295,7 +297,7 @@ impl Visit {
 
     /// What there is in the place of a backend.
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn find(&mut self, desk: &Desk<'_>, asked: Asked<'_>) -> Found {
+    fn find(&mut self, desk: &Desk<'_>, asked: Asked<'_>, request: &Request<'_>) -> Found {
         match &self.course.stage {
             Stage::Idle => {}
             Stage::Waiting(entry) if entry.is_undecided() => {
@@ -318,7 +320,7 @@ impl Visit {
             // What may become another protocol's is not for others.
             Method::Get | Method::Head if head.upgrade => self.pass(desk, Forward::Bypass),
             Method::Get | Method::Head => match key_as_told(desk, asked) {
-                Some(key) => self.look(desk, asked, key),
+                Some(key) => self.look(desk, request, head.path.of(octets), key),
                 None => self.pass(desk, Forward::Bypass),
             },
             Method::Other if may_purge && head.method_span.of(octets) == b"PURGE" => {
@@ -348,14 +350,18 @@ impl Visit {
     }
 
     /// Looks for an answer.
-    fn look(&mut self, desk: &Desk<'_>, asked: Asked<'_>, key: Key<'_>) -> Found {
-        let (head, octets) = asked;
-        let request = request(desk.config, desk.client, head, octets);
-        let mapped = lifetimes(desk.config, head.path.of(octets));
+    fn look(
+        &mut self,
+        desk: &Desk<'_>,
+        request: &Request<'_>,
+        target: &[u8],
+        key: Key<'_>,
+    ) -> Found {
+        let mapped = lifetimes(desk.config, target);
         let mapped = mapped.and_then(|lifetimes| lifetimes.ours());
         self.course.word = "MISS";
         let mut why = Forward::Miss;
-        let decided = Search::decide(desk, &request, mapped, key, self.waited, &mut why);
+        let decided = Search::decide(desk, request, mapped, key, self.waited, &mut why);
         match self.follow(decided, desk) {
             Found::Origin => self.pass(desk, why),
             followed => followed,
@@ -408,15 +414,14 @@ impl Visit {
     fn read<S: Store>(
         &mut self,
         desk: &Desk<'_>,
-        (head, octets): Asked<'_>,
+        request: &Request<'_>,
+        target: &[u8],
         out: &mut Buffer<S>,
     ) -> Consulted {
         let Stage::Served(served) = &self.course.stage else {
             return Consulted::Origin;
         };
-        let request = request(desk.config, desk.client, head, octets);
-        let target = head.path.of(octets);
-        let made = Reader::new(desk, served, &request, target, out);
+        let made = Reader::new(desk, served, request, target, out);
         if made.is_ok() {
             remark(desk.engine, desk.config, served.deed(), target);
         }

@@ -1,5 +1,9 @@
 //! Just enough of HTTP to know where an answer ends.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use crate::Fault;
 
 /// What a response's head says.
@@ -40,7 +44,7 @@ pub fn head(octets: &[u8]) -> Result<Option<Head>, Fault> {
 /// The value of the first field of that name, which is in lower case.
 pub fn field<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let mut rest = head;
-    while let Some(at) = rest.iter().position(|&octet| octet == b'\n') {
+    while let Some(at) = memchr::memchr(b'\n', rest) {
         rest = &rest[at + 1..];
         // Most lines are told apart by the length of their name alone.
         if rest.get(name.len()) == Some(&b':') && rest[..name.len()].eq_ignore_ascii_case(name) {
@@ -54,14 +58,8 @@ pub fn field<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 
 /// Where the head at the start of `octets` ends.
 pub fn end(octets: &[u8]) -> Option<usize> {
-    let mut from = 0;
-    while let Some(at) = octets[from..].iter().position(|&octet| octet == b'\r') {
-        from += at + 1;
-        if octets[from..].starts_with(b"\n\r\n") {
-            return Some(from + 3);
-        }
-    }
-    None
+    static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
+    END.find(octets).map(|at| at + 4)
 }
 
 /// A number in decimal digits.
