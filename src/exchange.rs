@@ -469,7 +469,7 @@ impl Exchange {
     }
 
     /// Whether the client has taken everything so far.
-    fn is_flushed<S: Store>(&self, buffers: &Buffers<S>) -> bool {
+    pub(crate) fn is_flushed<S: Store>(&self, buffers: &Buffers<S>) -> bool {
         self.download.is_idle() && buffers.to_client.is_empty()
     }
 

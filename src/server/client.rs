@@ -219,7 +219,9 @@ impl Client {
         let attached = Attached::attach(socket, client.clone());
         client.state.lock().begin(attached);
         // Octets may have come before the callbacks were in place.
-        client.wake();
+        if client.step_softly() {
+            client.engine.queue_on(cpu, client.as_arc_borrow());
+        }
         Ok(())
     }
 

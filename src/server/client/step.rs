@@ -136,9 +136,8 @@ impl Client {
             self.engine.stats().tunnel();
             state.refresh(&self.engine);
         }
-        let mut is_done = false;
+        let mut is_finished = false;
         while let Some(action) = state.exchange.poll() {
-            is_done = true;
             match action {
                 Action::Release { reuse } => {
                     state.visit.leave();
@@ -149,13 +148,17 @@ impl Client {
                         return chore;
                     }
                 }
-                Action::Finish(_) if state.is_errand => state.visit.reset(),
+                Action::Finish(_) if state.is_errand => {
+                    state.visit.reset();
+                    is_finished = true;
+                }
                 Action::Finish(outcome) => {
                     self.engine.stats().finish(&outcome);
                     state.log(&self.engine, now, &outcome);
                     state.end_visit(&self.engine);
                     state.forget_tries();
                     state.refresh(&self.engine);
+                    is_finished = true;
                     // The next request may have one, too.
                     if let Some(errand) = state.errand.take() {
                         state.handle(now, Event::Tick);
@@ -174,7 +177,8 @@ impl Client {
                 Action::CloseClient { abort } => return Some(Chore::CloseClient { abort }),
             }
         }
-        if is_done {
+        if is_finished {
+            // What follows has waited for that.
             state.handle(now, Event::Tick);
         }
         if state.shutdown.is_wanted() {
@@ -304,6 +308,9 @@ impl State {
 
     #[inline(never)] // Keeps its frame out of its caller's.
     fn send_client(&mut self, client: &Client, now: Instant) -> Moves {
+        if self.exchange.is_flushed(&self.buffers) {
+            return self.miss_client(now);
+        }
         let Some(socket) = &self.socket else {
             return Moves::None;
         };
