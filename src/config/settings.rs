@@ -95,6 +95,9 @@ settings! {
     /// A connection is accepted once its first octets have come, or after about this long; 0
     /// accepts it at once.
     defer_accept: Duration = "defer-accept", Duration::ZERO, time(Duration::ZERO, secs(60));
+    /// What packets have to do with is done where they come in, in softirq, as far as nothing sleeps;
+    /// else work items do all.
+    softirq: bool = "softirq", true, ();
 
     /// Whose `X-Forwarded-*` and `Forwarded` are believed.
     trusted_proxies: Networks = "trusted-proxies", Networks::NONE, ();

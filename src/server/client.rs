@@ -402,7 +402,7 @@ fn end(socket: &mut Option<Attached<Client>>, abort: bool) {
 /// Where a process has something to say of a socket it may own it, so that nothing could be done with
 /// it in softirq: then it is up to the work item.
 fn wake(client: ArcBorrow<'_, Client>) {
-    if softirq::is_serving() {
+    if softirq::is_serving() && client.engine.works_softly() {
         client.engine.run_softly(client);
     } else {
         client.engine.queue_on(client.cpu, client);

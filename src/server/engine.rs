@@ -141,6 +141,8 @@ pub(crate) struct Engine {
     config: SpinLockBh<Arc<Config>>,
     /// That of `config`.
     era: Atomic<u64>,
+    /// What `config` says of that.
+    works_softly: Atomic<bool>,
     /// There is a configuration that clients at rest have not got yet.
     renewed: Atomic<bool>,
     clients: PerCpu<Clients>,
@@ -188,6 +190,7 @@ impl Engine {
                 started_at: clock::unix_now(),
                 stats: Stats::new()?,
                 era: Atomic::new(config.era),
+                works_softly: Atomic::new(config.settings.softirq),
                 config <- new_spinlock_bh!(config),
                 renewed: Atomic::new(false),
                 clients: no_clients()?,
@@ -286,6 +289,7 @@ impl Engine {
     /// Puts another configuration in place and returns the old one.
     pub(crate) fn set_config(&self, config: Arc<Config>) -> Arc<Config> {
         let era = config.era;
+        self.works_softly.store(config.settings.softirq, Relaxed);
         let old = core::mem::replace(&mut *self.config.lock(), config);
         // Who sees it finds the configuration in its place.
         self.era.store(era, Release);
@@ -338,6 +342,11 @@ impl Engine {
     /// Whether everything is to end.
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Acquire)
+    }
+
+    /// Whether what need not sleep is done by jobs.
+    pub(crate) fn works_softly(&self) -> bool {
+        self.works_softly.load(Relaxed)
     }
 
     /// Lets the job of `item` run on this CPU, unless the engine is stopping. In softirq.

@@ -13,6 +13,7 @@ mod cache_validation;
 mod cache_vary;
 mod clients;
 mod endings;
+mod engine;
 mod faults;
 mod fields;
 mod forwarding;
@@ -64,6 +65,7 @@ pub const ALL: &[&[Test]] = &[
     waiting::TESTS,
     probes::TESTS,
     relay::TESTS,
+    engine::TESTS,
     fields::TESTS,
     requests::TESTS,
     forwarding::TESTS,

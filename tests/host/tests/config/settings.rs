@@ -32,6 +32,7 @@ idle-timeout 55s
 tcp-keepalive 1m
 tcp-user-timeout 0s
 defer-accept 0s
+softirq on
 trusted-proxies none
 x-forwarded-for append
 x-forwarded-proto append
