@@ -163,7 +163,10 @@ impl Relay {
 
     /// Whether nothing more will be named behind what is.
     pub(crate) fn names_all(&self) -> bool {
-        let is_last = |behind: &Behind| behind.at.saturating_add(self.data as u64) == behind.kept;
+        let is_last = |behind: &Behind| {
+            let end = behind.at.saturating_add(self.data as u64);
+            end == behind.kept && self.last().is_empty()
+        };
         self.is_done() && self.held == 0 && self.behind.as_ref().is_none_or(is_last)
     }
 

@@ -129,9 +129,8 @@ impl World {
     }
 
     fn act(&mut self) -> Option<Chore> {
-        let mut is_done = false;
+        let mut is_finished = false;
         while let Some(action) = self.exchange.poll() {
-            is_done = true;
             self.note(format_args!("{action:?}"));
             // There is one backend: whoever has failed there has nowhere to go.
             let nobody = self.tried && matches!(action, Action::Connect { .. });
@@ -157,6 +156,7 @@ impl World {
                 Action::Finish(outcome) => {
                     self.tried = false;
                     self.remember(outcome);
+                    is_finished = true;
                 }
                 Action::Connect { .. } if nobody => {
                     self.handle(Event::UpstreamRefused(Refusal::NoBackend));
@@ -172,11 +172,17 @@ impl World {
                 Action::Report(format) => panic!("nobody may see {format:?}"),
                 Action::ShutdownClient => self.shutdown.0 = true,
                 Action::ShutdownUpstream => self.shutdown.1 = true,
-                Action::CloseClient { abort } => return Some(Chore::CloseClient { abort }),
+                Action::CloseClient { abort } => {
+                    self.finishes = false;
+                    return Some(Chore::CloseClient { abort });
+                }
             }
         }
-        if is_done {
+        if is_finished {
             self.handle(Event::Tick);
+        }
+        if std::mem::take(&mut self.finishes) {
+            assert!(self.shutdown.0, "FIN was to follow");
         }
         if self.shutdown.0 && !self.busy() {
             self.shutdown.0 = false;
@@ -293,6 +299,8 @@ impl World {
             (Some((position, _)), Some(keeper)) => keeper.at(position),
             _ => &[],
         };
+        let missed = self.exchange.missed().map_or(0, |(_, octets)| octets);
+        let is_short = kept.len() < missed;
         let parts = self.exchange.client_output(&self.buffers, kept);
         if parts.iter().all(|part| part.is_empty()) {
             if self.socket.reset && !self.exchange.reads_client() {
@@ -319,6 +327,10 @@ impl World {
                 return Moves::Some;
             }
             return Moves::None;
+        }
+        self.finishes = self.exchange.finishes() && !is_short && taken == octets.len();
+        if self.finishes {
+            self.seen.insert("FIN went along".to_owned());
         }
         self.socket.down.extend(&octets[..taken]);
         self.note(format_args!("{taken} octets for the client"));

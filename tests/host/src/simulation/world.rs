@@ -51,6 +51,8 @@ pub(super) struct World {
     pub(super) keeper: Option<Keeper>,
     /// FIN is due to the client, to the backend.
     pub(super) shutdown: (bool, bool),
+    /// FIN has to follow what the client was sent last.
+    pub(super) finishes: bool,
     /// What the backend speaks, once it has spoken.
     pub(super) version: Option<Version>,
     /// The backend has failed in this exchange.
@@ -100,6 +102,7 @@ impl World {
             pool: Vec::new(),
             keeper: mood.keeps.map(Keeper::new),
             shutdown: (false, false),
+            finishes: false,
             version: None,
             tried: false,
             woken: true,

@@ -500,7 +500,7 @@ fn the_longest_text_is_one_write() {
             (_, "none") => &networks.replace("/128", "").replace("1001", "1000/127"),
             ("health-status", _) => "200-599",
             ("log", _) => "combined",
-            ("cdn-loop" | "sticky" | "log-cache", _) => "off",
+            ("cdn-loop" | "sticky" | "softirq" | "log-cache", _) => "off",
             ("balance", _) => "least-connections",
             (_, "remove" | "append") => "replace",
             (_, value) if value.ends_with(['s', 'm', 'h']) => {
@@ -561,7 +561,7 @@ impl Random {
                 ("log", _) => self.pick(&["off", "combined", "json"]),
                 ("health-path", _) => self.pick(&["", "/", "/status?all"]),
                 ("health-status", _) => self.pick(&["200", "204-204", "200-599"]),
-                ("cdn-loop" | "sticky" | "log-cache", _) => self.pick(&["off", "on"]),
+                ("cdn-loop" | "sticky" | "softirq" | "log-cache", _) => self.pick(&["off", "on"]),
                 ("balance", _) => self.pick(&["path", "latency", "round-robin"]),
                 ("session-cookie" | "session-path", _) => self.pick(&["", "id", "sid"]),
                 (_, "remove" | "append") => self.pick(&["off", "append", "replace", "remove"]),

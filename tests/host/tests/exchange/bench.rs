@@ -143,6 +143,10 @@ impl Bench {
         self.exchange.verdict()
     }
 
+    pub(super) fn finishes(&self) -> bool {
+        self.exchange.finishes()
+    }
+
     pub(super) fn take_spoken(&mut self) -> Option<Version> {
         self.exchange.take_spoken()
     }

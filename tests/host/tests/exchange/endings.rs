@@ -264,3 +264,30 @@ fn a_kept_connection_of_who_takes_nothing_is_reset() {
         assert_eq!(bench.actions(), UNTAKEN);
     }
 }
+
+/// FIN goes with the last octets, if there is nothing that could come behind them.
+#[test]
+fn fin_goes_with_the_last_octets() {
+    const CLOSE: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    let mut bench = Bench::connected(CLOSE);
+    bench.backend(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfo");
+    assert!(!bench.finishes(), "half of it");
+    bench.take();
+    bench.backend(b"ur");
+    assert!(bench.finishes(), "the other half");
+    bench.take();
+    assert!(bench.actions().contains(&Action::ShutdownClient));
+
+    let mut bench = Bench::connected(GET);
+    bench.backend(OK);
+    assert!(!bench.finishes(), "another request may come");
+
+    // The rest of the request is waited for, and the answer is over before.
+    let mut bench =
+        Bench::connected(&[&POST[..POST.len() - 2], b"Connection: close\r\n\r\n"].concat());
+    bench.backend(OK);
+    assert!(
+        !bench.finishes(),
+        "the backend gets the rest of the request"
+    );
+}
