@@ -116,7 +116,8 @@ impl Exchange {
     pub(super) fn start_waiting<S>(&mut self, now: Instant, io: &Io<'_, S>) {
         self.clock.since = now;
         self.clock.asked = now;
-        self.clock.backend_takes = Pace::new(io.settings.response_timeout, io.ends.upstream_acked());
+        self.clock.backend_takes =
+            Pace::new(io.settings.response_timeout, io.ends.upstream_acked());
         self.clock.backend_sends = Pace::new(io.settings.response_timeout, 0);
     }
 

@@ -6,7 +6,10 @@ use crate::origin::Answer;
 use crate::testing::{sh, Bed, Context, Failure, Outcome};
 use crate::{ensure, same, tests};
 
-tests![work_is_done_in_softirq_or_not, one_request_takes_few_packets];
+tests![
+    work_is_done_in_softirq_or_not,
+    one_request_takes_few_packets
+];
 
 /// How many of the kernel's tasklets have run, on all processors.
 fn tasklets() -> Result<u64, Failure> {
@@ -31,7 +34,8 @@ fn busy(bed: &Bed) -> Result<u64, Failure> {
         whole(&visitor.hit("/script/page", "")?, 1, 3000)?;
         let relayed = client.get("/len/30000?seed=2")?;
         whole(&relayed, 2, 30000)?;
-        client.send(b"POST /len/10?seed=3 HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\n\r\nfour")?;
+        client
+            .send(b"POST /len/10?seed=3 HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\n\r\nfour")?;
         whole(&client.response("POST")?, 3, 10)?;
     }
     Ok(tasklets()? - before)
