@@ -89,6 +89,7 @@ pub(crate) struct Io<'a, S> {
     pub(crate) name: &'a [u8],
     /// The number of the connection's first request; those that follow count on.
     pub(crate) id: u64,
+    /// The two connections.
     pub(crate) ends: &'a dyn Ends,
     /// What is asked in the place of the client's own conditions: field lines, or nothing.
     pub(crate) conditions: &'a [u8],

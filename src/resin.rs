@@ -81,7 +81,7 @@ impl kernel::Module for Resin {
     fn init(_: &'static ThisModule) -> Result<Self> {
         // First: there can be some also when the registration fails.
         let remains = Remains::new();
-        let (frags, spare) = (Frags::new(), Spare::new());
+        let (frags, spare) = (Frags::new(), Spare::new()?);
         Ok(Self {
             _sites: Registration::new()?,
             _frags: frags,

@@ -6,7 +6,8 @@ use crate::config::Protocol;
 use crate::http::Version;
 use crate::time::UnixTime;
 
-/// The two connections' ends as they are now, and the time of day.
+/// The two connections' ends as they are now, and the time of day. Counts may have grown when they are asked
+/// for again.
 pub(crate) trait Ends {
     /// The time of day.
     fn date(&self) -> UnixTime;

@@ -11,10 +11,10 @@ use super::Upstream;
 use crate::time::Instant;
 
 impl Exchange {
-    /// Whether FIN follows what goes to the client next, if the client takes all of it.
+    /// Whether FIN follows what goes to the client next, at once if the client takes all of it.
     pub(crate) fn finishes(&self) -> bool {
         let is_over = self.phase == Phase::Flush && self.upstream == Upstream::None;
-        is_over && !self.persist && self.download.names_all()
+        is_over && !self.is_pending() && !self.persist && self.download.names_all()
     }
 
     /// Ends the connection, unless there is nobody any more.

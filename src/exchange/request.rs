@@ -36,6 +36,13 @@ impl Exchange {
         }
     }
 
+    /// Whether the client may be waiting, with the rest of its first request, until what it has sent of that
+    /// is acknowledged.
+    pub(crate) fn lacks_some_of_first(&self) -> bool {
+        let lacks_body = self.has_body() && !self.upload.is_done();
+        self.served == 0 && (self.phase == Phase::Head || lacks_body)
+    }
+
     /// Nobody is there any more to take an answer.
     pub(super) fn client_lost<S: Store>(&mut self, now: Instant, io: &mut Io<'_, S>) {
         if self.is_without_client() {

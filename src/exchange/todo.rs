@@ -47,7 +47,8 @@ impl Exchange {
             || todo.close.is_some()
     }
 
-    /// The next thing to do, if there is one. Once all is done, `Event::Tick` goes on.
+    /// The next thing to do, if there is one. After an `Action::Finish`, once all is done, `Event::Tick` goes
+    /// on.
     pub(crate) fn poll(&mut self) -> Option<Action> {
         let todo = &mut self.todo;
         if core::mem::take(&mut todo.shutdown_upstream) {

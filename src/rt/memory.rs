@@ -104,7 +104,7 @@ impl Drop for Octets {
 }
 
 /// The place of memory of so many octets among that which each CPU keeps, and how often it keeps it: as
-/// many requests may be on their way at a time on a busy CPU.
+/// many requests may be on their way at a time on a busy CPU. That is 272 KiB at most.
 fn kept(capacity: usize) -> Option<(u32, u32)> {
     Some(match capacity {
         512 => (0, bindings::RESIN_HELPER_SPARE_MOST),
@@ -123,9 +123,13 @@ const _: () = assert!(bindings::RESIN_HELPER_SPARE_SIZES == 5);
 pub(crate) struct Spare(());
 
 impl Spare {
-    /// Once for the module.
-    pub(crate) fn new() -> Self {
-        Self(())
+    /// Once for the module, before anybody has [`Octets`]. Process context.
+    pub(crate) fn new() -> Result<Self> {
+        // SAFETY: Nobody takes any yet.
+        match unsafe { bindings::spare_alloc() } {
+            true => Ok(Self(())),
+            false => Err(ENOMEM),
+        }
     }
 }
 

@@ -65,6 +65,7 @@ pub(crate) use attached::{
 };
 pub(crate) use locked::Frags;
 pub(crate) use options::Options;
+pub(crate) use passing::Passed;
 
 /// What a send or a receive came to, when it is no error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 //! One client connection: drives its [`Exchange`] with what its two sockets deliver.
 //!
 //! The step ([`step`]) moves the exchange forward and never sleeps. It is a job in softirq where a
-//! packet came, or a part of this client's work item. What has to sleep (connecting, closing) it
+//! packet came, or a part of this client's work item; the first one may be taken by who accepts. What has to sleep (connecting, closing) it
 //! leaves to the work item as a [`Chore`]; there are no steps until that is done.
 //!
 //! # Locking
@@ -219,7 +219,7 @@ impl Client {
         let attached = Attached::attach(socket, client.clone());
         client.state.lock().begin(attached);
         // Octets may have come before the callbacks were in place.
-        if client.step_softly() {
+        if cpu != engine.here() || engine.is_stopping() || client.step_softly() {
             client.engine.queue_on(cpu, client.as_arc_borrow());
         }
         Ok(())

@@ -37,7 +37,16 @@ struct spare {
 	void *memory[RESIN_HELPER_SPARE_MOST];
 };
 
-static DEFINE_PER_CPU(struct spare[RESIN_HELPER_SPARE_SIZES], resin_spare);
+/* So many on each CPU; not static, for which modules have little room. */
+static struct spare __percpu *resin_spare;
+
+/* Once, before anybody takes any. Process context. */
+bool resin_helper_spare_alloc(void)
+{
+	resin_spare = __alloc_percpu(RESIN_HELPER_SPARE_SIZES * sizeof(struct spare),
+				     __alignof__(struct spare));
+	return resin_spare;
+}
 
 /* Some of this size, or NULL. Any context. */
 void *resin_helper_spare_take(unsigned int size)
@@ -47,7 +56,7 @@ void *resin_helper_spare_take(unsigned int size)
 	struct spare *spare;
 
 	local_irq_save(flags);
-	spare = this_cpu_ptr(&resin_spare[size]);
+	spare = this_cpu_ptr(resin_spare) + size;
 	if (spare->count)
 		memory = spare->memory[--spare->count];
 	local_irq_restore(flags);
@@ -62,7 +71,7 @@ bool resin_helper_spare_put(unsigned int size, void *memory, unsigned int most)
 	bool kept;
 
 	local_irq_save(flags);
-	spare = this_cpu_ptr(&resin_spare[size]);
+	spare = this_cpu_ptr(resin_spare) + size;
 	kept = spare->count < min(most, RESIN_HELPER_SPARE_MOST);
 	if (kept)
 		spare->memory[spare->count++] = memory;
@@ -78,12 +87,13 @@ void resin_helper_spare_free(void)
 
 	for_each_possible_cpu(cpu) {
 		for (size = 0; size < RESIN_HELPER_SPARE_SIZES; size++) {
-			struct spare *spare = per_cpu_ptr(&resin_spare[size], cpu);
+			struct spare *spare = per_cpu_ptr(resin_spare, cpu) + size;
 
 			while (spare->count)
 				kfree(spare->memory[--spare->count]);
 		}
 	}
+	free_percpu(resin_spare);
 }
 
 /* --- rt/pages.rs ------------------------------------------------------------------------------- */

@@ -29,7 +29,7 @@ struct workqueue_struct;
 
 /* rt/socket.rs */
 
-/* Parts that are sent by reference at a time, less than a packet can refer to. */
+/* Parts that are sent by reference at a time, no more than a packet can refer to. */
 #define RESIN_HELPER_PARTS 17
 
 struct resin_helper_callbacks {
@@ -68,6 +68,7 @@ size_t resin_helper_tcp_peek(struct sock *sk, struct bio_vec *parts, size_t coun
 void resin_helper_tcp_peeked(const struct bio_vec *parts, size_t count);
 void *resin_helper_frag_take(size_t size);
 void resin_helper_frags_free(void);
+void resin_helper_tcp_acknowledge(struct sock *sk);
 bool resin_helper_tcp_queues_empty(struct sock *sk);
 u64 resin_helper_tcp_acked(const struct sock *sk);
 u32 resin_helper_tcp_unacked(const struct sock *sk);
@@ -88,6 +89,7 @@ bool resin_helper_sk_name(const struct sock *sk, bool peer, struct resin_helper_
 #define RESIN_HELPER_SPARE_MOST 32
 
 size_t resin_helper_memory_total(void);
+bool resin_helper_spare_alloc(void);
 void *resin_helper_spare_take(unsigned int size);
 bool resin_helper_spare_put(unsigned int size, void *memory, unsigned int most);
 void resin_helper_spare_free(void);

@@ -329,6 +329,19 @@ void resin_helper_frags_free(void)
 	}
 }
 
+/*
+ * Acknowledges what has come and was not yet, as the kernel does at the beginning of a connection that is
+ * not made to wait for an answer: Attached::listen(). Under the socket's lock.
+ */
+void resin_helper_tcp_acknowledge(struct sock *sk)
+{
+	if (!inet_csk_in_pingpong_mode(sk))
+		return;
+	inet_csk_exit_pingpong_mode(sk);
+	if (inet_csk_ack_scheduled(sk))
+		__tcp_send_ack(sk, tcp_sk(sk)->rcv_nxt, 0);
+}
+
 bool resin_helper_tcp_queues_empty(struct sock *sk)
 {
 	return tcp_rtx_and_write_queues_empty(sk);

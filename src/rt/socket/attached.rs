@@ -93,7 +93,8 @@ impl<T: Events> Attached<T> {
     /// context.
     ///
     /// Up to `backlog` connections wait to be accepted; the sysctl `somaxconn` does not bound it. What
-    /// the first octets of a connection are answered with acknowledges them, too, if it is sent soon.
+    /// the first octets of a connection are answered with acknowledges them, too, if it is sent soon: see
+    /// [`Self::acknowledge`].
     pub(crate) fn listen(socket: Socket, owner: Arc<T>, backlog: i32) -> Result<Attached<T>> {
         let this = Self::new(socket, owner, true);
         // SAFETY: The socket is valid by its invariants.
@@ -189,7 +190,7 @@ impl<T: Events> Attached<T> {
     /// is room for.
     ///
     /// With `more` the end of them is not sent as a small segment but waits, up to 200 ms, for what
-    /// the caller is about to send. Before the connection is made it gives [`Io::Wait`]; before
+    /// the caller is about to send, be it FIN. Before the connection is made it gives [`Io::Wait`]; before
     /// [`Self::connect`] and when the connection is over or was shut down an error (`EPIPE`,
     /// `ECONNRESET`, `ETIMEDOUT`...). Nothing to send is `EINVAL`.
     ///
@@ -222,6 +223,16 @@ impl<T: Events> Attached<T> {
         match self.socket.try_lock() {
             Some(mut locked) => locked.discard(max),
             None => Ok(Io::Retry),
+        }
+    }
+
+    /// Acknowledges what the peer has sent, for it may be waiting for that with what is missing (RFC 896).
+    /// Only the first octets of a connection are not acknowledged soon enough.
+    ///
+    /// Any context but hard interrupts, without a socket's lock held. Does not sleep.
+    pub(crate) fn acknowledge(&self) {
+        if let Some(mut locked) = self.socket.try_lock() {
+            locked.acknowledge();
         }
     }
 

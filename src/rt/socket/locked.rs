@@ -231,6 +231,12 @@ impl<'a> Locked<'a> {
         Ok(usize::try_from(sent).unwrap_or(0))
     }
 
+    /// Acknowledges what has come, if that was put off.
+    pub(super) fn acknowledge(&mut self) {
+        // SAFETY: By the type invariants the socket's lock is held.
+        unsafe { bindings::tcp_acknowledge(self.sk) }
+    }
+
     /// Whether nothing is queued that the peer could acknowledge.
     fn queues_empty(&self) -> bool {
         // SAFETY: By the type invariants the socket's lock is held.

@@ -13,24 +13,42 @@ use super::{
     Io, //
 };
 
+/// What came of passing octets on.
+pub(crate) enum Passed {
+    /// So many were, more than none.
+    Octets(usize),
+    /// The other socket takes nothing now: it tells when that has changed.
+    Wait,
+    /// They have to be received and sent: that says why, if it cannot be either.
+    Not,
+}
+
 impl<T: Events> Attached<T> {
-    /// Passes up to `most` octets that have been received on to another socket, and tells how many, more
-    /// than none. None if that cannot be now: to receive them and to send them says why.
+    /// Passes up to `most` octets that have been received on to another socket.
     ///
     /// Any context but hard interrupts, without a socket's lock held. Does not sleep. Nobody else may
     /// read from this socket at the same time.
     #[inline(never)] // Keeps its frame out of its caller's.
-    pub(crate) fn pass<U: Events>(&self, to: &Attached<U>, most: usize) -> Option<usize> {
+    pub(crate) fn pass<U: Events>(&self, to: &Attached<U>, most: usize) -> Passed {
         let mut peeked = Peeked::none();
-        self.socket.try_lock()?.peek(most, &mut peeked);
-        if peeked.is_empty() {
-            return None;
+        match self.socket.try_lock() {
+            Some(mut locked) => locked.peek(most, &mut peeked),
+            None => return Passed::Not,
         }
-        let sent = to.socket.try_lock()?.write_peeked(&peeked);
-        let Ok(Io::Done(octets)) = sent else {
-            return None;
+        if peeked.is_empty() {
+            return Passed::Not;
+        }
+        let sent = match to.socket.try_lock() {
+            Some(mut locked) => locked.write_peeked(&peeked),
+            None => return Passed::Not,
         };
-        self.socket.consume(octets);
-        Some(octets)
+        match sent {
+            Ok(Io::Done(octets)) => {
+                self.socket.consume(octets);
+                Passed::Octets(octets)
+            }
+            Ok(Io::Wait) => Passed::Wait,
+            _ => Passed::Not,
+        }
     }
 }

@@ -240,6 +240,14 @@ impl Visit {
         }
     }
 
+    /// Whether the cache has said all that it has to say to the present request.
+    fn is_past(&self) -> bool {
+        !matches!(
+            self.course.stage,
+            Stage::Idle | Stage::Waiting(_) | Stage::Served(_)
+        )
+    }
+
     /// Whether the body that comes is stored.
     pub(crate) fn keeps(&self) -> bool {
         self.course.keeps()
@@ -280,12 +288,13 @@ impl Visit {
     ) -> Consulted {
         let before = out.len();
         let (head, octets) = asked;
-        let request = request(desk.config, desk.client, head, octets);
-        let consulted = match self.find(desk, asked, &request) {
+        let looks = matches!(head.method, Method::Get | Method::Head) && !self.is_past();
+        let request = looks.then(|| request(desk.config, desk.client, head, octets));
+        let consulted = match self.find(desk, asked, request.as_ref()) {
             Found::Origin => Consulted::Origin,
             Found::Wait => Consulted::Wait,
             Found::Refused(why) => Consulted::Refused(why),
-            Found::Served => self.read(desk, &request, head.path.of(octets), out),
+            Found::Served => self.read(desk, request.as_ref(), head.path.of(octets), out),
             Found::Ours(status, text) => self.begin(Reader::of_text(desk, status, text, out)),
         };
         if !matches!(consulted, Consulted::Stored(_)) {
@@ -297,7 +306,7 @@ impl Visit {
 
     /// What there is in the place of a backend.
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn find(&mut self, desk: &Desk<'_>, asked: Asked<'_>, request: &Request<'_>) -> Found {
+    fn find(&mut self, desk: &Desk<'_>, asked: Asked<'_>, request: Option<&Request<'_>>) -> Found {
         match &self.course.stage {
             Stage::Idle => {}
             Stage::Waiting(entry) if entry.is_undecided() => {
@@ -307,11 +316,7 @@ impl Visit {
             }
             Stage::Waiting(_) => {}
             Stage::Served(_) => return Found::Served,
-            Stage::Past
-            | Stage::Filling(_)
-            | Stage::Heading(_)
-            | Stage::Watching(_)
-            | Stage::Reading(_) => return Found::Origin,
+            _ => return Found::Origin,
         }
         self.course.stage = Stage::Past;
         let (head, octets) = asked;
@@ -319,8 +324,8 @@ impl Visit {
         match head.method {
             // What may become another protocol's is not for others.
             Method::Get | Method::Head if head.upgrade => self.pass(desk, Forward::Bypass),
-            Method::Get | Method::Head => match key_as_told(desk, asked) {
-                Some(key) => self.look(desk, request, head.path.of(octets), key),
+            Method::Get | Method::Head => match request.zip(key_as_told(desk, asked)) {
+                Some((request, key)) => self.look(desk, request, head.path.of(octets), key),
                 None => self.pass(desk, Forward::Bypass),
             },
             Method::Other if may_purge && head.method_span.of(octets) == b"PURGE" => {
@@ -414,11 +419,11 @@ impl Visit {
     fn read<S: Store>(
         &mut self,
         desk: &Desk<'_>,
-        request: &Request<'_>,
+        request: Option<&Request<'_>>,
         target: &[u8],
         out: &mut Buffer<S>,
     ) -> Consulted {
-        let Stage::Served(served) = &self.course.stage else {
+        let (Stage::Served(served), Some(request)) = (&self.course.stage, request) else {
             return Consulted::Origin;
         };
         let made = Reader::new(desk, served, request, target, out);

@@ -6,6 +6,7 @@ use kernel::prelude::*;
 use kernel::sync::atomic::Relaxed;
 use kernel::sync::Arc;
 
+use super::bodies::first;
 use super::bodies::send_kept;
 use super::errand::Errand;
 use super::Client;
@@ -81,7 +82,7 @@ impl Client {
         chore
     }
 
-    /// One step, in the job: whether the work item has to go on.
+    /// One step, in the job or where the connection is accepted: whether the work item has to go on.
     pub(super) fn step_softly(self: &Arc<Self>) -> bool {
         let mut state = self.state.lock();
         if let Turn::Anybody = state.turn {
@@ -315,7 +316,8 @@ impl State {
             return Moves::None;
         };
         let parts = self.exchange.client_output(&self.buffers, b"");
-        let more = self.exchange.finishes();
+        // An errand goes out before FIN does.
+        let more = self.errand.is_none() && self.exchange.finishes();
         let sent = match self.exchange.missed() {
             Some((position, octets)) if octets > 0 => {
                 send_kept(socket, parts, self.visit.kept(position), octets, more)
@@ -399,16 +401,16 @@ impl State {
         if !self.exchange.reads_upstream(&self.buffers) || !link.readable() {
             return Moves::None;
         }
-        if let Some(moves) = self.pass(client, now) {
-            return moves;
-        }
+        let Err(most) = self.pass(client, now) else {
+            return Moves::Some;
+        };
         let Hop::Up(link) = &self.upstream else {
             return Moves::None;
         };
         let Some(room) = self.exchange.upstream_room(&mut self.buffers) else {
             return Moves::Later;
         };
-        let event = match link.recv(room) {
+        let event = match link.recv(first(room, most)) {
             Ok(Moved::Done(octets)) => {
                 client
                     .engine
@@ -437,9 +439,9 @@ impl State {
         if !self.exchange.reads_client() || !socket.readable() {
             return Moves::None;
         }
-        if let Some(moves) = self.pass_up(client, now) {
-            return moves;
-        }
+        let Err(most) = self.pass_up(client, now) else {
+            return Moves::Some;
+        };
         let Some(socket) = &self.socket else {
             return Moves::None;
         };
@@ -449,7 +451,7 @@ impl State {
         if room.is_empty() {
             return Moves::None;
         }
-        let event = match socket.recv(room) {
+        let event = match socket.recv(first(room, most)) {
             Ok(Moved::Done(octets)) => {
                 client
                     .engine
@@ -467,6 +469,11 @@ impl State {
             Err(_) => Event::ClientLost,
         };
         self.handle(now, event);
+        if self.exchange.lacks_some_of_first() {
+            if let Some(socket) = &self.socket {
+                socket.acknowledge();
+            }
+        }
         Moves::Some
     }
 }

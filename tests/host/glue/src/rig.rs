@@ -177,9 +177,8 @@ impl Client {
     /// True if the connection is over.
     fn act(&mut self, now: Instant) -> bool {
         self.exchange.take_switched();
-        let mut is_done = false;
+        let mut is_finished = false;
         while let Some(action) = self.exchange.poll() {
-            is_done = true;
             match action {
                 Action::Release { .. } => {
                     self.visit.leave();
@@ -189,6 +188,7 @@ impl Client {
                     self.outcomes.push((outcome, self.visit.word()));
                     self.visit = Visit::new();
                     self.refused = false;
+                    is_finished = true;
                 }
                 Action::Connect { .. } => self.route(now),
                 Action::CloseClient { abort } => {
@@ -199,7 +199,7 @@ impl Client {
                 Action::Reset(_) | Action::ShutdownClient | Action::ShutdownUpstream => {}
             }
         }
-        if is_done {
+        if is_finished {
             self.handle(now, Event::Tick);
         }
         false

@@ -4,7 +4,8 @@
 
 use super::bench::{Bench, End, GET};
 use super::OK;
-use crate::exchange::{Action, Event, Phase, Reset};
+use crate::exchange::{Action, Event, Phase, Ready, Refusal, Reset};
+use crate::http::Status;
 use crate::lb::Verdict;
 use crate::time::Duration;
 
@@ -274,12 +275,15 @@ fn fin_goes_with_the_last_octets() {
     assert!(!bench.finishes(), "half of it");
     bench.take();
     bench.backend(b"ur");
+    assert!(!bench.finishes(), "the backend's connection comes first");
+    assert!(matches!(bench.actions()[..], [Action::Release { .. }]));
     assert!(bench.finishes(), "the other half");
     bench.take();
     assert!(bench.actions().contains(&Action::ShutdownClient));
 
     let mut bench = Bench::connected(GET);
     bench.backend(OK);
+    bench.actions();
     assert!(!bench.finishes(), "another request may come");
 
     // The rest of the request is waited for, and the answer is over before.
@@ -290,4 +294,39 @@ fn fin_goes_with_the_last_octets() {
         !bench.finishes(),
         "the backend gets the rest of the request"
     );
+}
+
+/// What is said of FIN where the answer is a page of ours, is cut, or is stored and comes yet.
+#[test]
+fn fin_goes_with_pages_and_stored_answers() {
+    const CLOSE: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    let mut bench = Bench::new();
+    bench.client(CLOSE);
+    bench.actions();
+    bench.handle(Event::UpstreamRefused(Refusal::NoBackend));
+    bench.actions();
+    assert!(bench.finishes(), "a page");
+
+    let mut bench = Bench::connected(CLOSE);
+    bench.backend(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+    assert!(!bench.finishes(), "the last chunk is to come");
+    bench.backend(b"0\r\n\r\n");
+    bench.take();
+    assert!(bench.actions().contains(&Action::ShutdownClient));
+
+    let ready = |content, here| Ready {
+        status: Status::OK,
+        length: Some(content),
+        content,
+        here,
+    };
+    for (here, finishes) in [(4, false), (10, true)] {
+        let mut bench = Bench::new();
+        bench.client(CLOSE);
+        bench.actions();
+        bench.handle(Event::Stored(ready(10, here)));
+        assert_eq!(bench.finishes(), finishes, "{here} of 10");
+        bench.handle(Event::StoredGrew(10));
+        assert_eq!(bench.finishes(), finishes, "{here} of 10, and then all");
+    }
 }
