@@ -3,8 +3,9 @@
 //! One client connection: drives its [`Exchange`] with what its two sockets deliver.
 //!
 //! The step ([`step`]) moves the exchange forward and never sleeps. It is a job in softirq where a
-//! packet came, or a part of this client's work item; the first one may be taken by who accepts. What has to sleep (connecting, closing) it
-//! leaves to the work item as a [`Chore`]; there are no steps until that is done.
+//! packet came, or a part of this client's work item; the first one may be taken by who accepts. What
+//! has to sleep (connecting, closing) it leaves to the work item as a [`Chore`]; there are no steps until
+//! that is done.
 //!
 //! # Locking
 //!
