@@ -28,6 +28,8 @@ pub struct Idle {
 pub fn measure(address: SocketAddr) -> Result<Idle, Fault> {
     let exchange = Row::named("W3").and_then(|row| row.cycle("", Check::All).pop());
     let exchange = exchange.ok_or("there is no row W3")?;
+    // What others have closed is kept for so long (TIME_WAIT).
+    thread::sleep(Duration::from_secs(65));
     let base = used().map_err(fault)?;
     let connect = |_| TcpStream::connect(address);
     let connections: io::Result<Vec<_>> = (0..CONNECTIONS).map(connect).collect();
@@ -65,16 +67,17 @@ fn ask(connection: &mut TcpStream, exchange: &Exchange) -> Result<(), Fault> {
 fn used() -> io::Result<i64> {
     // Who has just accepted or answered may still be at it.
     thread::sleep(Duration::from_secs(2));
-    // What a processor keeps for itself of free objects and pages would count as used: it gives them back.
+    // What a processor keeps for itself of free objects would count as used: it gives them back.
     for slab in fs::read_dir("/sys/kernel/slab")? {
         fs::write(slab?.path().join("shrink"), "1")?;
     }
-    fs::write("/proc/sys/vm/compact_memory", "1")?;
     let memory = fs::read_to_string("/proc/meminfo")?;
     let kib = |name| field(&memory, name).ok_or(io::ErrorKind::InvalidData);
+    // Free pages that it keeps for itself are free, too.
+    let free = kib("MemFree:")? + 4 * kept(&fs::read_to_string("/proc/zoneinfo")?);
     // A slab with one free object counts as free for that object alone, else whoever comes late pays for
     // all that others left behind.
-    let pages = kib("MemTotal:")? - kib("MemFree:")? - kib("Slab:")?;
+    let pages = kib("MemTotal:")? - free - kib("Slab:")?;
     let own = fs::read_to_string(format!("/proc/{}/smaps_rollup", process::id()))?;
     let own = field(&own, "Pss:").ok_or(io::ErrorKind::InvalidData)?;
     Ok((pages - own) * 1024 + objects(&fs::read_to_string("/proc/slabinfo")?))
@@ -84,6 +87,18 @@ fn used() -> io::Result<i64> {
 fn field(text: &str, name: &str) -> Option<i64> {
     let line = text.lines().find(|line| line.starts_with(name))?;
     line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// Free pages that processors keep for themselves, in all zones.
+fn kept(zoneinfo: &str) -> i64 {
+    let count = |line: &str| {
+        line.trim()
+            .strip_prefix("count:")?
+            .trim()
+            .parse::<i64>()
+            .ok()
+    };
+    zoneinfo.lines().filter_map(count).sum()
 }
 
 /// Octets in objects of slabs.

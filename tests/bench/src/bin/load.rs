@@ -3,7 +3,10 @@
 use std::env;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZero;
 use std::process::ExitCode;
+use std::sync::Barrier;
+use std::thread;
 
 use bench::connection::Check;
 use bench::idle::{self, Idle};
@@ -114,17 +117,47 @@ fn idle(peer: &str, address: SocketAddr) -> Result<(), Fault> {
 fn wall(peer: &str, address: SocketAddr, rows: &[&str]) -> Result<(), Fault> {
     for name in rows {
         let row = Row::named(name).ok_or_else(|| format!("there is no row {name}"))?;
-        let cycle = row.cycle("", Check::First);
-        let fault = |fault| format!("{name} {peer}: {fault}");
-        let mut load = Load::new(address, &row, &cycle).map_err(fault)?;
-        load.run(4 * row.connections, Check::All).map_err(fault)?;
-        let (elapsed, times) = load.time(row.requests / 4).map_err(fault)?;
+        let (elapsed, times) =
+            together(address, &row).map_err(|fault| format!("{name} {peer}: {fault}"))?;
         let within = |part: f64| times[((times.len() - 1) as f64 * part).ceil() as usize];
         let (half, most, nearly_all) = (within(0.5), within(0.99), within(0.999));
         let requests = times.len();
         println!("{name}\t{peer}\t{requests}\t{elapsed}\t{half}\t{most}\t{nearly_all}");
     }
     Ok(())
+}
+
+/// A thread for each processor asks its part, so that nobody waits for the load where a processor has
+/// nothing to do: nanoseconds until the last has all, and of each exchange, in order of size.
+fn together(address: SocketAddr, whole: &Row) -> Result<(u64, Vec<u64>), Fault> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let row = Row {
+        connections: (whole.connections / threads).max(1),
+        requests: whole.requests / threads,
+        ..*whole
+    };
+    let cycle = row.cycle("", Check::First);
+    let ready = Barrier::new(threads);
+    let alone = || {
+        let load = Load::new(address, &row, &cycle).and_then(|mut load| {
+            load.run(4 * row.connections, Check::All)?;
+            Ok(load)
+        });
+        // Whoever has failed must not be waited for.
+        ready.wait();
+        load?.time(row.requests)
+    };
+    let parts: Result<Vec<_>, Fault> = thread::scope(|scope| {
+        let all: Vec<_> = (0..threads).map(|_| scope.spawn(alone)).collect();
+        all.into_iter()
+            .map(|one| one.join().map_err(|_| "a thread of the load has ended")?)
+            .collect()
+    });
+    let parts = parts?;
+    let elapsed = parts.iter().map(|(elapsed, _)| *elapsed).max().unwrap_or(0);
+    let mut times: Vec<u64> = parts.into_iter().flat_map(|(_, times)| times).collect();
+    times.sort_unstable();
+    Ok((elapsed, times))
 }
 
 /// Requests that are not counted: enough for each connection to be known to everyone.
