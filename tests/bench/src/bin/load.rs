@@ -130,9 +130,10 @@ fn wall(peer: &str, address: SocketAddr, rows: &[&str]) -> Result<(), Fault> {
 /// A thread for each processor asks its part, so that nobody waits for the load where a processor has
 /// nothing to do: nanoseconds until the last has all, and of each exchange, in order of size.
 fn together(address: SocketAddr, whole: &Row) -> Result<(u64, Vec<u64>), Fault> {
-    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = processors.min(whole.connections);
     let row = Row {
-        connections: (whole.connections / threads).max(1),
+        connections: whole.connections / threads,
         requests: whole.requests / threads,
         ..*whole
     };
