@@ -206,15 +206,12 @@ fn keepalive_timeout() -> Outcome {
 
 fn idle_backend_connections_are_closed() -> Outcome {
     let bed = Bed::with(&[("idle-timeout", "700ms")])?;
-    bed.works()?;
-    same!(bed.origin.open(), 1, "the idle connections");
+    // The time runs from the end of the answer, which may be long past when anyone looks.
     let started = Instant::now();
+    bed.works()?;
     let gone = scale::wait_until(Duration::from_secs(15), || bed.origin.open() == 0);
     ensure!(gone, "the backend's connection is still open");
-    ensure!(
-        started.elapsed() + Duration::from_millis(50) >= LIMIT,
-        "it was closed too early"
-    );
+    ensure!(started.elapsed() >= LIMIT, "it was closed too early");
     bed.works()?;
     bed.gateway.set("idle-per-cpu", "0")?;
     bed.works()?;
