@@ -12,7 +12,8 @@ pub(crate) use answer::{
 };
 
 use super::date;
-use super::field::{self, put_field, Name};
+use super::exceptions::{Exceptions, Part};
+use super::field::{put_field, Name};
 use super::forward::{self, Forward};
 use super::head::{BodyLength, RequestHead, ResponseHead};
 use super::named::{with_named, Named};
@@ -152,6 +153,7 @@ fn request_target(head: &RequestHead, bytes: &[u8], out: &mut Writer<'_>) -> Res
 /// Writes the fields that are for the recipient at the other end (RFC 9110 section 7.6.1), in
 /// their order and without those that are written anew: Host, the framing, and behind the others
 /// where the request comes from.
+#[inline(never)] // Keeps its frame out of its caller's.
 fn request_fields(
     head: &RequestHead,
     bytes: &[u8],
@@ -162,7 +164,18 @@ fn request_fields(
     let lines = head.fields.of(bytes);
     let mut told = Told::default();
     let has_conditions = !forward.conditions.is_empty();
-    for (name, value) in field::fields(lines) {
+    let exceptions = match head.options.named > 0 || has_conditions {
+        true => &Exceptions::ALL,
+        false => &head.exceptions,
+    };
+    for part in exceptions.parts(lines, head.fields.start()) {
+        let (name, value) = match part {
+            Part::Field(name, value) => (name, value),
+            Part::Lines(lines) => {
+                out.put(lines)?;
+                continue;
+            }
+        };
         let known = Name::of(name);
         let passes = match known {
             Name::Host | Name::ContentLength => false,
@@ -231,6 +244,7 @@ const RESPONSE_EXTRA: usize = 264;
 /// (RFC 9110 section 2.5).
 ///
 /// The caller offers chunked framing to HTTP/1.1 clients only.
+#[inline(never)] // Keeps its frame out of its caller's.
 pub(crate) fn response_head(
     head: &ResponseHead,
     bytes: &[u8],
@@ -330,7 +344,18 @@ fn response_fields(
     delivery: &Delivery<'_>,
     out: &mut Writer<'_>,
 ) -> Result<(), Full> {
-    for (name, value) in field::fields(head.fields.of(bytes)) {
+    let exceptions = match head.options.named > 0 || delivery.amended.is_some() {
+        true => &Exceptions::ALL,
+        false => &head.exceptions,
+    };
+    for part in exceptions.parts(head.fields.of(bytes), head.fields.start()) {
+        let (name, value) = match part {
+            Part::Field(name, value) => (name, value),
+            Part::Lines(lines) => {
+                out.put(lines)?;
+                continue;
+            }
+        };
         let known = Name::of(name);
         let passes = match known {
             Name::Host | Name::ContentLength => false,

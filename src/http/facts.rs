@@ -4,6 +4,7 @@
 //!
 //! Where two readers could understand a head differently it is refused (RFC 9112 section 11.2).
 
+use super::exceptions::Exceptions;
 use super::field::Name;
 use super::head::{BodyLength, Options, MAX_OPTIONS};
 use super::{forward, list, target, Status, Version, Violation};
@@ -38,6 +39,8 @@ pub(super) struct Facts {
     pub(super) has_hops: bool,
     /// Date.
     pub(super) has_date: bool,
+    /// Lines that have to be looked at again.
+    pub(super) exceptions: Exceptions,
 }
 
 impl Facts {
@@ -61,12 +64,20 @@ impl Facts {
         te_trailers: false,
         has_hops: false,
         has_date: false,
+        exceptions: Exceptions::NONE,
     };
 
     /// Takes a field line of `buf` into account, whose value has white space around it.
     #[inline(always)]
     pub(super) fn note(&mut self, name: &[u8], padded: &[u8], buf: &[u8]) -> Result<(), Violation> {
-        match Name::recognized(name) {
+        let known = Name::recognized(name);
+        // As `put_field` would write it.
+        let is_neat = matches!(padded, [b' ', first, ..] if *first > b' ')
+            && padded.last().is_some_and(|last| *last > b' ');
+        if !(is_neat && known.passes()) {
+            self.exceptions.note(Span::within(buf, name).start());
+        }
+        match known {
             Name::Other => Ok(()),
             Name::UserAgent => {
                 note_first(&mut self.user_agent, padded, buf);

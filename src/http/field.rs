@@ -98,6 +98,15 @@ impl Name {
         }
     }
 
+    /// Whether a gateway always passes the field on as it is, unless Connection names it.
+    #[inline(always)]
+    pub(super) const fn passes(self) -> bool {
+        matches!(
+            self,
+            Name::CdnLoop | Name::Date | Name::Other | Name::Referer | Name::UserAgent | Name::Via
+        )
+    }
+
     /// Whether the field is for the next hop only, even when Connection does not name it
     /// (RFC 9110 section 7.6.1). Transfer-Encoding is: every hop frames the body anew. Trailer
     /// goes where the trailers go.
@@ -232,6 +241,23 @@ pub(crate) struct Fields<'a> {
 /// (`head.fields.of(buf)`).
 pub(crate) fn fields(lines: &[u8]) -> Fields<'_> {
     Fields { lines }
+}
+
+impl<'a> Fields<'a> {
+    /// The lines that are left.
+    pub(super) fn lines(&self) -> &'a [u8] {
+        self.lines
+    }
+
+    /// Takes the first `len` octets of them.
+    pub(super) fn take_octets(&mut self, len: usize) -> &'a [u8] {
+        let (taken, rest) = self
+            .lines
+            .split_at_checked(len)
+            .unwrap_or((self.lines, &[]));
+        self.lines = rest;
+        taken
+    }
 }
 
 impl<'a> Iterator for Fields<'a> {

@@ -3,9 +3,11 @@
 //! Message heads: one strict validating pass that extracts what a gateway needs to know.
 //!
 //! No field is stored: whoever writes the head anew goes over its lines again with
-//! [`field::fields`]. All spans count from the first octet of the buffer
-//! that was given to the parser, and keep their meaning as long as that octet is its first one.
+//! [`field::fields`], or over those only that do not pass as they stand ([`Exceptions`]). All spans
+//! count from the first octet of the buffer that was given to the parser, and keep their meaning as long
+//! as that octet is its first one.
 
+use super::exceptions::Exceptions;
 use super::facts::Facts;
 use super::field::{self, Line};
 use super::start::{self, RequestLine, StatusLine};
@@ -111,6 +113,8 @@ pub(crate) struct RequestHead {
     pub(crate) user_agent: Span,
     /// The field lines, each with its CRLF.
     pub(crate) fields: Span,
+    /// Those of them that do not pass as they stand.
+    pub(crate) exceptions: Exceptions,
 }
 
 /// A response's head.
@@ -137,6 +141,8 @@ pub(crate) struct ResponseHead {
     pub(crate) has_date: bool,
     /// The field lines, each with its CRLF.
     pub(crate) fields: Span,
+    /// Those of them that do not pass as they stand.
+    pub(crate) exceptions: Exceptions,
 }
 
 /// Where the parser was when it ran out of octets, so that a head that comes octet by octet is
@@ -292,6 +298,7 @@ impl Scan {
             referer: facts.referer,
             user_agent: facts.user_agent,
             fields: Span::between(self.fields, self.line),
+            exceptions: facts.exceptions,
         })
     }
 
@@ -312,6 +319,7 @@ impl Scan {
             upgrade: facts.upgrade(line.version),
             has_date: facts.has_date,
             fields: Span::between(self.fields, self.line),
+            exceptions: facts.exceptions,
         })
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod body;
 mod chunk;
 pub(crate) mod date;
 pub(crate) mod encode;
+pub(crate) mod exceptions;
 mod facts;
 pub(crate) mod field;
 pub(crate) mod forward;

@@ -10,6 +10,7 @@ use crate::http::encode::{
     self, error_page, request_head, request_room, response_head, response_room, trace_answer,
     trace_room, Answer, Delivery, ErrorPage, Framing, Persist, PAGE_MAX,
 };
+use crate::http::exceptions::Exceptions;
 use crate::http::field::{self, fields, values, Name};
 use crate::http::forward::{self, Forward, Treatment};
 use crate::http::head::{
@@ -164,6 +165,12 @@ fn check_request(text: &[u8], head: &RequestHead, forward: &Forward<'_>) {
     };
     let out = encoded(|out| request_head(head, text, forward, out).unwrap());
     assert!(out.len() <= request_room(head, forward), "too little room");
+    let looked_at = RequestHead {
+        exceptions: Exceptions::ALL,
+        ..*head
+    };
+    let same = encoded(|out| request_head(&looked_at, text, forward, out).unwrap());
+    assert_eq!(out, same, "other than line by line");
     let again = good_request(&out);
     assert_eq!(again.body, head.body);
     assert!(again.keep_alive);
@@ -340,6 +347,12 @@ fn check_response(text: &[u8], head: &ResponseHead, delivery: &Delivery<'_>) {
         out.len() <= response_room(head, delivery),
         "too little room"
     );
+    let looked_at = ResponseHead {
+        exceptions: Exceptions::ALL,
+        ..*head
+    };
+    let same = encoded(|out| response_head(&looked_at, text, delivery, out).unwrap());
+    assert_eq!(out, same, "other than line by line");
     let again = good_response(&out);
     assert_eq!(again.len, out.len());
     assert_eq!(again.status, head.status);

@@ -12,6 +12,7 @@ mod connection;
 mod corpus;
 mod date;
 mod encode;
+mod exceptions;
 mod exchange;
 mod forward;
 mod forwarded;
