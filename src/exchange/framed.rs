@@ -85,6 +85,7 @@ impl Exchange {
 
     /// Reads on in the frames of a response head. Once they are all there they become text, at the
     /// front of what was received, and true is returned.
+    #[inline(never)] // Keeps its frame out of its caller's.
     pub(super) fn unframe_head<S: Store>(
         &mut self,
         wire: Wire,

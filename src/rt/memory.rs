@@ -6,14 +6,23 @@
 
 use crate::sys::bindings;
 use core::{
+    alloc::Layout,
     mem::ManuallyDrop,
     ops::{
         Deref,
         DerefMut, //
     },
+    ptr::NonNull,
 };
 use kernel::{
-    alloc::flags::__GFP_ZERO,
+    alloc::{
+        allocator::Kmalloc,
+        flags::__GFP_ZERO,
+        AllocError,
+        Allocator,
+        Flags,
+        NumaNode, //
+    },
     prelude::*,
     sync::UniqueArc, //
 };
@@ -104,7 +113,8 @@ impl Drop for Octets {
 }
 
 /// The place of memory of so many octets among that which each CPU keeps, and how often it keeps it: as
-/// many requests may be on their way at a time on a busy CPU. That is 272 KiB at most.
+/// many requests may be on their way at a time on a busy CPU. With what [`Spares`] keep that is 336 KiB at
+/// most.
 fn kept(capacity: usize) -> Option<(u32, u32)> {
     Some(match capacity {
         512 => (0, bindings::RESIN_HELPER_SPARE_MOST),
@@ -116,14 +126,109 @@ fn kept(capacity: usize) -> Option<(u32, u32)> {
     })
 }
 
-const _: () = assert!(bindings::RESIN_HELPER_SPARE_SIZES == 5);
+/// The place of what [`Spares`] keep.
+const BOXES: u32 = 5;
 
-/// The memory that CPUs keep. Dropped in process context, when nobody has [`Octets`] any more, it is given
-/// back.
+const _: () = assert!(bindings::RESIN_HELPER_SPARE_SIZES == 6);
+
+/// A `T` in memory of which each CPU keeps some: for what comes and goes with every connection. Made and
+/// dropped in any context.
+pub(crate) type Spared<T> = kernel::alloc::Box<T, Spares>;
+
+/// Gives memory for [`Spared`], [`Self::SIZE`] octets at a time.
+///
+/// # Invariants
+///
+/// What is kept in [`BOXES`] is memory of [`Kmalloc`] for [`Self::WHOLE`] that nobody uses.
+pub(crate) struct Spares;
+
+impl Spares {
+    /// Octets that one takes.
+    pub(crate) const SIZE: usize = 2048;
+
+    /// The same for all: one is as good as the other.
+    const WHOLE: Layout = Layout::new::<Whole>();
+
+    /// Memory for what is laid out so. It sleeps only if nothing is kept and the flags allow that.
+    fn take(layout: Layout, flags: Flags, nid: NumaNode) -> Result<NonNull<u8>, AllocError> {
+        if layout.size() > Self::WHOLE.size() {
+            return Err(AllocError);
+        }
+        if !flags.contains(__GFP_ZERO) {
+            // SAFETY: There is such a place.
+            let spare = unsafe { bindings::spare_take(BOXES) };
+            if let Some(spare) = NonNull::new(spare.cast()) {
+                return Ok(spare);
+            }
+        }
+        Ok(Kmalloc::alloc(Self::WHOLE, flags, nid)?.cast())
+    }
+
+    /// Keeps memory for the next one, if there is a place for it.
+    ///
+    /// # Safety
+    ///
+    /// [`Self::take`] has given it, and nobody uses it any more.
+    unsafe fn give(old: NonNull<u8>) {
+        // SAFETY: There is such a place. INVARIANT: By the function's safety requirements.
+        let is_kept = unsafe {
+            bindings::spare_put(
+                BOXES,
+                old.as_ptr().cast(),
+                bindings::RESIN_HELPER_SPARE_MOST,
+            )
+        };
+        if !is_kept {
+            // SAFETY: It was allocated for that layout, and nobody uses it.
+            unsafe { Kmalloc::free(old, Self::WHOLE) };
+        }
+    }
+}
+
+/// As much as [`Spares`] give.
+#[repr(align(64))]
+struct Whole {
+    _octets: [u8; Spares::SIZE],
+}
+
+// SAFETY: What is given is memory of `Kmalloc`, valid until it is given back, which is large and aligned
+// enough for what was asked for; where zeros are asked for, it is what `Kmalloc` has just given. It is
+// never changed in size, and so nothing has to be preserved.
+unsafe impl Allocator for Spares {
+    const MIN_ALIGN: usize = Self::WHOLE.align();
+
+    /// Fails where memory in use is to be of another size.
+    unsafe fn realloc(
+        ptr: Option<NonNull<u8>>,
+        layout: Layout,
+        old_layout: Layout,
+        flags: Flags,
+        nid: NumaNode,
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        if layout.align() > Self::WHOLE.align() {
+            return Err(AllocError);
+        }
+        let given = match (ptr.filter(|_| old_layout.size() != 0), layout.size()) {
+            (None, 1..) => Self::take(layout, flags, nid)?,
+            (Some(_), 1..) => return Err(AllocError),
+            (in_use, 0) => {
+                if let Some(old) = in_use {
+                    // SAFETY: `take` has given it, and the caller gives it up.
+                    unsafe { Self::give(old) };
+                }
+                NonNull::<Whole>::dangling().cast()
+            }
+        };
+        Ok(NonNull::slice_from_raw_parts(given, layout.size()))
+    }
+}
+
+/// The memory that CPUs keep. Dropped in process context, when nobody has [`Octets`] or [`Spared`] any more,
+/// it is given back.
 pub(crate) struct Spare(());
 
 impl Spare {
-    /// Once for the module, before anybody has [`Octets`]. Process context.
+    /// Once for the module, before anybody has [`Octets`] or [`Spared`]. Process context.
     pub(crate) fn new() -> Result<Self> {
         // SAFETY: Nobody takes any yet.
         match unsafe { bindings::spare_alloc() } {

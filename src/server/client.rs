@@ -9,7 +9,7 @@
 //!
 //! # Locking
 //!
-//! `state` is held for a step. Under it are taken, one at a time: the lock of one of the two
+//! `connection` is held for a step. Under it are taken, one at a time: the lock of one of the two
 //! sockets, the idle stack of a backend, an upstream's waiter, the balancer, those of the cache, the
 //! engine's leaf locks. The sockets' callbacks, which run under a socket's lock, do not take it: they
 //! add the job or queue the work item.
@@ -27,10 +27,12 @@ mod bodies;
 mod ends;
 mod errand;
 mod record;
+mod rest;
 mod route;
 mod step;
 
 use core::net::SocketAddr;
+use kernel::alloc::Flags;
 use kernel::prelude::*;
 use kernel::sync::atomic::Atomic;
 use kernel::sync::atomic::Full;
@@ -48,6 +50,8 @@ use crate::exchange::Exchange;
 use crate::exchange::Refusal;
 use crate::lb::Ticket;
 use crate::rt::clock;
+use crate::rt::memory::Spared;
+use crate::rt::memory::Spares;
 use crate::rt::socket;
 use crate::rt::socket::Attached;
 use crate::rt::socket::Events;
@@ -63,7 +67,6 @@ use crate::server::cache::Visit;
 use crate::server::census::Seat;
 use crate::server::engine::Config;
 use crate::server::memory;
-use crate::server::memory::Account;
 use crate::server::memory::Charge;
 use crate::server::memory::Memory;
 use crate::server::upstream::is_our_fault;
@@ -75,6 +78,7 @@ use crate::status::Format;
 use crate::time::Instant;
 use errand::Errand;
 use record::Record;
+use rest::Connection;
 use route::Journey;
 use step::Chore;
 
@@ -91,22 +95,24 @@ pub(crate) struct Client {
     /// The place at a backend that it has waited for: the number of a [`Ticket`], or 0.
     granted: Atomic<u64>,
     #[pin]
-    state: SpinLockBh<State>,
+    connection: SpinLockBh<Connection>,
     #[pin]
     work: Work<Client>,
     #[pin]
     job: Job<Client>,
-    /// For [`COST`]; the buffers have their own.
+    /// For [`COST`]; what comes and goes has its own.
     _charge: Charge,
 }
 
-/// Octets that a connection takes without its buffers.
+/// Octets that a connection takes at rest.
 const COST: usize = size_of::<Client>().next_power_of_two() + memory::SOCKET;
+
+const _: () = assert!(size_of::<State>() <= Spares::SIZE);
 
 /// Chores that are done in one run before others get their turn.
 const BUDGET: u32 = 16;
 
-/// What a step works on.
+/// What a step works on. A connection has none while it rests.
 struct State {
     /// None before [`Client::start`] is done and after [`Client::close`]: then a run does nothing,
     /// unless it is an errand.
@@ -132,6 +138,8 @@ struct State {
     shutdown: Shutdown,
     /// What the log will say of the present exchange.
     record: Record,
+    /// For all this; the buffers have their own.
+    _charge: Charge,
 }
 
 /// Who goes on. What sleeps is done without the lock, and a step in between would not know of it.
@@ -175,30 +183,32 @@ impl State {
         self.exchange.begin(clock::now(), &self.config.settings);
     }
 
-    /// A connection without its socket, made in its place: it is too large for the stack.
+    /// A connection without its socket, made in its place: it is too large for the stack. The number is that
+    /// of its first request.
     #[inline(never)] // Keeps its frame out of its caller's.
-    fn new(
-        config: Arc<Config>,
-        account: &Account,
-        peer: SocketAddr,
-        id: u64,
-    ) -> impl Init<Self> + '_ {
-        init!(Self {
-            socket: None,
-            is_errand: false,
-            errand: None,
-            turn: Turn::Anybody,
-            exchange: Exchange::NEW,
-            buffers <- account.buffers(),
-            config,
-            upstream: Hop::None,
-            visit: Visit::new(),
-            journey: Journey::default(),
-            peer,
-            id,
-            shutdown: Shutdown::default(),
-            record: Record::default(),
-        })
+    fn new(engine: &Engine, peer: SocketAddr, id: u64, flags: Flags) -> Result<Spared<Self>> {
+        let (config, account) = (engine.config(), engine.account());
+        let charge = account.charge(Spares::SIZE)?;
+        Spared::init(
+            init!(Self {
+                socket: None,
+                is_errand: false,
+                errand: None,
+                turn: Turn::Anybody,
+                exchange: Exchange::NEW,
+                buffers <- account.buffers(),
+                config,
+                upstream: Hop::None,
+                visit: Visit::new(),
+                journey: Journey::default(),
+                peer,
+                id,
+                shutdown: Shutdown::default(),
+                record: Record::default(),
+                _charge: charge,
+            }),
+            flags,
+        )
     }
 }
 
@@ -218,7 +228,9 @@ impl Client {
         engine.enter(cpu, number, client.clone())?;
         engine.stats().count(Count::Accepted);
         let attached = Attached::attach(socket, client.clone());
-        client.state.lock().begin(attached);
+        if let Some(state) = client.connection.lock().state() {
+            state.begin(attached);
+        }
         // Octets may have come before the callbacks were in place.
         if cpu != engine.here() || engine.is_stopping() || client.step_softly() {
             client.engine.queue_on(cpu, client.as_arc_borrow());
@@ -235,10 +247,8 @@ impl Client {
         peer: SocketAddr,
         seat: Option<Seat>,
     ) -> Result<Arc<Self>> {
-        let config = engine.config();
         let charge = engine.account().admit(COST)?;
-        let id = number;
-        let account = engine.account().clone();
+        let state = State::new(&engine, peer, number, GFP_KERNEL)?;
         Arc::pin_init(
             pin_init!(Self {
                 engine,
@@ -247,7 +257,7 @@ impl Client {
                 seat,
                 due: Atomic::new(0),
                 granted: Atomic::new(0),
-                state <- new_spinlock_bh!(State::new(config, &account, peer, id)),
+                connection <- new_spinlock_bh!(Connection::Awake(state)),
                 work <- new_work!("resin client"),
                 job <- Job::new(),
                 _charge: charge,
@@ -284,15 +294,18 @@ impl Client {
         }
     }
 
-    /// Lets a connection at rest have the present configuration. It would keep the old one, and all
-    /// backends of that, for as long as it rests. Process context.
+    /// Lets a connection on which nothing may happen for long have the present configuration. It would keep
+    /// the old one, and all backends of that. Process context.
     pub(crate) fn renew(&self, config: &Arc<Config>) {
-        let mut state = self.state.lock();
-        if state.exchange.is_at_rest() {
-            let old = core::mem::replace(&mut state.config, config.clone());
-            drop(state);
-            drop(old);
-        }
+        let mut connection = self.connection.lock();
+        let old = match connection.state() {
+            Some(state) if state.exchange.is_at_rest() => {
+                core::mem::replace(&mut state.config, config.clone())
+            }
+            _ => return,
+        };
+        drop(connection);
+        drop(old);
     }
 
     pub(crate) fn number(&self) -> u64 {
@@ -306,7 +319,10 @@ impl Client {
     /// Ends the connection; with RST if `abort`. Only in the work item.
     #[inline(never)] // Keeps its frame out of its caller's.
     fn close(&self, abort: bool) {
-        let mut state = self.state.lock();
+        let mut connection = self.connection.lock();
+        let Some(state) = connection.state() else {
+            return;
+        };
         let mut socket = state.socket.take();
         if socket.is_none() && !core::mem::take(&mut state.is_errand) {
             // What is still in `start` would be lost: nobody would close its socket.
@@ -315,7 +331,8 @@ impl Client {
         let errand = state.errand.take();
         let upstream = core::mem::replace(&mut state.upstream, Hop::None);
         state.visit.reset();
-        state.buffers.release();
+        let state = core::mem::replace(&mut *connection, Connection::Over);
+        drop(connection);
         drop(state);
         // Both sleep. The work item holds a reference to `self` until it has returned.
         end(&mut socket, abort);
@@ -332,7 +349,11 @@ impl Client {
         self.engine.stats().count(Count::Connects);
         backend.connects.add(1);
         let link = Upstream::connect(&self.engine, backend.clone(), self.clone());
-        let mut state = self.state.lock();
+        let mut connection = self.connection.lock();
+        // Whoever has a chore is awake.
+        let Some(state) = connection.state() else {
+            return;
+        };
         match link {
             Ok(link) => state.upstream = Hop::Connecting(link),
             Err(error) => {
@@ -356,8 +377,9 @@ impl Client {
     #[inline(never)] // Keeps its frame out of its caller's.
     fn report(&self, format: Format) {
         let body = self.engine.report(format).ok();
-        let mut state = self.state.lock();
-        state.answer(clock::now(), format, body.as_deref());
+        if let Some(state) = self.connection.lock().state() {
+            state.answer(clock::now(), format, body.as_deref());
+        }
     }
 }
 
@@ -433,6 +455,10 @@ impl WorkItem for Client {
                 Chore::SendOut(errand) => this.send_out(errand),
                 Chore::Close { hop, abort } => hop.abandon(abort),
                 Chore::CloseClient { abort } => return this.close(abort),
+                Chore::Abort(socket) => {
+                    end(&mut Some(socket), true);
+                    return this.engine.leave(this.cpu, this.number);
+                }
             }
         }
         this.wake();

@@ -178,6 +178,7 @@ pub(crate) struct Engine {
 
 impl Engine {
     /// An engine with nothing to do. Process context.
+    #[inline(never)] // Keeps its frame out of its caller's.
     pub(crate) fn new(net: Net, config: Arc<Config>) -> Result<Arc<Self>> {
         let log = Log::new()?;
         let balancer = Balancer::new()?;

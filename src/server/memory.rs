@@ -114,11 +114,23 @@ impl Account {
     ///
     /// `ENOMEM` if there are too many already.
     pub(crate) fn admit(&self, octets: usize) -> Result<Charge> {
+        self.charge_within(octets, ADMISSION)
+    }
+
+    /// Charges for what a connection that was admitted takes as long as something goes on. Any context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if that would be too much.
+    pub(crate) fn charge(&self, octets: usize) -> Result<Charge> {
+        self.charge_within(octets, WHOLE)
+    }
+
+    fn charge_within(&self, octets: usize, reach: usize) -> Result<Charge> {
         let mut charge = Charge::none(self.clone());
-        if charge.add(octets, ADMISSION) {
-            Ok(charge)
-        } else {
-            Err(ENOMEM)
+        match charge.add(octets, reach) {
+            true => Ok(charge),
+            false => Err(ENOMEM),
         }
     }
 

@@ -205,6 +205,7 @@ impl Round {
     }
 
     /// Does what can be done now, without waiting: what has come out, if it has.
+    #[inline(never)] // Keeps its frame out of its caller's.
     fn look(&mut self, now: Instant) -> Option<Probed> {
         if core::mem::take(&mut self.refused) {
             return self.end(Probed::Bad);

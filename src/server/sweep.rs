@@ -70,6 +70,7 @@ impl Sweep {
                 client.renew(&config);
             }
             client.wake_if_due(now);
+            client.rest();
         });
         for srun in &config.sruns {
             left |= srun.backend.sweep(now, config.settings.idle_timeout);

@@ -63,7 +63,10 @@ void *resin_helper_spare_take(unsigned int size)
 	return memory;
 }
 
-/* Keeps memory of kmalloc(), unless most is kept already: false. Any context. */
+/*
+ * Keeps memory of kmalloc(), unless most is kept already: false. Any context. KASAN would not see who uses
+ * what is kept.
+ */
 bool resin_helper_spare_put(unsigned int size, void *memory, unsigned int most)
 {
 	unsigned long flags;
@@ -72,7 +75,7 @@ bool resin_helper_spare_put(unsigned int size, void *memory, unsigned int most)
 
 	local_irq_save(flags);
 	spare = this_cpu_ptr(resin_spare) + size;
-	kept = spare->count < min(most, RESIN_HELPER_SPARE_MOST);
+	kept = !IS_ENABLED(CONFIG_KASAN) && spare->count < min(most, RESIN_HELPER_SPARE_MOST);
 	if (kept)
 		spare->memory[spare->count++] = memory;
 	local_irq_restore(flags);

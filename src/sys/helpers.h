@@ -85,7 +85,7 @@ bool resin_helper_sk_name(const struct sock *sk, bool peer, struct resin_helper_
 
 /* rt/memory.rs */
 
-#define RESIN_HELPER_SPARE_SIZES 5
+#define RESIN_HELPER_SPARE_SIZES 6
 #define RESIN_HELPER_SPARE_MOST 32
 
 size_t resin_helper_memory_total(void);

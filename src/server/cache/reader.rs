@@ -36,7 +36,7 @@ use crate::rt::clock;
 use crate::rt::random;
 use crate::server::memory::Charge;
 
-/// The content of an answer. Used and dropped under its client's state lock.
+/// The content of an answer. Used under its client's lock.
 pub(crate) struct Reader {
     source: Source,
     /// Octets of it.

@@ -54,7 +54,7 @@ use crate::http::head::ResponseHead;
 use crate::http::Method;
 use crate::http::Status;
 
-/// One request's visit. Used and dropped under its client's state lock.
+/// One request's visit. Used under its client's lock.
 pub(crate) struct Visit {
     course: Course,
     /// What the origin is asked in the place of the client's conditions: field lines.
@@ -218,6 +218,11 @@ impl Visit {
     /// The request is done with.
     pub(crate) fn reset(&mut self) {
         *self = Self::new();
+    }
+
+    /// Whether there is nothing that it has to do with.
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self.course.stage, Stage::Idle) && self.question.is_none()
     }
 
     /// What the log says of it.

@@ -29,6 +29,7 @@ impl State {
         &mut self,
         act: impl FnOnce(&mut Exchange, &mut Io<'_, Memory>) -> R,
     ) -> R {
+        // Not by `ends()`: the rest of the state is borrowed, too.
         let ends = Sockets {
             client: self.socket.as_ref(),
             upstream: &self.upstream,
@@ -41,6 +42,14 @@ impl State {
             (self.peer, self.id),
         );
         act(&mut self.exchange, &mut io)
+    }
+
+    /// What an exchange sees of its connections.
+    pub(super) fn ends(&self) -> impl Ends + '_ {
+        Sockets {
+            client: self.socket.as_ref(),
+            upstream: &self.upstream,
+        }
     }
 }
 

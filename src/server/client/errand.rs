@@ -43,7 +43,9 @@ impl Client {
         let number = self.engine.number();
         let client = Self::new(self.engine.clone(), number, self.cpu, errand.peer, None);
         let client = client.inspect_err(|_| self.engine.end_errand())?;
-        client.state.lock().go_out(errand)?;
+        if let Some(state) = client.connection.lock().state() {
+            state.go_out(errand)?;
+        }
         // Whoever ends the engine waits for this work item before he looks who is there.
         self.engine.enter(client.cpu, number, client.clone())?;
         client.wake();

@@ -287,6 +287,11 @@ impl State {
 }
 
 impl Journey {
+    /// Whether the request has no place anywhere, and waits for none.
+    pub(super) fn is_over(&self) -> bool {
+        self.place.is_none() && self.queued.is_none()
+    }
+
     /// The request is given to this backend: if that is because another one has failed it, that is
     /// counted there.
     fn note_retry(&mut self, backend: &Arc<Backend>) {

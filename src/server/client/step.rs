@@ -46,6 +46,8 @@ pub(super) enum Chore {
     Close { hop: Hop, abort: bool },
     /// Close the client's connection: it is over.
     CloseClient { abort: bool },
+    /// Close the connection of a client that was at rest, with RST.
+    Abort(Attached<Client>),
 }
 
 impl Chore {
@@ -69,12 +71,15 @@ pub(super) enum Moves {
 impl Client {
     /// One step, in the work item, which has done what it had to do before.
     pub(super) fn step(self: &Arc<Self>) -> Chore {
-        let mut state = self.state.lock();
+        let mut connection = self.connection.lock();
+        let Some(state) = self.awake(&mut connection) else {
+            return self.end_rest(&mut connection);
+        };
         let chore = match core::mem::replace(&mut state.turn, Turn::Anybody) {
             // It may be something that others wait for.
             Turn::Left(chore) => chore,
             _ if self.engine.is_stopping() => Chore::CloseClient { abort: true },
-            _ => self.advance(&mut state),
+            _ => self.advance(state),
         };
         if chore.is_work() {
             state.turn = Turn::Work;
@@ -84,9 +89,12 @@ impl Client {
 
     /// One step, in the job or where the connection is accepted: whether the work item has to go on.
     pub(super) fn step_softly(self: &Arc<Self>) -> bool {
-        let mut state = self.state.lock();
+        let mut connection = self.connection.lock();
+        let Some(state) = self.awake(&mut connection) else {
+            return false;
+        };
         if let Turn::Anybody = state.turn {
-            match self.advance(&mut state) {
+            match self.advance(state) {
                 Chore::None => return false,
                 chore if chore.is_work() => state.turn = Turn::Left(chore),
                 _ => {}

@@ -33,6 +33,7 @@ mod queues;
 mod relay;
 mod replay;
 mod requests;
+mod resting;
 mod session2001;
 mod sessions;
 mod shares;
@@ -66,6 +67,7 @@ pub const ALL: &[&[Test]] = &[
     probes::TESTS,
     relay::TESTS,
     engine::TESTS,
+    resting::TESTS,
     fields::TESTS,
     requests::TESTS,
     forwarding::TESTS,

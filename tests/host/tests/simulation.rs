@@ -25,7 +25,7 @@ fn every_answer_is_right_or_visibly_cut() {
     }
 }
 
-const KINDS: [&str; 26] = [
+const KINDS: [&str; 27] = [
     "answer 0 cut",
     "answer 200",
     "answer 200 cut",
@@ -52,6 +52,7 @@ const KINDS: [&str; 26] = [
     "FIN went along",
     "passed on",
     "passed on to the backend",
+    "rested",
 ];
 
 #[test]

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use crate::conn::Fault;
 use crate::gateway::{self, Gateway};
 use crate::load::{Plan, Traffic};
 use crate::scale;
@@ -14,6 +15,7 @@ use crate::{ensure, tests};
 
 tests![
     traffic in 120 s unless no_injection,
+    connections_at_rest in 120 s unless no_injection,
     proc_writes unless no_injection,
     loading in 120 s unless no_injection,
 ];
@@ -105,6 +107,34 @@ fn traffic() -> Outcome {
         after.wrong == 0 && after.failed == 0,
         "afterwards: {after:?}"
     );
+    bed.works()
+}
+
+/// They need memory to go on. Who gets none is served later, or told so, or ended: nobody is forgotten.
+fn connections_at_rest() -> Outcome {
+    let bed = Bed::with(&[("keepalive-timeout", "10s"), ("header-timeout", "10s")])?;
+    let count = 200;
+    let clients: Result<Vec<_>, _> = (0..count).map(|_| bed.client()).collect();
+    let mut clients = clients?;
+    // As long as two sweeps.
+    thread::sleep(scale::time(Duration::from_millis(500)));
+    let injection = Injection::start(60, false)?;
+    for client in &mut clients {
+        client.request("GET", "/len/10?seed=5")?;
+    }
+    thread::sleep(Duration::from_secs(2));
+    drop(injection);
+    let mut right = 0;
+    for client in &mut clients {
+        match client.response("GET") {
+            Ok(answer) if answer.status == 200 => right += u64::from(answer.body.len() == 10),
+            Ok(answer) => ensure!(answer.status >= 500, "{}", answer.status),
+            Err(Fault::Timeout(what)) => return Err(Failure(format!("nobody answers {what}"))),
+            // Ended, for want of memory or of time.
+            Err(_) => {}
+        }
+    }
+    ensure!(right > 0, "nobody was served");
     bed.works()
 }
 

@@ -80,6 +80,21 @@ impl World {
         }
     }
 
+    /// The sweep comes by: if nothing goes on, little is kept of the connection until something does.
+    pub(super) fn rest(&mut self) {
+        let is_alone = self.hop == Hop::None && self.shutdown == (false, false);
+        let Some(rest) = self.exchange.rest(&self.buffers, &self.acked()) else {
+            return;
+        };
+        if is_alone && !self.finishes {
+            self.note(format_args!("rest"));
+            self.seen.insert("rested".to_owned());
+            self.exchange = Exchange::NEW;
+            self.exchange.resume(rest);
+            self.buffers.release();
+        }
+    }
+
     fn close(&mut self, abort: bool) {
         self.note(format_args!("close, abort {abort}"));
         assert_eq!(self.exchange.phase(), Phase::Closed);

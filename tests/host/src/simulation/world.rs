@@ -132,6 +132,9 @@ impl World {
             if self.mood.faults {
                 self.misfortune();
             }
+            if self.choices.once_in(4) {
+                self.rest();
+            }
             if !self.round() && !self.client.resume() {
                 self.wait();
             }
